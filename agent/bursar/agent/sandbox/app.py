@@ -1,0 +1,209 @@
+"""Which requests does the sandbox take, and how does one become an answer and a line on the bill?"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bursar.agent.sandbox import events
+from bursar.agent.sandbox.answer import Answer, answer
+from bursar.agent.sandbox.bill import Bill, Line, Usage, key_label
+from bursar.agent.sandbox.cache import Lookup, PromptCache
+from bursar.agent.sandbox.delivery import CutShort, EventStream, NoAnswer
+from bursar.agent.sandbox.errors import ApiError, error_body
+from bursar.agent.sandbox.messages import content_object, message_object
+from bursar.agent.sandbox.models import model_list
+from bursar.agent.sandbox.request import MessageRequest, check_version, count_prompt, parse_body, parse_request
+from bursar.agent.sandbox.scene import Callboard, Mishap, Scene, read_scene
+
+ORGANIZATION = "00000000-0000-4000-8000-000000000000"
+
+
+def random_id() -> str:
+    """The part of an id after its prefix."""
+    return "01" + secrets.token_hex(11)
+
+
+def create_app(
+    *,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    new_id: Callable[[], str] = random_id,
+) -> Starlette:
+    """The sandbox as an ASGI application; its bill is also at `app.state.bill`.
+
+    `clock` gives seconds, for the cache; `sleep` waits seconds, for staged latency; `new_id` gives unique texts.
+    """
+    sandbox = _Sandbox(clock, sleep, new_id)
+    app = Starlette(
+        routes=[
+            Route("/v1/messages", sandbox.create_message, methods=["POST"]),
+            Route("/v1/messages/count_tokens", sandbox.count_tokens, methods=["POST"]),
+            Route("/v1/models", sandbox.list_models, methods=["GET"]),
+            Route("/sandbox/bill", sandbox.show_bill, methods=["GET"]),
+        ],
+        exception_handlers={ApiError: sandbox.refuse, HTTPException: sandbox.no_such_route},
+    )
+    app.state.bill = sandbox.bill
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """All that is known of an answer before its first byte leaves."""
+
+    request: MessageRequest
+    scene: Scene
+    mishap: Mishap | None
+    answer: Answer
+    usage: Usage  # of the whole answer
+    line: Line
+    message_id: str
+    tool_use_id: str
+    headers: Mapping[str, str]
+
+
+class _Sandbox:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.bill = Bill()
+        self._cache = PromptCache()
+        self._callboard = Callboard()
+        self._clock = clock
+        self._sleep = sleep
+        self._new_id = new_id
+
+    async def create_message(self, http: Request) -> Response:
+        started = self._clock()
+        key = key_label(_api_key(http.headers))
+        scene = read_scene(http.headers)
+        body = parse_body(await http.body())
+        check_version(http.headers.get("anthropic-version"), body)
+        request = parse_request(body)
+        mishap = scene.mishap if self._callboard.due(scene) else None
+        if mishap is Mishap.HANG:
+            return NoAnswer()
+        refusal = scene.refusal()
+        if mishap is not None and refusal is not None:
+            raise refusal
+        reply = await self._begin(request, scene, mishap, key, started)
+        return self._stream(reply) if request.stream else _at_once(reply)
+
+    async def _begin(
+        self, request: MessageRequest, scene: Scene, mishap: Mishap | None, key: str, started: float
+    ) -> _Reply:
+        """Look the prompt up, wait as staged, and fill the cache as the response begins."""
+        lookup = self._cache.look_up(request.prompt, started)
+        text = answer(request, scene.output_tokens)
+        if scene.latency_s:
+            await self._sleep(scene.latency_s)
+        self._cache.store(lookup)
+        return _Reply(
+            request=request,
+            scene=scene,
+            mishap=mishap,
+            answer=text,
+            usage=_usage(request, lookup, text.output_tokens),
+            line=self.bill.open(request.model, key),
+            message_id=f"msg_{self._new_id()}",
+            tool_use_id=f"toolu_{self._new_id()}",
+            headers=self._headers(),
+        )
+
+    def _stream(self, reply: _Reply) -> Response:
+        async def pause(event: events.Event) -> None:
+            if reply.scene.pace_s and event.name == "content_block_delta":
+                await self._sleep(reply.scene.pace_s)
+
+        def sending(event: events.Event) -> None:
+            reply.line.amend(replace(reply.usage, output=event.output_tokens))
+
+        complete = reply.mishap is not Mishap.CUT
+        return EventStream(_played(reply), reply.headers, sending=sending, pause=pause, complete=complete)
+
+    async def count_tokens(self, http: Request) -> Response:
+        _api_key(http.headers)
+        body = parse_body(await http.body())
+        check_version(http.headers.get("anthropic-version"), body)
+        return JSONResponse({"input_tokens": count_prompt(body)}, headers=self._headers())
+
+    async def list_models(self, http: Request) -> Response:
+        _api_key(http.headers)
+        return JSONResponse(model_list(), headers=self._headers())
+
+    async def show_bill(self, http: Request) -> Response:  # noqa: ARG002
+        return JSONResponse(self.bill.totals())
+
+    async def refuse(self, http: Request, error: Exception) -> Response:  # noqa: ARG002
+        """Any ApiError, in the API's shape."""
+        if not isinstance(error, ApiError):
+            raise error
+        headers = self._headers()
+        if error.retry_after is not None:
+            headers["retry-after"] = error.retry_after
+        body = error_body(error.kind, error.message, headers["request-id"])
+        return JSONResponse(body, status_code=error.status, headers=headers)
+
+    async def no_such_route(self, http: Request, error: Exception) -> Response:  # noqa: ARG002
+        """A path or method that the sandbox does not have."""
+        message = f"{http.method} {http.url.path} is not part of the sandbox"
+        return await self.refuse(http, ApiError("not_found_error", message))
+
+    def _headers(self) -> dict[str, str]:
+        return {"request-id": f"req_{self._new_id()}", "anthropic-organization-id": ORGANIZATION}
+
+
+def _api_key(headers: Mapping[str, str]) -> str:
+    key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+    if not key:
+        raise ApiError("authentication_error", "x-api-key header is required")
+    return key
+
+
+def _usage(request: MessageRequest, lookup: Lookup, output: int) -> Usage:
+    return Usage(
+        input=lookup.input,
+        write_5m=lookup.write_5m,
+        write_1h=lookup.write_1h,
+        read=lookup.read,
+        output=output,
+        speed=request.speed,
+        inference_geo=request.inference_geo,
+    )
+
+
+def _played(reply: _Reply) -> chain[events.Event]:
+    """The events of a reply, as far as its mishap lets them come."""
+    parts = (reply.message_id, reply.request.model.id, reply.tool_use_id, reply.answer, reply.usage)
+    if reply.mishap is None:
+        return chain(events.whole(*parts))
+    sent = list(events.first_half(*parts))
+    if reply.mishap is Mishap.CUT:
+        return chain(sent)
+    return chain(sent, [events.failure(sent[-1].output_tokens, reply.headers["request-id"])])
+
+
+def _at_once(reply: _Reply) -> Response:
+    """The whole message in one body; the API has done the work, and bills it, even if the connection is then cut."""
+    reply.line.amend(reply.usage)
+    message: dict[str, Any] = message_object(
+        reply.message_id,
+        reply.request.model.id,
+        reply.usage,
+        content=content_object(reply.answer, reply.tool_use_id),
+        stop_reason=reply.answer.stop_reason,
+    )
+    return JSONResponse(message, headers=reply.headers) if reply.mishap is None else CutShort(message, reply.headers)

@@ -1,0 +1,98 @@
+"""What does the sandbox charge? Exact pico-dollars, rounded half to even to nano-dollars once for each request."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from bursar.agent.sandbox.tables import Model
+
+FAST = "fast"
+STANDARD = "standard"
+US = "us"
+GLOBAL = "global"
+NOT_AVAILABLE = "not_available"
+_PICO_PER_NANO = 1_000
+_FAST_FACTOR = 2
+_US_FACTOR = Fraction(11, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one request used: disjoint token classes, and the modifiers it was served under."""
+
+    input: int
+    write_5m: int
+    write_1h: int
+    read: int
+    output: int
+    speed: str
+    inference_geo: str
+
+
+def nano_usd(model: Model, usage: Usage) -> int:
+    """The price of one request in whole nano-dollars; a length tier is chosen by the whole prompt."""
+    prompt = usage.input + usage.write_5m + usage.write_1h + usage.read
+    prices = model.prices_for(prompt)
+    pico = Fraction(
+        usage.input * prices.input
+        + usage.write_5m * prices.write_5m
+        + usage.write_1h * prices.write_1h
+        + usage.read * prices.read
+        + usage.output * prices.output
+    )
+    if usage.speed == FAST:
+        pico *= _FAST_FACTOR
+    if usage.inference_geo == US:
+        pico *= _US_FACTOR
+    return round(pico / _PICO_PER_NANO)
+
+
+def key_label(api_key: str) -> str:
+    """A name for an API key from which the key cannot be read."""
+    return "key_" + hashlib.sha256(api_key.encode()).hexdigest()[:8]
+
+
+class Bill:
+    """Running totals of all billed requests."""
+
+    def __init__(self) -> None:
+        self._requests = 0
+        self._by_model: Counter[str] = Counter()
+        self._by_key: Counter[str] = Counter()
+
+    def open(self, model: Model, key: str) -> "Line":
+        """A new billed request, at nothing yet; `key` is a label, not the key itself."""
+        self._requests += 1
+        return Line(self, model, key)
+
+    def add(self, model: Model, key: str, nano: int) -> None:
+        """Put an amount on a model and a key."""
+        self._by_model[model.id] += nano
+        self._by_key[key] += nano
+
+    def totals(self) -> dict[str, Any]:
+        """The bill as `GET /sandbox/bill` shows it, requests in flight included as far as they have got."""
+        return {
+            "nano_usd": self._by_model.total(),
+            "requests": self._requests,
+            "by_model": dict(self._by_model),
+            "by_key": dict(self._by_key),
+        }
+
+
+class Line:
+    """One request on the bill; a stream amends it with every piece it sends, so that it is right wherever it stops."""
+
+    def __init__(self, bill: Bill, model: Model, key: str) -> None:
+        self._bill = bill
+        self._model = model
+        self._key = key
+        self._nano = 0
+
+    def amend(self, usage: Usage) -> None:
+        """Charge the request at this usage instead of what was charged before."""
+        nano = nano_usd(self._model, usage)
+        self._bill.add(self._model, self._key, nano - self._nano)
+        self._nano = nano

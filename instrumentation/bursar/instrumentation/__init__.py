@@ -1,0 +1,82 @@
+"""
+Exact cost on every Claude call, and a purse that holds: the guest in the application.
+
+    from bursar.instrumentation import instrument, route
+
+    instrument()
+    with route("support.triage", tenant="acme"):
+        client.messages.create(...)
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from bursar.instrumentation import runtime, seat, tracing
+from bursar.instrumentation.config import Config, ConfigError, read_config
+from bursar.instrumentation.context import route
+from bursar.instrumentation.served import Served
+from bursar.policies.charge import Basis, Charge
+from bursar.policies.errors import BudgetExceeded, RefusalReason
+from bursar.policies.usage import Usage
+
+__all__ = [
+    "Basis",
+    "BudgetExceeded",
+    "Charge",
+    "Config",
+    "ConfigError",
+    "RefusalReason",
+    "Served",
+    "Usage",
+    "flush",
+    "instrument",
+    "route",
+    "served",
+    "uninstrument",
+]
+
+
+def instrument(*, environ: Mapping[str, str] | None = None) -> bool:
+    """
+    Put cost on every Claude call of this process, and its budgets in force. Again: changes nothing.
+
+    `environ` stands in for the process's environment. Whether anything was instrumented: not with BURSAR_DISABLED=1,
+    nor on an SDK that is built otherwise than expected. Raises `ConfigError` for a setting that cannot work.
+    """
+    config = read_config(os.environ if environ is None else environ)
+    if config.disabled:
+        return False
+    present = runtime.current_runtime()
+    if present is not None and (environ is None or present.config == config):
+        return True
+    if not seat.enter():
+        return False
+    runtime.install(config)
+    tracing.set_up(config)
+    return True
+
+
+def uninstrument() -> None:
+    """Leave the SDK as it was before `instrument()`, on every client; what is left is shipped first."""
+    seat.leave()
+    runtime.remove()
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Ship every charge to the agent now, within `timeout` seconds; whether it has booked them all."""
+    present = runtime.current_runtime()
+    return present.flush(timeout) if present is not None else True
+
+
+def served(message: Any) -> Served | None:
+    """What a response was served by, and what it cost; None for one that this process has not seen of late."""
+    present = runtime.current_runtime()
+    response_id = getattr(message, "id", None)
+    return present.served(response_id) if present is not None and isinstance(response_id, str) else None
+
+
+atexit.register(runtime.remove)

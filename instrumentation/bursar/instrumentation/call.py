@@ -1,0 +1,144 @@
+"""One SDK method invocation: begun, filled by its attempts, finished exactly once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bursar.instrumentation import telemetry
+from bursar.instrumentation.context import Work
+from bursar.instrumentation.quiet import quiet
+from bursar.policies import attributes as names
+from bursar.policies.charge import Charge
+from bursar.policies.engine import Decision
+from bursar.policies.errors import BudgetExceeded
+from bursar.policies.models import canonical
+from bursar.policies.records import Decided
+from opentelemetry import trace
+from opentelemetry.trace import Span
+
+if TYPE_CHECKING:
+    from bursar.instrumentation.runtime import Runtime
+
+_PROVIDERS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "GoogleCloud": "gcp.vertex_ai", "Foundry": "azure"}
+
+
+class Call:
+    """What is known of one call, and the span that tells it: the SDK's where it makes one, else our own."""
+
+    def __init__(
+        self, runtime: Runtime, client: Any, requested_model: str, work: Work, *, span_is_ours: bool = True
+    ) -> None:
+        self.runtime = runtime
+        self.client = client
+        self.id = runtime.ids.call()
+        self.requested_model = requested_model
+        self.work = work
+        self.provider = _provider(client)
+        self.region = _region(client, requested_model, self.provider)
+        self.span: Span | None = None
+        self.own_span = False
+        self.decision: Decision | None = None
+        self.sent_max_tokens: int | None = None
+        self.attempts = 0
+        self.charges: list[Charge] = []
+        self.body_pending = False
+        """Whether the application holds a body that is not read yet: then the call ends with the body."""
+        self.outermost_watched = False
+        """Whether `Entry` watches what the application reads: then no inner body ends the call."""
+        self._span_is_ours = span_is_ours
+        self._outer_span = trace.get_current_span()
+        self._finished = False
+
+    def name_again(self) -> None:
+        """Find the route once more, by rules that came after the call began."""
+        caller = self.work.caller
+        if caller is not None:
+            found = self.runtime.rules.find_route(caller, self.runtime.config.service)
+            self.work = replace(self.work, route=found or caller)
+
+    def see_span(self) -> None:
+        """
+        Find the span to enrich: the first attempt runs inside the SDK's, if it makes one.
+
+        Inside the same span that was current before the call, the SDK made none, and a span of our own is begun.
+        """
+        if self.span is not None:
+            return
+        current = trace.get_current_span()
+        if current is not self._outer_span or not self._span_is_ours:
+            # Without `instrument()` nobody can tell where a call ends: the SDK's span is enriched, and none is begun.
+            self.span = current
+            return
+        self.span = telemetry.start_span(self, telemetry.tracer_of(self.client))
+        self.own_span = True
+
+    def charged(self, charge: Charge) -> None:
+        """Keep a charge, and tell the span and whoever listens."""
+        self.charges.append(charge)
+        self.show(())
+        self.runtime.tell(charge)
+
+    def refused(self, refusal: BudgetExceeded) -> None:
+        """A budget said no: journalled, so that it can be explained afterwards, and told on the span."""
+        self.runtime.record(
+            Decided(
+                call_id=self.id,
+                at_ns=self.runtime.clock_ns(),
+                route=refusal.route,
+                model=refusal.model,
+                action="block",
+                reason=refusal.reason.value,
+                labels=self.work.labels,
+                decision=_numbers(refusal),
+            )
+        )
+        if self.span is not None and self.span.is_recording():
+            self.span.set_attributes(
+                {names.ACTION: "block", names.REASON: refusal.reason.value, names.BUDGET: refusal.budget}
+            )
+
+    def show(self, provisional: tuple[Charge, ...]) -> None:
+        """Stamp the span with what is known so far."""
+        with quiet("write a span"):
+            telemetry.stamp(self, provisional)
+
+    def returned(self) -> None:
+        """The SDK's method has returned: the call is over unless a body is still to be read."""
+        if not self.body_pending:
+            self.finish(None)
+
+    def finish(self, error: BaseException | None) -> None:
+        """The call is over; a span of our own ends with the error the application sees."""
+        if self._finished:
+            return
+        self._finished = True
+        if self.own_span and self.span is not None:
+            with quiet("end a span"):
+                telemetry.end_span(self.span, error)
+
+
+def _numbers(refusal: BudgetExceeded) -> dict[str, Any]:
+    return {
+        "budget": refusal.budget,
+        "balance": refusal.balance,
+        "limit": refusal.limit_nano,
+        "spent": refusal.spent_nano,
+        "held": refusal.held_nano,
+        "needed": refusal.needed_nano,
+        "decision_id": refusal.decision_id,
+    }
+
+
+def _provider(client: Any) -> str:
+    kind = type(client).__name__
+    return next((provider for name, provider in _PROVIDERS.items() if name in kind), "anthropic")
+
+
+def _region(client: Any, requested_model: str, provider: str) -> str | None:
+    """The region that a cloud bills by: in the model's id on Bedrock, in the endpoint's name on Google Cloud."""
+    named = canonical(requested_model).region
+    if named is not None or provider != "gcp.vertex_ai":
+        return named
+    region = getattr(client, "region", None)
+    return region if isinstance(region, str) and region != "global" else None

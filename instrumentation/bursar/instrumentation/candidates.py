@@ -1,0 +1,136 @@
+"""What each model that could serve a call would cost it: bounds, expectations, and whether the request fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from bursar.instrumentation.rules import Rules
+from bursar.policies import plan
+from bursar.policies.book import Rates
+from bursar.policies.engine import Candidate, Facts
+from bursar.policies.estimate import FLOOR_OUTPUT_TOKENS, OutputHistogram, RequestSize, bound, expected, measure
+from bursar.policies.policy import Policy
+from bursar.policies.prices import rates
+
+if TYPE_CHECKING:
+    from bursar.instrumentation.guard import Errand
+
+MEMORY = 512
+"""Routes and models whose outputs are remembered; beyond that the oldest are forgotten."""
+
+
+class Estimates:
+    """What answers have been like so far, per route and model."""
+
+    def __init__(self) -> None:
+        self._outputs: dict[tuple[str, str], OutputHistogram] = {}
+
+    def learn(self, route: str, model: str, output_tokens: int) -> None:
+        """Count one finished answer."""
+        key = (route, model)
+        if key not in self._outputs and len(self._outputs) >= MEMORY:
+            self._outputs.pop(next(iter(self._outputs)))
+        self._outputs.setdefault(key, OutputHistogram()).add(output_tokens)
+
+    def output(self, route: str, model: str, share: float) -> int | None:
+        """Output tokens that this share of answers stays within; None while unknown."""
+        histogram = self._outputs.get((route, model))
+        return histogram.quantile(share) if histogram is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """A call weighed: the engine's facts, and what is needed to carry its verdict out."""
+
+    facts: Facts
+    size: RequestSize
+    rates: Mapping[str, Rates]
+
+
+def weigh(errand: Errand, rules: Rules, estimates: Estimates) -> Candidates:
+    """Size the request and price it on every model it may be served by."""
+    size = measure(errand.body)
+    day = datetime.fromtimestamp(errand.at_ns / 1e9, UTC).date()
+    asked = errand.settled_model or str(errand.body.get("model") or "")
+    ladder = rules.policy.ladder_for(errand.route) if rules.policy is not None else ()
+    weigher = _Weigher(errand, rules, estimates, size, day)
+    models = (asked, *(() if errand.settled_model is not None else _below(asked, ladder, rules)))
+    candidates = tuple(weigher.candidate(model, asked=model == asked) for model in models)
+    facts = Facts(errand.route, candidates, size.unbounded, errand.labels)
+    return Candidates(facts, size, weigher.rates)
+
+
+def _below(asked: str, ladder: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
+    """The rungs under the model asked for; a model that is not on the ladder has none."""
+    here = rules.book.find(asked)
+    for position, rung in enumerate(ladder):
+        if rung == asked or (here is not None and rules.book.find(rung) == here):
+            return ladder[position + 1 :]
+    return ()
+
+
+class _Weigher:
+    """One request, priced on one model after another."""
+
+    def __init__(self, errand: Errand, rules: Rules, estimates: Estimates, size: RequestSize, day: date) -> None:
+        self._errand, self._rules, self._estimates = errand, rules, estimates
+        self._size, self._day = size, day
+        self.rates: dict[str, Rates] = {}
+
+    def candidate(self, model: str, *, asked: bool) -> Candidate:
+        found = self._rates_of(model) or (self._dearest() if asked else None)
+        misfit = None if asked else self._misfit(model)
+        if found is None:
+            return Candidate(model, worst=None, least=0, expected=0, misfit=misfit)
+        self.rates[model] = found
+        size, route = self._size, self._errand.route
+        output = self._estimates.output(route, model, 0.95)
+        return Candidate(
+            model,
+            worst=bound(size, found),
+            least=bound(size, found, max_tokens=min(size.max_tokens, self._floor(model))),
+            expected=expected(
+                size,
+                found,
+                output_tokens=FLOOR_OUTPUT_TOKENS if output is None else output,
+                # A conversation under way has its prefix cached where it is, and nowhere else.
+                warm=asked and size.turns > 0,
+            ),
+            misfit=misfit,
+        )
+
+    def _floor(self, model: str) -> int:
+        """The fewest `max_tokens` this route can work with: its usual longest answer, its thinking, a page."""
+        usual = self._estimates.output(self._errand.route, model, 0.999) or 0
+        thinking = self._errand.body.get("thinking")
+        budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None  # pyright: ignore
+        return max(FLOOR_OUTPUT_TOKENS, usual, (budget if isinstance(budget, int) else 0) + FLOOR_OUTPUT_TOKENS)
+
+    def _rates_of(self, model: str) -> Rates | None:
+        body: Mapping[str, Any] = self._errand.body
+        return rates(
+            model,
+            self._day,
+            self._rules.book,
+            prompt_tokens=self._size.input_bound,
+            fast=body.get("speed") == "fast",
+            geo=str(body.get("inference_geo") or "") or None,
+            region=self._errand.region,
+        )
+
+    def _dearest(self) -> Rates | None:
+        """For a model without a price: the dearest of its ladder, as the policy's `unknown_price` says."""
+        policy: Policy | None = self._rules.policy
+        if policy is None or policy.unknown_price == "refuse":
+            return None
+        known = [found for rung in policy.ladder_for(self._errand.route) if (found := self._rates_of(rung))]
+        return max(known, key=lambda found: found.output, default=None)
+
+    def _misfit(self, model: str) -> plan.Misfit | None:
+        book, asked = self._rules.book, str(self._errand.body.get("model") or "")
+        facts = book.find(model)
+        retired = facts is not None and facts.retirement is not None and facts.retirement <= self._day
+        return plan.misfit(self._errand.body, self._size, book.find(asked), plan.Target(model, facts, retired))

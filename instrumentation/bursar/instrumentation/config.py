@@ -1,0 +1,101 @@
+"""How this process is set up: the only reader of the environment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+from urllib.parse import urlsplit
+
+Unreachable = Literal["open", "closed"]
+
+
+class ConfigError(ValueError):
+    """A variable that cannot work; the text says which, why, and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Values only, read once when `instrument()` is called."""
+
+    state_dir: Path
+    agent: str | None = None
+    """The agent's base URL (`http://127.0.0.1:4319`); None means no agent."""
+    token_file: Path | None = None
+    prices_file: Path | None = None
+    route: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    service: str = ""
+    on_unreachable: Unreachable = "open"
+    """What happens without an agent and without any snapshot of its rules."""
+    enforce: bool = True
+    disabled: bool = False
+    exports: bool = False
+    """Whether OpenTelemetry's own variables name an endpoint for traces."""
+
+
+def read_config(environ: Mapping[str, str]) -> Config:
+    """The configuration from environment variables. Raises `ConfigError` for one that cannot work."""
+    return Config(
+        state_dir=Path(environ.get("BURSAR_STATE_DIR") or _state_folder(environ)),
+        agent=_url(environ.get("BURSAR_AGENT")),
+        token_file=_path(environ.get("BURSAR_TOKEN_FILE")),
+        prices_file=_path(environ.get("BURSAR_PRICES")),
+        route=environ.get("BURSAR_ROUTE") or None,
+        labels=read_labels(environ.get("BURSAR_LABELS", "")),
+        service=environ.get("OTEL_SERVICE_NAME", ""),
+        on_unreachable=_unreachable(environ.get("BURSAR_ON_UNREACHABLE", "open")),
+        enforce=_switch("BURSAR_ENFORCE", environ.get("BURSAR_ENFORCE", "1")),
+        disabled=_switch("BURSAR_DISABLED", environ.get("BURSAR_DISABLED", "0")),
+        exports=bool(
+            environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        ),
+    )
+
+
+def read_labels(text: str) -> dict[str, str]:
+    """`k=v,k=v` as a mapping. Raises `ConfigError`."""
+    labels: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        name, separator, value = pair.partition("=")
+        if not separator or not name.strip():
+            raise ConfigError(f"BURSAR_LABELS: {pair!r} is not a label. Write it as name=value, with commas between.")
+        labels[name.strip()] = value.strip()
+    return labels
+
+
+def _url(text: str | None) -> str | None:
+    if not text:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ConfigError(f"BURSAR_AGENT: {text!r} is not an agent's address. Write it as http://127.0.0.1:4319.")
+    return text.rstrip("/")
+
+
+def _unreachable(text: str) -> Unreachable:
+    if text not in ("open", "closed"):
+        raise ConfigError(f"BURSAR_ON_UNREACHABLE: {text!r} is not a choice. Write open or closed.")
+    return cast(Unreachable, text)
+
+
+def _switch(name: str, text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off", ""):
+        return False
+    raise ConfigError(f"{name}: {text!r} is neither on nor off. Write 1 or 0.")
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _state_folder(environ: Mapping[str, str]) -> Path:
+    """The platform's state folder. The same rule as the agent's, so that it finds the journals left here."""
+    home = Path(environ.get("HOME") or Path.home())
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "bursar"
+    return Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state") / "bursar"

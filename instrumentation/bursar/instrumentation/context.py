@@ -1,0 +1,155 @@
+"""What a call is for: its route and labels, named by the application or found from where it was made."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import PurePath
+from types import CodeType, FrameType, TracebackType
+from typing import Any
+
+_FRAMEWORKS = frozenset(
+    "_asyncio anthropic anyio asyncio backoff bursar celery concurrent contextlib functools gunicorn httpcore httpcore2"
+    " httpx httpx2 importlib instructor langchain langchain_anthropic langchain_core langgraph litellm llama_index"
+    " opentelemetry pydantic pydantic_ai runpy sentry_sdk sniffio starlette stamina tenacity threading trio uvicorn"
+    " uvloop wrapt _pytest pluggy".split()
+)
+"""Top-level packages that call on somebody's behalf: a route is the nearest caller outside of them."""
+
+UNNAMED = "unnamed"
+"""The route of a call whose every caller is a framework."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the surrounding `route(...)` blocks say."""
+
+    route: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    caller: str | None = None
+    """Who made the call, where nobody named the route: the policy's rules may find one for it."""
+
+
+_NOTHING = Work()
+_work: ContextVar[Work] = ContextVar("bursar_work", default=_NOTHING)
+
+
+def current_work() -> Work:
+    """The innermost `route(...)` around the caller, labels of the outer ones included."""
+    return _work.get()
+
+
+class route(ContextDecorator):  # noqa: N801 - reads as a verb: `with route("support.triage"):`
+    """
+    Name the work done inside: `with route("support.triage", tenant="acme"):`, or as a decorator, also of coroutines.
+
+    Labels of outer blocks hold inside; an inner label of the same name wins. Crosses `await`, and threads that run in
+    a copied context.
+    """
+
+    def __init__(self, name: str | None = None, /, **labels: str) -> None:
+        self._name = name
+        self._labels = {key: str(value) for key, value in labels.items()}
+        self._tokens: list[Token[Work]] = []
+
+    def __enter__(self) -> route:
+        outer = _work.get()
+        self._tokens.append(_work.set(Work(self._name or outer.route, {**outer.labels, **self._labels})))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            _work.reset(self._tokens.pop())
+        except ValueError:
+            # Left in another context than entered, as a generator closed by the garbage collector is: that context
+            # ends with its own copy, so there is nothing to put back.
+            return
+
+    def __call__(self, func: Any) -> Any:
+        """Decorate a function or a coroutine function; each call enters a block of its own."""
+        if not inspect.iscoroutinefunction(func):
+            return super().__call__(func)
+
+        @wraps(func)
+        async def named(*args: Any, **kwargs: Any) -> Any:
+            with self._recreate_cm():
+                return await func(*args, **kwargs)
+
+        return named
+
+    def _recreate_cm(self) -> route:
+        return type(self)(self._name, **self._labels)
+
+
+_MEMO_LIMIT = 4_096
+_names: dict[CodeType, str | None] = {}
+
+
+def find_caller() -> str:
+    """The nearest caller outside the SDK and frameworks as `module:function`; `UNNAMED` where there is none."""
+    for frame in _frames(sys._getframe(1)):  # noqa: SLF001 - the documented way to walk the stack without copying it
+        code = frame.f_code
+        if code not in _names:
+            if len(_names) >= _MEMO_LIMIT:
+                _names.clear()
+            _names[code] = _name(frame)
+        name = _names[code]
+        if name is not None:
+            return name
+    return UNNAMED
+
+
+def _frames(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _name(frame: FrameType) -> str | None:
+    """`module:function` of a frame, or None for a framework's, a lambda's or a comprehension's."""
+    module = str(frame.f_globals.get("__name__") or "")
+    if not module or module.partition(".")[0] in _FRAMEWORKS or module.startswith("<"):
+        return None
+    function = frame.f_code.co_qualname.replace(".<locals>", "")
+    *outer, last = function.split(".")
+    if last in ("<lambda>", "<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"):
+        if not outer:
+            return None
+        function = ".".join(part for part in outer if not part.startswith("<")) or last
+    return f"{_script(frame) if module == '__main__' else module}:{function}"
+
+
+def _script(frame: FrameType) -> str:
+    """The name a script or `-m` module would have if it were imported."""
+    spec = frame.f_globals.get("__spec__")
+    if spec is not None and getattr(spec, "name", None):
+        return str(spec.name).removesuffix(".__main__")
+    return PurePath(frame.f_code.co_filename).stem or "__main__"
+
+
+RouteFinder = Callable[[str], str | None]
+"""From the caller's `module:function` to the policy's route for it, if one is found."""
+
+
+def name_work(*, default_route: str | None, default_labels: Mapping[str, str], find: RouteFinder) -> Work:
+    """
+    The route and labels of a call made now.
+
+    In this order: the surrounding `route(...)`, `BURSAR_ROUTE`, the policy's first `[[route]]` that finds it, the
+    caller itself.
+    """
+    work = _work.get()
+    labels = {**default_labels, **work.labels} if default_labels else work.labels
+    if work.route is not None:
+        return work if not default_labels else Work(work.route, labels)
+    if default_route is not None:
+        return Work(default_route, labels)
+    caller = find_caller()
+    return Work(find(caller) or caller, labels, caller)

@@ -1,0 +1,298 @@
+"""Whether a call may leave, as what, and with whose money: the engine's verdict, carried out over leases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import anyio
+import anyio.to_thread
+
+from bursar.instrumentation.candidates import Candidates, Estimates, weigh
+from bursar.instrumentation.leases import Leases
+from bursar.instrumentation.link import Unreachable
+from bursar.instrumentation.refusal import refusal
+from bursar.instrumentation.rules import Rules
+from bursar.instrumentation.sync import Ask
+from bursar.policies.engine import Action, Decision, Reason, Standing, decide, refused
+from bursar.policies.errors import BudgetExceeded
+from bursar.policies.estimate import fitted_tokens
+from bursar.policies.policy import Mode, Policy
+from bursar.policies.protocol import Answer, BalanceView, Need, Verdict
+from bursar.policies.windows import window_at
+
+POLL_SECONDS = 0.02
+"""How often a call that waits for settlements asks again."""
+FRESH_SECONDS = 1.0
+"""How long the state of a balance may be judged by without asking."""
+ROUNDS = 4
+"""How often a plan may change because fresher figures came with the answer; then the last one stands."""
+
+
+class Carrier(Protocol):
+    """Who brings an ask to the agent and its answer back. Raises `Unreachable`."""
+
+    def ask(self, ask: Ask) -> Answer | None:
+        """None: the ask had no need, or a later message overtook it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What the guard wants to know about one attempt of a call."""
+
+    attempt_id: str
+    route: str
+    labels: Mapping[str, str]
+    body: Mapping[str, Any]
+    at_ns: int
+    region: str | None = None
+    """The cloud region its endpoint bills by, for clients of Bedrock and Vertex."""
+    settled_model: str | None = None
+    """The model an earlier attempt of this call was planned on: a retry keeps its call's plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The attempt may leave, changed by `changes`, and counts against `balances`."""
+
+    balances: tuple[str, ...] | None = None
+    leased: tuple[str, ...] = ()
+    bound_nano: int | None = None
+    expected_nano: int = 0
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    decision: Decision | None = None
+
+
+Reply = Answer | Unreachable | None
+Admitting = Generator[Ask | float, Reply, Admission]
+"""An admission in progress: it yields what it waits for, an answer of the agent or so many seconds."""
+
+
+class Guard:
+    """Admits attempts over the rules in force and this process's leases. Raises only `BudgetExceeded`."""
+
+    def __init__(
+        self,
+        leases: Leases,
+        rules: Callable[[], Rules],
+        carrier: Carrier | None,
+        *,
+        enforce: bool,
+        without_rules: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._leases = leases
+        self._rules = rules
+        self._carrier = carrier
+        self._enforce = enforce
+        self._without_rules = without_rules
+        self._clock = clock
+        self._views: dict[str, tuple[BalanceView, float]] = {}
+        self.estimates = Estimates()
+
+    def see(self, views: Iterable[BalanceView]) -> None:
+        """Take over the state of balances as the agent told it."""
+        now = self._clock()
+        for view in views:
+            self._views[view.key] = (view, now)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether an agent is configured and has not told its rules yet."""
+        return self._carrier is not None and not self._rules().heard
+
+    def greet(self) -> None:
+        """Ask the agent for its rules, so that the first call is named and judged by them. Never raises."""
+        self._carry(Ask())
+
+    async def greet_async(self) -> None:
+        """The same without blocking the event loop."""
+        await anyio.to_thread.run_sync(self.greet)
+
+    def admit(self, errand: Errand) -> Admission:
+        """Decide on the caller's thread. Raises `BudgetExceeded`."""
+        admitting = self._admitting(errand)
+        reply: Reply = None
+        while True:
+            try:
+                step = admitting.send(reply)
+            except StopIteration as stop:
+                return stop.value
+            reply = time.sleep(step) if isinstance(step, float) else self._carry(step)
+
+    async def admit_async(self, errand: Errand) -> Admission:
+        """The same without ever blocking the event loop. Raises `BudgetExceeded`."""
+        admitting = self._admitting(errand)
+        reply: Reply = None
+        while True:
+            try:
+                step = admitting.send(reply)
+            except StopIteration as stop:
+                return stop.value
+            if isinstance(step, float):
+                reply = await anyio.sleep(step)
+            else:
+                reply = await anyio.to_thread.run_sync(self._carry, step)
+
+    def _carry(self, ask: Ask) -> Reply:
+        if self._carrier is None:
+            return Unreachable("no agent is configured")
+        try:
+            return self._carrier.ask(ask)
+        except Unreachable as error:
+            return error
+
+    def _admitting(self, errand: Errand) -> Admitting:
+        for _ in range(ROUNDS):
+            rules = self._rules()
+            if self._carrier is None:
+                return Admission()
+            if not rules.heard:
+                return self._without_any_rules(errand)
+            if rules.policy is None:
+                return Admission()
+            weighed = weigh(errand, rules, self.estimates)
+            admission = yield from self._through_budgets(errand, rules.policy, weighed)
+            if admission is not None:
+                return admission
+        raise refusal(None, errand) from None
+
+    def _through_budgets(
+        self, errand: Errand, policy: Policy, weighed: Candidates
+    ) -> Generator[Ask | float, Reply, Admission | None]:
+        """
+        Plan, ask for the money of the plan, and plan again where the answer's figures say otherwise.
+
+        None: the rules changed meanwhile, and everything is to be judged anew.
+        """
+        decision = self._decide(errand, policy, weighed)
+        if not decision.hard and any(self._stale(key) for key in decision.balances):
+            yield Ask(views=decision.balances)
+            decision = self._decide(errand, policy, weighed)
+        for left in reversed(range(ROUNDS)):
+            if decision.verdict.action is Action.BLOCK:
+                raise refusal(decision, errand) from None
+            if not decision.hard:
+                return self._go(errand, decision, weighed, amount=decision.most, leased=())
+            amount = yield from self._obtain(errand, policy, decision)
+            if self._rules().policy is not policy:
+                self._leases.release(errand.attempt_id)
+                return None
+            if isinstance(amount, Refused):
+                return self._unlent(errand, policy, weighed, refused=amount, decision=decision)
+            fresher = self._decide(errand, policy, weighed)
+            if not left or fresher.verdict.model == decision.verdict.model:
+                return self._go(errand, decision, weighed, amount=amount, leased=decision.hard)
+            self._leases.release(errand.attempt_id)
+            decision = fresher
+        return None
+
+    def _unlent(
+        self, errand: Errand, policy: Policy, weighed: Candidates, *, refused: Refused, decision: Decision
+    ) -> Admission:
+        """No money was lent: the call is refused, unless the agent is away and every budget it meets is open."""
+        outcome = self._outcome(errand, policy, decision, refused)
+        if outcome.verdict.action is Action.BLOCK:
+            raise refusal(outcome, errand) from None
+        return self._go(errand, outcome, weighed, amount=decision.most, leased=())
+
+    def _obtain(
+        self, errand: Errand, policy: Policy, decision: Decision
+    ) -> Generator[Ask | float, Reply, int | Refused]:
+        """Hold money for the attempt in every hard balance: the amount held, or why not."""
+        if not any(self._stale(key) for key in decision.hard) and self._hold(errand, decision.hard, decision.most):
+            return decision.most
+        need = Need(
+            errand.attempt_id, decision.hard, decision.most, decision.least, expected=decision.candidate.expected
+        )
+        patience = min(s.budget.patience_seconds for s in decision.standings if s.key in decision.hard)
+        until = self._clock() + patience
+        while True:
+            reply = yield Ask(need=need, views=decision.balances)
+            if isinstance(reply, Unreachable):
+                return Refused(Reason.UNREACHABLE, decision.hard[0])
+            if reply is not None and reply.verdict is Verdict.GRANTED:
+                if self._hold(errand, decision.hard, reply.amount):
+                    return reply.amount
+            elif reply is not None and reply.verdict is Verdict.REFUSED:
+                return Refused(Reason(reply.reason), reply.balance)
+            if self._rules().policy is not policy:
+                return Refused(Reason.HELD, decision.hard[0])  # whoever asked judges anew by the new rules
+            if self._clock() >= until:
+                return Refused(Reason.HELD, reply.balance if reply is not None else decision.hard[0])
+            yield POLL_SECONDS
+
+    def _hold(self, errand: Errand, balances: tuple[str, ...], amount: int) -> bool:
+        return self._leases.hold(errand.attempt_id, balances, amount)
+
+    def _decide(self, errand: Errand, policy: Policy, weighed: Candidates) -> Decision:
+        standings = self._standings(errand, policy, weighed.facts.asked.model)
+        return decide(weighed.facts, standings, refuse_unknown_price=policy.unknown_price == "refuse")
+
+    def _standings(self, errand: Errand, policy: Policy, model: str) -> list[Standing]:
+        """Every budget the call meets, with its balance in the window of the moment it was made."""
+        at = datetime.fromtimestamp(errand.at_ns / 1e9, UTC)
+        standings: list[Standing] = []
+        for budget in policy.budgets:
+            if not budget.kept or not budget.matches(route=errand.route, model=model, labels=errand.labels):
+                continue
+            window = window_at(budget.every, at, policy.zone)
+            key = budget.balance_key(window, budget.scope(errand.labels, errand.route, model))
+            view = self._views.get(key)
+            mode = (budget.mode or policy.mode) if self._enforce else Mode.OBSERVE
+            standings.append(Standing(budget, key, window, mode, view[0] if view else None))
+        return standings
+
+    def _stale(self, key: str) -> bool:
+        view = self._views.get(key)
+        return view is None or self._clock() - view[1] > FRESH_SECONDS
+
+    def _go(
+        self, errand: Errand, decision: Decision, weighed: Candidates, *, amount: int, leased: tuple[str, ...]
+    ) -> Admission:
+        """The attempt leaves: on the planned model, and with no more output than its money bounds."""
+        changes: dict[str, Any] = {}
+        if decision.candidate.model != errand.body.get("model"):
+            changes["model"] = decision.candidate.model
+        if leased and amount < decision.most:
+            rates = weighed.rates[decision.candidate.model]
+            reserve = decision.most - (decision.candidate.worst or 0)
+            changes["max_tokens"] = fitted_tokens(weighed.size, rates, amount - reserve)
+        return Admission(
+            balances=decision.balances,
+            leased=leased,
+            bound_nano=amount if decision.candidate.worst is not None else None,
+            expected_nano=decision.candidate.expected,
+            changes=changes,
+            decision=decision,
+        )
+
+    def _outcome(self, errand: Errand, policy: Policy, decision: Decision, why: Refused) -> Decision:
+        """A refusal, unless the agent is away and every budget that asked for money is open."""
+        if why.reason is Reason.UNREACHABLE:
+            kinds = {
+                (s.budget.on_unreachable or policy.on_unreachable).kind
+                for s in decision.standings
+                if s.key in decision.hard
+            }
+            if kinds == {"open"}:
+                return decision
+        return refused(decision, why.reason, why.balance)
+
+    def _without_any_rules(self, errand: Errand) -> Admission:
+        """No agent was ever heard of: `BURSAR_ON_UNREACHABLE` decides."""
+        if self._without_rules == "closed" and self._enforce:
+            raise refusal(None, errand) from None
+        return Admission()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why no money was lent, and by which balance."""
+
+    reason: Reason
+    balance: str

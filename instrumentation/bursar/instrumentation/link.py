@@ -1,0 +1,108 @@
+"""How the agent is spoken to: the standard library's HTTP client, past proxies and tracing, within a deadline."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+FIRST_SIGN_SECONDS = 0.05
+"""What a hung agent costs a call at most, once it is known to be silent."""
+BUSY_SECONDS = 0.5
+"""What an agent that answered a moment ago is given: a busy machine is no reason to give a budget up."""
+RECENT_SECONDS = 5.0
+BREAKER_SECONDS = 1.0
+"""How long after a failure calls do not even try."""
+
+
+class Unreachable(Exception):
+    """The agent gave no sign in time, refused the connection, or answered nonsense. Never leaves the guard."""
+
+
+class AgentLink:
+    """One connection to one agent, kept open between exchanges. Not thread-safe: its user serialises."""
+
+    def __init__(self, url: str, token_file: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 4319
+        self._token_file = token_file
+        self._clock = clock
+        self._connection: http.client.HTTPConnection | None = None
+        self._heard_at = clock()  # a new link is given the benefit of the doubt
+        self._broken_until = float("-inf")
+
+    @property
+    def broken(self) -> bool:
+        """Whether the breaker is open: the agent failed a moment ago."""
+        return self._clock() < self._broken_until
+
+    def post(self, path: str, message: dict[str, Any], *, patient: bool = False) -> Any:
+        """
+        Exchange one JSON message. `patient`: off the caller's path, where two seconds hurt nobody.
+
+        Raises `Unreachable`.
+        """
+        body = json.dumps(message, separators=(",", ":")).encode()
+        try:
+            answer = self._exchange(path, body, self._timeout(patient=patient))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            self._heard_at = float("-inf")
+            self._broken_until = self._clock() + BREAKER_SECONDS
+            raise Unreachable(f"{type(error).__name__}: {error}") from error
+        self.mend()
+        return answer
+
+    def mend(self) -> None:
+        """The agent was heard of, on this link or another: close the breaker."""
+        self._heard_at = self._clock()
+        self._broken_until = float("-inf")
+
+    def close(self) -> None:
+        """Drop the connection; the next exchange opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def abandon(self) -> None:
+        """Forget an inherited connection after a fork without saying anything on it."""
+        self.close()
+
+    def _timeout(self, *, patient: bool) -> float:
+        if patient:
+            return 2.0
+        recent = self._clock() - self._heard_at < RECENT_SECONDS
+        return BUSY_SECONDS if recent else FIRST_SIGN_SECONDS
+
+    def _exchange(self, path: str, body: bytes, timeout: float) -> Any:
+        reused = self._connection is not None
+        connection = self._connection or http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+        self._connection = connection
+        try:
+            return self._send(connection, path, body, timeout)
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            if not reused:
+                raise
+        # A connection kept open is closed by an agent that restarted: once more, on a new one.
+        self.close()
+        return self._exchange(path, body, timeout)
+
+    def _send(self, connection: http.client.HTTPConnection, path: str, body: bytes, timeout: float) -> Any:
+        if connection.sock is None:
+            connection.connect()
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sock.settimeout(timeout)
+        headers = {"content-type": "application/json"}
+        if self._token_file is not None:
+            headers["authorization"] = f"Bearer {self._token_file.read_text().strip()}"
+        connection.request("POST", path, body=body, headers=headers)
+        response = connection.getresponse()
+        data = response.read()
+        if response.status != 200:
+            raise ValueError(f"the agent answered {response.status}: {data[:200].decode(errors='replace')}")
+        return json.loads(data)

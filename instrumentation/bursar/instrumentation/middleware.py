@@ -1,0 +1,278 @@
+"""What happens to one attempt inside the SDK: admitted, changed, sent, watched. Installed by `seat`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from anthropic import APIConnectionError
+from anthropic._compat import model_copy
+from anthropic._middleware import Middleware
+from anthropic._request import APIRequest
+
+from bursar.instrumentation.attempt import Attempt, BodyWatcher
+from bursar.instrumentation.call import Call
+from bursar.instrumentation.extract import is_event_stream
+from bursar.instrumentation.guard import Admission, Errand
+from bursar.instrumentation.quiet import quiet, tell_once
+from bursar.instrumentation.runtime import Runtime, current_runtime
+from bursar.instrumentation.stream import http, watch
+from bursar.policies.errors import BudgetExceeded
+
+_NEVER_SENT = (http.ConnectError, http.ConnectTimeout, http.PoolTimeout, http.UnsupportedProtocol, http.ProxyError)
+
+
+class Key(str):
+    """
+    An idempotency key that knows its call: what every attempt, copy and spliced hop of a call carries.
+
+    The SDK deep-copies options for Bedrock and Vertex; a copy must stay the same key, and a call has locks in it.
+    """
+
+    __slots__ = ("call",)
+    call: Call
+
+    def __copy__(self) -> Key:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Key:
+        return self
+
+
+def key_for(call: Call, given: str | None) -> Key:
+    """A key for a call, equal to the one the application gave, if it gave one."""
+    key = Key(given or f"bursar-{call.id}")
+    key.call = call
+    return key
+
+
+def is_billable(method: str, url: str) -> bool:
+    """Whether a request creates a message: the one kind that is billed by its own response."""
+    return method.lower() == "post" and url.partition("?")[0].endswith("/v1/messages")
+
+
+class Meter(Middleware):
+    """Innermost: sees every attempt as it is sent, each hop of a fallback chain included, and charges it."""
+
+    def handle(self, request: APIRequest, call_next: Any) -> Any:
+        runtime, call = _find(request)
+        if runtime is None or call is None:
+            return call_next(request)
+        if runtime.guard.is_new:
+            runtime.guard.greet()
+            call.name_again()
+        admission: Admission | None = None
+        errand = _errand(runtime, call, request)
+        if errand is not None:
+            try:
+                admission = runtime.guard.admit(errand)
+            except BudgetExceeded as refusal:
+                raise _refused(call, refusal) from None
+            except Exception:  # noqa: BLE001 - the guest never breaks its host
+                tell_once("admit", "bursar could not judge a call; it goes on unjudged", exc_info=True)
+        attempt, sent = _depart(call, request, errand, admission)
+        try:
+            response = call_next(sent)
+        except BaseException as error:
+            _failed(attempt, error)
+            raise
+        _answered(call, attempt, request, response)
+        return response
+
+    async def handle_async(self, request: APIRequest, call_next: Any) -> Any:
+        runtime, call = _find(request)
+        if runtime is None or call is None:
+            return await call_next(request)
+        if runtime.guard.is_new:
+            await runtime.guard.greet_async()
+            call.name_again()
+        admission: Admission | None = None
+        errand = _errand(runtime, call, request)
+        if errand is not None:
+            try:
+                admission = await runtime.guard.admit_async(errand)
+            except BudgetExceeded as refusal:
+                raise _refused(call, refusal) from None
+            except Exception:  # noqa: BLE001 - the guest never breaks its host
+                tell_once("admit", "bursar could not judge a call; it goes on unjudged", exc_info=True)
+        attempt, sent = _depart(call, request, errand, admission)
+        try:
+            response = await call_next(sent)
+        except BaseException as error:
+            _failed(attempt, error)
+            raise
+        _answered(call, attempt, request, response)
+        return response
+
+
+class Entry(Middleware):
+    """Outermost, where the application has middleware of its own: sees the SDK's span, and the body it hands out."""
+
+    def handle(self, request: APIRequest, call_next: Any) -> Any:
+        call = _enter(request)
+        response = call_next(request)
+        if call is not None:
+            _watch_outermost(call, response)
+        return response
+
+    async def handle_async(self, request: APIRequest, call_next: Any) -> Any:
+        call = _enter(request)
+        response = await call_next(request)
+        if call is not None:
+            _watch_outermost(call, response)
+        return response
+
+
+METER = Meter()
+ENTRY = Entry()
+
+
+def _find(request: APIRequest) -> tuple[Runtime | None, Call | None]:
+    """The call an attempt belongs to; one of its own where the middleware was given by hand, without `instrument()`."""
+    runtime = current_runtime()
+    if runtime is None:
+        return None, None
+    key = request.options.idempotency_key
+    if isinstance(key, Key):
+        return runtime, key.call
+    if not is_billable(request.method, request.url):
+        return runtime, None
+    with quiet("begin a call"):
+        return runtime, runtime.begin(None, _model(request.json), span_is_ours=False)
+    return runtime, None
+
+
+def _enter(request: APIRequest) -> Call | None:
+    key = request.options.idempotency_key
+    if not isinstance(key, Key):
+        return None
+    with quiet("find the SDK's span"):
+        key.call.see_span()
+    key.call.outermost_watched = True
+    return key.call
+
+
+def _watch_outermost(call: Call, response: Any) -> None:
+    with quiet("watch a body"):
+        raw = response.http_response
+        if raw.is_success and not raw.is_closed:
+            call.body_pending = True
+            watch(raw, _CallEnd(call))
+
+
+class _CallEnd:
+    """Ends a call with the body that the application reads."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def chunk(self, data: bytes) -> None:
+        """Nothing to read here: the meter inside has read it."""
+
+    def end(self) -> None:
+        self._call.finish(None)
+
+
+def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
+    with quiet("judge a call"):
+        call.see_span()
+        body: Any = request.json
+        retried = request.retries_taken > 0 and call.decision is not None
+        return Errand(
+            attempt_id=runtime.ids.attempt(),
+            route=call.work.route or "",
+            labels=call.work.labels,
+            body=body if isinstance(body, Mapping) else {},
+            at_ns=runtime.clock_ns(),
+            region=call.region,
+            settled_model=call.decision.candidate.model if retried and call.decision else None,
+        )
+    return None
+
+
+def _depart(
+    call: Call, request: APIRequest, errand: Errand | None, admission: Admission | None
+) -> tuple[Attempt | None, APIRequest]:
+    """Journal that the attempt leaves, and the request it leaves as."""
+    if errand is None:
+        return None, request
+    with quiet("journal a call"):
+        admission = admission or Admission()
+        changes = dict(admission.changes)
+        call.attempts += 1
+        call.decision = admission.decision or call.decision
+        call.sent_max_tokens = changes.get("max_tokens", call.sent_max_tokens)
+        model = str(changes.get("model") or _model(request.json))
+        attempt = Attempt(call, errand.attempt_id, model, admission, errand.at_ns)
+        attempt.sent()
+        return attempt, _changed(request, changes) if changes else request
+    return None, request
+
+
+def _changed(request: APIRequest, changes: Mapping[str, Any]) -> APIRequest:
+    """
+    The same request with other top-level parameters.
+
+    Not `request.copy(body=...)`, which deep-copies the whole prompt; and never in place, since retries share the body.
+    """
+    options = model_copy(request.options)
+    body: Any = request.json
+    options.json_data = {**body, **changes}
+    return APIRequest(
+        options=options,
+        cast_to=request.cast_to,
+        stream=request.stream,
+        stream_cls=request.stream_cls,
+        retries_taken=request.retries_taken,
+    )
+
+
+def _answered(call: Call, attempt: Attempt | None, request: APIRequest, response: Any) -> None:
+    """Settle by a body that is here, watch one that is not, release what an error answered."""
+    if attempt is None:
+        return
+    with quiet("charge a call"):
+        raw = getattr(response, "http_response", None)
+        if raw is None:  # an inner middleware answered by itself: nothing was sent
+            attempt.release("answered without a request")
+            return
+        attempt.answered(raw)
+        if not raw.is_success:
+            attempt.release(f"http {raw.status_code}")
+        elif raw.is_closed and not is_event_stream(raw.headers.get("content-type", "")):
+            attempt.read(raw.content)
+        else:
+            on_end = None
+            if not call.outermost_watched:
+                call.body_pending = True
+                on_end = _CallEnd(call).end
+            watch(raw, BodyWatcher(attempt, raw, on_end))
+
+
+def _failed(attempt: Attempt | None, error: BaseException) -> None:
+    """
+    An attempt without an answer. Refused connections never reached the API; an error of the SDK's own is raised before
+    sending. Anything else may have been billed: the charge is unknown, and what was held stays held.
+    """
+    if attempt is None:
+        return
+    with quiet("settle a failed call"):
+        if isinstance(error, APIConnectionError):
+            unsent = isinstance(error.__cause__, _NEVER_SENT)
+        else:
+            unsent = isinstance(error, Exception)
+        if unsent:
+            attempt.release(type(error).__name__)
+        else:
+            attempt.settle()
+
+
+def _refused(call: Call, refusal: BudgetExceeded) -> BudgetExceeded:
+    with quiet("record a refusal"):
+        call.refused(refusal)
+    return refusal
+
+
+def _model(body: Any) -> str:
+    value = body.get("model") if isinstance(body, Mapping) else None  # pyright: ignore
+    return value if isinstance(value, str) else ""

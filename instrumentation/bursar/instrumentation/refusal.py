@@ -1,0 +1,58 @@
+"""What the application is told when a call is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bursar.policies.engine import Decision, Reason, Standing
+from bursar.policies.errors import BudgetExceeded, RefusalReason
+
+if TYPE_CHECKING:
+    from bursar.instrumentation.guard import Errand
+
+HELD_RETRY_SECONDS = 2.0
+"""When it is worth trying again where only calls in flight hold the money: most settle within this."""
+
+_REMEDIES = {
+    RefusalReason.SPENT: "raise the budget's limit, wait for its next window, or lower max_tokens",
+    RefusalReason.HELD: "try again shortly, or send fewer calls at once",
+    RefusalReason.LENT: "try again shortly, or stop the process that holds the money (`bursar holds`)",
+    RefusalReason.UNBOUNDED: "give server tools a `max_uses`, or set the budget's `unbounded` to reserve an amount",
+    RefusalReason.UNREACHABLE: "start `bursar agent`, or set the budget's `on_unreachable`",
+    RefusalReason.UNKNOWN_PRICE: "add the model to your price file, or set `unknown_price` to dearest",
+}
+
+
+def refusal(decision: Decision | None, errand: Errand) -> BudgetExceeded:
+    """The error for a decision to block; None stands for a process that never heard any rules and may not go on."""
+    reason = _reason(decision)
+    standing = _standing(decision)
+    view = standing.view if standing is not None else None
+    return BudgetExceeded(
+        budget=standing.budget.name if standing else "",
+        balance=standing.key if standing else "",
+        window_start=standing.window.start if standing else None,
+        window_end=standing.window.end if standing else None,
+        limit_nano=view.limit if view else standing.budget.limit.amount if standing else 0,
+        spent_nano=view.spent if view else 0,
+        held_nano=view.lent if view else 0,
+        needed_nano=decision.least if decision is not None and reason is not RefusalReason.UNBOUNDED else None,
+        reason=reason,
+        remedy=_REMEDIES[reason],
+        retry_after=HELD_RETRY_SECONDS if reason is RefusalReason.HELD else None,
+        route=errand.route,
+        model=decision.candidate.model if decision else str(errand.body.get("model") or ""),
+        decision_id=errand.attempt_id,
+    )
+
+
+def _reason(decision: Decision | None) -> RefusalReason:
+    if decision is None or decision.verdict.reason is Reason.UNREACHABLE:
+        return RefusalReason.UNREACHABLE
+    return RefusalReason(decision.verdict.reason.value)
+
+
+def _standing(decision: Decision | None) -> Standing | None:
+    if decision is None:
+        return None
+    return next((s for s in decision.standings if s.key == decision.verdict.balance), None)

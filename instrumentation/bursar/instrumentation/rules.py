@@ -1,0 +1,83 @@
+"""The rules this process goes by: policy and prices, built whole and swapped in one assignment."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bursar.instrumentation.quiet import tell_once
+from bursar.policies.book import PriceBook, PriceBookError
+from bursar.policies.mistakes import PolicyError
+from bursar.policies.policy import Policy, find_route
+from bursar.policies.policyfile import parse_policy
+from bursar.policies.pricefile import parse_book, shipped_book
+from bursar.policies.protocol import ProtocolError, Snapshot, snapshot_from_json
+
+SNAPSHOT_FILE = "snapshot.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A policy, if any is known, and the price book."""
+
+    book: PriceBook
+    policy: Policy | None = None
+    heard: bool = False
+    """Whether an agent ever told its rules, on this run or the last: without that, `policy` says nothing."""
+
+    def find_route(self, caller: str, service: str) -> str | None:
+        """The policy's route for a caller (`module:function`), or None."""
+        if self.policy is None:
+            return None
+        found = find_route(self.policy, code=caller, service=service or None)
+        return found.name if found is not None else None
+
+
+def shipped_rules(prices_file: Path | None) -> Rules:
+    """No policy, and the shipped price book with the user's file on top. A bad file is told and left out."""
+    book = shipped_book()
+    if prices_file is None:
+        return Rules(book)
+    try:
+        return Rules(book.extended(parse_book(prices_file.read_text(), source=str(prices_file))))
+    except (OSError, PriceBookError) as error:
+        tell_once("prices", f"bursar: {prices_file} is not used: {error}")
+        return Rules(book)
+
+
+def rules_of(snapshot: Snapshot, fallback: Rules) -> Rules:
+    """
+    The rules of an agent's snapshot.
+
+    An agent newer than this process may send what it cannot read: then the rules before stay in force, told once.
+    """
+    try:
+        policy = parse_policy(snapshot.policy, file=snapshot.file) if snapshot.policy is not None else None
+        book = fallback.book
+        if snapshot.prices:
+            book = shipped_book().extended(parse_book(snapshot.prices, source="the agent's prices"))
+    except (PolicyError, PriceBookError) as error:
+        tell_once("snapshot", f"bursar: the agent's rules cannot be read here, those before stay in force: {error}")
+        return fallback
+    return Rules(book, policy, heard=True)
+
+
+def load_snapshot(state_dir: Path) -> Snapshot | None:
+    """The last snapshot that any process here was given; None where there is none that can be read."""
+    try:
+        return snapshot_from_json(json.loads((state_dir / SNAPSHOT_FILE).read_text()))
+    except (OSError, ValueError, ProtocolError):
+        return None
+
+
+def keep_snapshot(state_dir: Path, snapshot: Snapshot) -> None:
+    """Write a snapshot for the next process, whole or not at all. A folder that cannot be written is passed over."""
+    target = state_dir / SNAPSHOT_FILE
+    draft = state_dir / f".{SNAPSHOT_FILE}.{os.getpid()}"
+    try:
+        draft.write_text(json.dumps(asdict(snapshot)))
+        draft.replace(target)
+    except OSError as error:
+        tell_once("keep-snapshot", f"bursar: the rules could not be kept in {target} ({error.strerror or error}).")

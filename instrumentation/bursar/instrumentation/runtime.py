@@ -1,0 +1,192 @@
+"""What one instrumented process holds, wired in one place: rules, journal, leases, guard, sync."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from bursar.instrumentation.call import Call
+from bursar.instrumentation.config import Config
+from bursar.instrumentation.context import name_work
+from bursar.instrumentation.guard import Guard
+from bursar.instrumentation.ids import Ids
+from bursar.instrumentation.journal import Journal
+from bursar.instrumentation.leases import Leases
+from bursar.instrumentation.link import AgentLink
+from bursar.instrumentation.quiet import forget_told, quiet
+from bursar.instrumentation.rules import keep_snapshot, load_snapshot, rules_of, shipped_rules
+from bursar.instrumentation.served import Served, Servings
+from bursar.instrumentation.sync import Sync
+from bursar.policies.charge import Charge
+from bursar.policies.protocol import Holder, Snapshot
+from bursar.policies.records import Record, to_line
+
+log = logging.getLogger("bursar")
+
+CLOSING_SECONDS = 2.0
+Observer = Callable[[Charge], None]
+
+
+class Runtime:
+    """Built by `instrument()`; a forked child builds its own. One straight construction, torn down in reverse."""
+
+    def __init__(self, config: Config, clock_ns: Callable[[], int] = time.time_ns) -> None:
+        self.config = config
+        self.clock_ns = clock_ns
+        self.pid = os.getpid()
+        self.ids = Ids()
+        self.leases = Leases()
+        self.servings = Servings()
+        self.observers: list[Observer] = []
+        self._journal: Journal | None = None
+        self._journal_lock = threading.Lock()
+        self.rules = shipped_rules(config.prices_file)
+        snapshot = load_snapshot(config.state_dir) if config.agent else None
+        if snapshot is not None:
+            self.rules = rules_of(snapshot, self.rules)
+        self.sync = self._sync() if config.agent else None
+        self.guard = Guard(
+            self.leases,
+            lambda: self.rules,
+            self.sync,
+            enforce=config.enforce,
+            without_rules=config.on_unreachable,
+        )
+
+    def begin(self, client: Any, requested_model: str, *, span_is_ours: bool = True) -> Call:
+        """A call about to be made by the frame above the SDK."""
+        work = name_work(
+            default_route=self.config.route,
+            default_labels=self.config.labels,
+            find=lambda caller: self.rules.find_route(caller, self.config.service),
+        )
+        return Call(self, client, requested_model, work, span_is_ours=span_is_ours)
+
+    def record(self, record: Record) -> None:
+        """Journal a record, and let it be shipped soon."""
+        self.journal.append(to_line(record))
+        if self.sync is not None:
+            self.sync.nudge()
+
+    def tell(self, charge: Charge) -> None:
+        """Hand a final charge to whoever listens in this process."""
+        self.servings.keep(charge)
+        for observer in tuple(self.observers):
+            with quiet("tell an observer of a charge"):
+                observer(charge)
+
+    def served(self, response_id: str) -> Served | None:
+        """What is known of a recent response."""
+        return self.servings.find(response_id)
+
+    @property
+    def journal(self) -> Journal:
+        """The journal, opened by the first call that needs it: a process without calls leaves no file."""
+        if self._journal is None:
+            with self._journal_lock:
+                if self._journal is None:
+                    self._journal = Journal(self.config.state_dir, self.ids.holder)
+        return self._journal
+
+    def flush(self, timeout: float) -> bool:
+        """Ship everything to the agent; whether it has booked it all. Without an agent the journal is all there is."""
+        return self.sync.flush(timeout) if self.sync is not None else True
+
+    def close(self) -> None:
+        """The end of the process, or of instrumentation: ship, give money back, let go of the journal."""
+        journal = self._journal
+        if self.sync is None or (journal is None and not self.rules.heard):
+            shipped = journal is None or journal.drained
+        else:
+            shipped = self.sync.close(CLOSING_SECONDS)
+        if journal is not None:
+            journal.close(remove=shipped)
+
+    def abandon(self) -> None:
+        """In a forked child: everything here is the parent's. Drop what is inherited without a word to anybody."""
+        if self.sync is not None:
+            self.sync.abandon()
+        if self._journal is not None:
+            self._journal.abandon()
+
+    def _sync(self) -> Sync:
+        config, agent = self.config, self.config.agent or ""
+        return Sync(
+            AgentLink(agent, config.token_file),
+            AgentLink(agent, config.token_file),
+            self._holder,
+            lambda: self.journal,
+            self.leases,
+            on_views=lambda views: self.guard.see(views),
+            on_snapshot=self._take_snapshot,
+        )
+
+    def _holder(self) -> Holder:
+        journal = self.journal
+        return Holder(
+            id=self.ids.holder,
+            pid=self.pid,
+            host=socket.gethostname(),
+            started_ns=self.clock_ns(),
+            journal=str(journal.path) if journal.writable else None,
+            service=self.config.service,
+        )
+
+    def _take_snapshot(self, snapshot: Snapshot) -> None:
+        rules = rules_of(snapshot, shipped_rules(self.config.prices_file))
+        self.rules = rules if rules.heard else replace(self.rules, heard=self.rules.heard)
+        with quiet("keep the agent's rules"):
+            keep_snapshot(self.config.state_dir, snapshot)
+
+
+_runtime: Runtime | None = None
+_lock = threading.Lock()
+
+
+def current_runtime() -> Runtime | None:
+    """The runtime in force; None while nothing is instrumented."""
+    return _runtime
+
+
+def install(config: Config) -> Runtime:
+    """Build a runtime and put it in force, closing the one before."""
+    global _runtime  # noqa: PLW0603 - one process, one runtime: the SDK's classes are patched once too
+    with _lock:
+        before, _runtime = _runtime, Runtime(config)
+    if before is not None:
+        before.close()
+    return _runtime
+
+
+def remove() -> None:
+    """Take the runtime out of force and close it."""
+    global _runtime  # noqa: PLW0603
+    with _lock:
+        before, _runtime = _runtime, None
+    if before is not None:
+        before.close()
+
+
+def _after_fork() -> None:
+    """A child starts with no lease, new ids and a journal of its own; locks it inherited may be held by nobody."""
+    global _runtime, _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    parent = _runtime
+    if parent is None:
+        return
+    _runtime = None
+    with quiet("start afresh after a fork"):
+        forget_told()
+        parent.abandon()
+        child = Runtime(parent.config, parent.clock_ns)
+        child.observers = parent.observers
+        _runtime = child
+
+
+os.register_at_fork(after_in_child=_after_fork)

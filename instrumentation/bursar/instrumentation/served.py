@@ -1,0 +1,46 @@
+"""What served a response: for the application that asks what it got, and why."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from bursar.policies.charge import Charge
+
+MEMORY = 1_024
+"""Responses remembered; who wants to know asks soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What was asked, what answered, and the decision between them."""
+
+    requested_model: str
+    model: str
+    action: str
+    reason: str
+    charge: Charge
+
+
+class Servings:
+    """The last responses of this process, by message id."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._recent: OrderedDict[str, Served] = OrderedDict()
+
+    def keep(self, charge: Charge) -> None:
+        """Remember a charge by its response."""
+        if charge.response_id is None:
+            return
+        served = Served(charge.requested_model, charge.model, charge.action, charge.reason, charge)
+        with self._lock:
+            self._recent[charge.response_id] = served
+            if len(self._recent) > MEMORY:
+                self._recent.popitem(last=False)
+
+    def find(self, response_id: str) -> Served | None:
+        """What served a response; None when it is too long ago, or was never seen here."""
+        with self._lock:
+            return self._recent.get(response_id)

@@ -1,0 +1,114 @@
+"""How a body is watched while the application reads it: its bytes pass through unchanged, its end is told once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from importlib import import_module
+from typing import Any, Protocol
+
+from anthropic import _base_client
+
+# The HTTP library that the SDK stands on: httpx2 from 1.0, httpx before. The application may have both.
+http: Any = getattr(_base_client, "httpx2", None) or getattr(_base_client, "httpx")  # noqa: B009 - absent from 1.0's types
+
+
+class Watcher(Protocol):
+    """Who is told of a body: every chunk as it came over the wire, then its end, once."""
+
+    def chunk(self, data: bytes) -> None:
+        """Some bytes, still encoded."""
+        ...
+
+    def end(self) -> None:
+        """The body was read, closed, dropped or broken off; nothing more will come."""
+        ...
+
+
+class _Watch:
+    """What both kinds share. Attributes it does not have are those of the body it wraps (`elapsed` and the like)."""
+
+    def __init__(self, body: Any, watcher: Watcher) -> None:
+        self._body = body
+        self._watcher: Watcher | None = watcher
+
+    def _end(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.end()
+
+    def _chunk(self, data: bytes) -> None:
+        if self._watcher is not None:
+            self._watcher.chunk(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_body"], name)
+
+    def __del__(self) -> None:
+        self._end()
+
+
+class _SyncMixin(_Watch):
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for data in self._body:
+                self._chunk(data)
+                yield data
+        finally:
+            self._end()
+
+    def close(self) -> None:
+        try:
+            self._body.close()
+        finally:
+            self._end()
+
+
+class _AsyncMixin(_Watch):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for data in self._body:
+                self._chunk(data)
+                yield data
+        finally:
+            self._end()
+
+    async def aclose(self) -> None:
+        try:
+            await self._body.aclose()
+        finally:
+            self._end()
+
+
+class _SyncWatch(_SyncMixin, http.SyncByteStream):
+    pass
+
+
+class _AsyncWatch(_AsyncMixin, http.AsyncByteStream):
+    pass
+
+
+class _BothWatch(_SyncMixin, _AsyncMixin, http.SyncByteStream, http.AsyncByteStream):
+    """For bodies in memory, which the transports of tests hand to either client."""
+
+
+def watch(response: Any, watcher: Watcher) -> None:
+    """Let `watcher` see the unread body of an HTTP response; the body keeps its kind: sync, async, or both."""
+    body = response.stream
+    is_sync, is_async = isinstance(body, http.SyncByteStream), isinstance(body, http.AsyncByteStream)
+    kind = _BothWatch if is_sync and is_async else _SyncWatch if is_sync else _AsyncWatch
+    response.stream = kind(body, watcher)
+
+
+Decode = Callable[[bytes], bytes]
+
+
+def decoder(content_encoding: str) -> Decode | None:
+    """A decoder for a body as it comes over the wire; None where its encoding is not one that the SDK can read."""
+    names = [name.strip() for name in content_encoding.lower().split(",") if name.strip() not in ("", "identity")]
+    if not names:
+        return bytes
+    known = getattr(import_module(f"{http.__name__}._decoders"), "SUPPORTED_DECODERS", {})
+    if len(names) > 1 or names[0] not in known:
+        return None
+    decode: Decode = known[names[0]]().decode
+    return decode

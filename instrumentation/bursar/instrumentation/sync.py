@@ -1,0 +1,206 @@
+"""What passes between this process and its agent: records and idle money there, grants and rules back."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from bursar.instrumentation.journal import Journal
+from bursar.instrumentation.leases import Leases
+from bursar.instrumentation.link import BUSY_SECONDS, AgentLink, Unreachable
+from bursar.instrumentation.quiet import quiet, tell_once
+from bursar.policies import protocol
+from bursar.policies.protocol import Answer, BalanceView, Holder, Need, Snapshot, SyncRequest, SyncResponse
+
+HEARTBEAT_SECONDS = 1.0
+GATHER_SECONDS = 0.01
+"""How long the background waits for more settlements before it ships them."""
+
+
+@dataclass(slots=True)
+class Ask:
+    """What one call wants of the agent: money, or the state of some balances."""
+
+    need: Need | None = None
+    views: tuple[str, ...] = ()
+    reply: Future[Answer | None] = field(default_factory=Future[Answer | None])
+
+
+class Sync:
+    """
+    The channel of this process. Whoever comes first carries everybody's asks; the others find theirs answered.
+
+    Asks go over `link`, in order, on the caller's path and within its deadline; what can wait goes over `back`, which
+    a hung agent may hold up without holding up a call. Every message repeats the cumulative counters, so one that is
+    lost, doubled or overtaken needs no care.
+    """
+
+    def __init__(
+        self,
+        link: AgentLink,
+        back: AgentLink,
+        holder: Callable[[], Holder],
+        journal: Callable[[], Journal],
+        leases: Leases,
+        *,
+        on_views: Callable[[Iterable[BalanceView]], None],
+        on_snapshot: Callable[[Snapshot], None],
+    ) -> None:
+        self._link = link
+        self._back = back
+        self._holder = holder
+        self._journal = journal
+        self._leases = leases
+        self._on_views = on_views
+        self._on_snapshot = on_snapshot
+        self._channel = threading.Lock()
+        self._shipping = threading.Lock()
+        self._asks: list[Ask] = []
+        self._asks_lock = threading.Lock()
+        self._seq = 0
+        self._snapshot_id: str | None = None
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._thread_lock = threading.Lock()
+
+    def ask(self, ask: Ask) -> Answer | None:
+        """
+        Carry an ask to the agent and wait for its answer; None for an ask without a need.
+
+        Raises `Unreachable` within the link's deadline.
+        """
+        self._start()
+        with self._asks_lock:
+            self._asks.append(ask)
+        if not self._channel.acquire(timeout=BUSY_SECONDS):
+            raise Unreachable("the agent has kept others waiting")
+        try:
+            if not ask.reply.done():
+                self._carry()
+        finally:
+            self._channel.release()
+        return ask.reply.result(timeout=0)
+
+    def nudge(self) -> None:
+        """Something is worth shipping soon. Safe from destructors."""
+        self._start()
+        self._wake.set()
+
+    def flush(self, timeout: float) -> bool:
+        """Ship everything now; whether the agent has booked it all."""
+        if not self._shipping.acquire(timeout=timeout):
+            return False
+        try:
+            self._ship()
+            while not self._journal().drained:
+                self._ship()
+        except Unreachable:
+            return False
+        finally:
+            self._shipping.release()
+        return True
+
+    def close(self, timeout: float) -> bool:
+        """Ship the rest, give all money back and close this incarnation; whether the agent took it."""
+        self._stopping.set()
+        self._wake.set()
+        if not self.flush(timeout):
+            return False
+        with self._shipping:
+            try:
+                self._ship(goodbye=True)
+            except Unreachable:
+                return False
+            finally:
+                self._link.close()
+                self._back.close()
+        return True
+
+    def abandon(self) -> None:
+        """Forget the parent's connections after a fork."""
+        self._link.abandon()
+        self._back.abandon()
+
+    def _carry(self) -> None:
+        with self._asks_lock:
+            asks, self._asks = self._asks, []
+        try:
+            if self._link.broken:
+                raise Unreachable("the agent did not answer a moment ago")
+            self._seq += 1
+            response = self._exchange(self._link, self._seq, asks)
+        except Unreachable as error:
+            for ask in asks:
+                ask.reply.set_exception(Unreachable(str(error)))
+            return
+        answers = {answer.attempt_id: answer for answer in response.answers}
+        for ask in asks:
+            ask.reply.set_result(answers.get(ask.need.attempt_id) if ask.need is not None else None)
+
+    def _ship(self, *, goodbye: bool = False) -> None:
+        """Records and idle money alone. Sequence zero: such a message may arrive at any time, it is granted nothing."""
+        self._exchange(self._back, 0, (), goodbye=goodbye)
+        self._link.mend()
+
+    def _exchange(self, link: AgentLink, seq: int, asks: Sequence[Ask], *, goodbye: bool = False) -> SyncResponse:
+        batch = self._journal().unshipped()
+        request = SyncRequest(
+            holder=self._holder(),
+            seq=seq,
+            records=tuple(record for line in batch.lines if (record := _json(line)) is not None),
+            returned=self._leases.give_back(),
+            granted_seen=self._leases.granted(),
+            needs=tuple(ask.need for ask in asks if ask.need is not None),
+            views=tuple({key for ask in asks for key in ask.views}),
+            snapshot_id=self._snapshot_id,
+            goodbye=goodbye,
+        )
+        answer = link.post(protocol.PATH, protocol.to_json(request), patient=link is self._back)
+        try:
+            response = protocol.response_from_json(answer)
+        except protocol.ProtocolError as error:
+            raise Unreachable(str(error)) from error
+        self._journal().acknowledge(batch)
+        self._leases.merge(response.granted)
+        self._on_views(response.views)
+        if response.snapshot is not None:
+            self._snapshot_id = response.snapshot.id
+            self._on_snapshot(response.snapshot)
+        return response
+
+    def _start(self) -> None:
+        if self._thread is not None or self._stopping.is_set():
+            return
+        with self._thread_lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="bursar-sync", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        """Ship in the background: soon after something settles, and once a second to be heard of."""
+        while not self._stopping.is_set():
+            if self._wake.wait(HEARTBEAT_SECONDS):
+                self._stopping.wait(GATHER_SECONDS)
+            self._wake.clear()
+            with quiet("talk to its agent"), self._shipping:
+                try:
+                    self._ship()
+                except Unreachable as error:
+                    tell_once(
+                        "unreachable",
+                        f"bursar: the agent does not answer ({error}); charges wait in the journal and each budget's "
+                        "`on_unreachable` decides. Start it with `bursar agent`, or unset BURSAR_AGENT.",
+                    )
+                    self._stopping.wait(HEARTBEAT_SECONDS)
+
+
+def _json(line: bytes) -> dict[str, object] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]

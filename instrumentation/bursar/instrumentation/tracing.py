@@ -1,0 +1,33 @@
+"""Who exports traces: an existing provider is left alone, and where there is none one is made if it has somewhere to go."""
+
+from __future__ import annotations
+
+import logging
+
+from bursar.instrumentation.config import Config
+from opentelemetry import trace
+
+log = logging.getLogger("bursar")
+
+
+def set_up(config: Config) -> None:
+    """Make a tracer provider if there is none and an endpoint is known; say in one log line what holds."""
+    log.info("bursar: %s", _set_up(config))
+
+
+def _set_up(config: Config) -> str:
+    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return "traces go to the application's own tracer provider"
+    if config.agent is None and not config.exports:
+        return "no traces: no tracer provider, and no endpoint in BURSAR_AGENT or OTEL_EXPORTER_OTLP_ENDPOINT"
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        return 'no traces: an endpoint is known, but no exporter is installed; pip install "bursar[otel]"'
+    exporter = OTLPSpanExporter() if config.exports else OTLPSpanExporter(endpoint=f"{config.agent}/v1/traces")
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return "traces go to the endpoint of OpenTelemetry's variables" if config.exports else f"traces go to {config.agent}"

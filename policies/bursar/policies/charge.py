@@ -1,0 +1,81 @@
+"""A charge: one attempt's usage at a price, in whole nano-dollars, and how sure we are of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bursar.policies.usage import Usage
+
+
+class Basis(StrEnum):
+    """Where a charge's figures come from, from the most to the least exact."""
+
+    USAGE = "usage"
+    """The API's own figures."""
+    SPAN = "span"
+    """Somebody else's span; `missing` names what it could not see."""
+    ESTIMATE = "estimate"
+    """Aborted or orphaned: a bound, said so."""
+    UNKNOWN = "unknown"
+    """No price or no usage: counted beside every total, never zero dollars."""
+
+    @property
+    def rank(self) -> int:
+        """Smaller is more exact; of two charges for one attempt the smaller stays."""
+        return list(Basis).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a charge's explanation: so many units at so much each."""
+
+    label: str
+    """`input`, `cache_read`, `cache_write_5m`, `cache_write_1h`, `output` or `web_search`."""
+    quantity: int
+    """Tokens, or requests for `web_search`."""
+    pico_usd_each: int
+    """Pico-dollars (1e-12 USD) a token or request, all modifiers applied."""
+    nano_usd: int
+    """This line's share; the lines of a charge add up to its cost exactly."""
+    model: str
+    price_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """
+    What one attempt cost.
+
+    `cost_nano_usd` is in nano-dollars (1e-9 USD), or None when it cannot be known: no price row, or no usage.
+    """
+
+    attempt_id: str
+    cost_nano_usd: int | None
+    usage: Usage
+    basis: Basis
+    model: str
+    """As served; the requested one where no response said otherwise."""
+    requested_model: str
+    route: str
+    call_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    price_id: str | None = None
+    request_id: str | None = None
+    response_id: str | None = None
+    at_ns: int = 0
+    """When the attempt was sent, in nanoseconds since the epoch: the day of the price and of the budget window."""
+    lines: tuple[Line, ...] = ()
+    missing: tuple[str, ...] = ()
+    """What these figures could not see, or why the cost is unknown."""
+    modifiers: tuple[str, ...] = ()
+    """`batch`, `fast`, `geo:us`, `regional`: what moved the price off the list."""
+    action: str = "go"
+    """What the engine decided for this call; see `engine.Action`."""
+    reason: str = ""
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the figures are a bound instead of the API's final ones."""
+        return self.basis is Basis.ESTIMATE

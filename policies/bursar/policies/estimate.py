@@ -1,0 +1,244 @@
+"""
+What a call may cost before it is sent: a true bound, and an expectation.
+
+Formulas and their measurements: DESIGN's algorithms, sections 1.7 and 2. Tokens are never more than the UTF-8 bytes of
+a text; the constants for images and pages are argued, not measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bursar.policies.book import Rates
+
+FRAME_TOKENS = 64
+TOOL_FRAME_TOKENS = 1_000
+IMAGE_TOKENS = 5_000
+PDF_PAGE_TOKENS = 5_000
+PDF_BYTES_PER_PAGE = 2_000
+"""A page of the densest PDF seen is larger; fewer bytes a page means more pages, so the bound errs upwards."""
+BLOCK_BYTES = 16
+"""JSON around each block or message, which the tokenizer sees as roles and separators."""
+FLOOR_OUTPUT_TOKENS = 1_024
+COLD_TOKENS_PER_BYTE = 0.40
+PICO_PER_NANO = 1_000
+
+_CLIENT_TOOLS = frozenset({"custom", "bash", "text_editor", "computer", "memory"})
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSize:
+    """How large a request is, from its body alone. Nothing of its content is kept."""
+
+    text_bytes: int
+    """UTF-8 bytes of tools, system and messages; base64 data counted apart."""
+    fixed_tokens: int
+    """Tokens of frames, images and pages, which bytes say nothing about."""
+    max_tokens: int
+    marks: int
+    """Blocks with `cache_control`, the automatic one included."""
+    hour_marks: bool
+    turns: int
+    """Assistant messages so far: zero at a conversation's start."""
+    searches: int
+    """The most web searches the request allows."""
+    unbounded: tuple[str, ...]
+    """What in the request no bound can be given for, by name."""
+
+    @property
+    def input_bound(self) -> int:
+        """Input tokens that the prompt can never exceed."""
+        return self.text_bytes + self.fixed_tokens
+
+
+def measure(body: Mapping[str, Any]) -> RequestSize:
+    """The size of a `messages.create` body. Values of a wrong type count as nothing: the API will refuse them."""
+    tally = _Tally()
+    for name in ("tools", "system", "messages"):
+        tally.walk(body.get(name))
+    if "cache_control" in body and body["cache_control"]:
+        tally.mark(body["cache_control"])
+    tools = body.get("tools")
+    if isinstance(tools, (list, tuple)):
+        tally.tools(tools)  # pyright: ignore[reportUnknownArgumentType]
+    tally.beta(body)
+    max_tokens = body.get("max_tokens")
+    messages = body.get("messages")
+    return RequestSize(
+        text_bytes=tally.bytes,
+        fixed_tokens=tally.tokens + FRAME_TOKENS,
+        max_tokens=max_tokens if isinstance(max_tokens, int) else 0,
+        marks=tally.marks,
+        hour_marks=tally.hour_marks,
+        turns=_assistant_turns(messages),
+        searches=tally.searches,
+        unbounded=tuple(sorted(tally.unbounded)),
+    )
+
+
+def bound(size: RequestSize, rates: Rates, *, max_tokens: int | None = None) -> int:
+    """The most this request can cost, in nano-dollars, rounded up; `max_tokens` stands in for the request's own."""
+    output = size.max_tokens if max_tokens is None else max_tokens
+    pico = size.input_bound * _dearest_input(size, rates) + output * rates.output + size.searches * rates.web_search
+    return -(-pico // PICO_PER_NANO)
+
+
+def fitted_tokens(size: RequestSize, rates: Rates, amount_nano: int) -> int:
+    """The largest `max_tokens` whose bound stays within an amount; may be negative. Inverse of `bound`."""
+    fixed = size.input_bound * _dearest_input(size, rates) + size.searches * rates.web_search
+    return (amount_nano * PICO_PER_NANO - fixed) // max(rates.output, 1)
+
+
+def expected(
+    size: RequestSize, rates: Rates, *, output_tokens: int, tokens_per_byte: float = COLD_TOKENS_PER_BYTE, warm: bool
+) -> int:
+    """
+    What this request will likely cost, in nano-dollars.
+
+    `warm`: a marked prefix is read from the cache instead of being written.
+    """
+    tokens = input_tokens(size, tokens_per_byte)
+    if not size.marks:
+        rate = rates.input
+    elif warm:
+        rate = rates.cache_read
+    else:
+        rate = _dearest_input(size, rates)
+    return (tokens * rate + min(output_tokens, size.max_tokens) * rates.output) // PICO_PER_NANO
+
+
+def input_tokens(size: RequestSize, tokens_per_byte: float = COLD_TOKENS_PER_BYTE) -> int:
+    """Input tokens this request will likely have, never above its bound."""
+    return min(math.ceil(size.text_bytes * tokens_per_byte) + size.fixed_tokens, size.input_bound)
+
+
+class OutputHistogram:
+    """
+    Output tokens of one route and model: buckets of 2^(1/8), quantiles by upper edge, half-life 500 calls.
+
+    Errs upwards only (at most 9%). Below 59 values the upper bound of a p95 does not exist: `quantile` says None.
+    """
+
+    ENOUGH = 59
+    HALF_LIFE = 500
+
+    def __init__(self) -> None:
+        self._weights: dict[int, float] = {}
+        self._seen = 0
+        self._increment = 1.0
+
+    def add(self, tokens: int) -> None:
+        """Count one answer of so many output tokens."""
+        bucket = math.ceil(8 * math.log2(tokens)) if tokens > 1 else 0
+        self._weights[bucket] = self._weights.get(bucket, 0.0) + self._increment
+        self._increment *= 2 ** (1 / self.HALF_LIFE)
+        self._seen += 1
+        if self._increment > 1e12:
+            self._weights = {key: weight / self._increment for key, weight in self._weights.items()}
+            self._increment = 1.0
+
+    def quantile(self, share: float) -> int | None:
+        """Tokens that this share of answers stays within; None while there are too few to say."""
+        if self._seen < self.ENOUGH:
+            return None
+        rest = share * sum(self._weights.values())
+        for bucket in sorted(self._weights):
+            rest -= self._weights[bucket]
+            if rest <= 0:
+                return math.ceil(2 ** (bucket / 8))
+        return math.ceil(2 ** (max(self._weights) / 8))
+
+
+def _dearest_input(size: RequestSize, rates: Rates) -> int:
+    if not size.marks:
+        return rates.input
+    return max(rates.input, rates.cache_write_1h if size.hour_marks else rates.cache_write_5m)
+
+
+def _assistant_turns(messages: Any) -> int:
+    if not isinstance(messages, (list, tuple)):
+        return 0
+    return sum(1 for message in _mappings(messages) if message.get("role") == "assistant")
+
+
+def _mappings(values: Any) -> Iterator[Mapping[str, Any]]:
+    return (value for value in values if isinstance(value, Mapping))  # pyright: ignore[reportUnknownVariableType]
+
+
+class _Tally:
+    """Running sums of one walk over a request."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.tokens = 0
+        self.marks = 0
+        self.hour_marks = False
+        self.searches = 0
+        self.unbounded: set[str] = set()
+
+    def walk(self, value: Any) -> None:
+        if isinstance(value, str):
+            self.bytes += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+        elif isinstance(value, Mapping):
+            self._block(value)  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(value, (list, tuple)):
+            for item in value:  # pyright: ignore[reportUnknownVariableType]
+                self.walk(item)
+        elif value is not None:
+            self.bytes += 8
+
+    def _block(self, block: Mapping[str, Any]) -> None:
+        self.bytes += BLOCK_BYTES
+        control = block.get("cache_control")
+        if control:
+            self.mark(control)
+        kind = block.get("type")
+        source = block.get("source")
+        if kind in ("image", "document") and isinstance(source, Mapping):
+            self._source(str(kind), source)  # pyright: ignore[reportUnknownArgumentType]
+        elif kind == "container_upload":
+            self.unbounded.add("container_upload")
+        for name, value in block.items():
+            if name not in ("cache_control", "source"):
+                self.bytes += len(name)
+                self.walk(value)
+            elif name == "source" and kind not in ("image", "document"):
+                self.walk(value)
+
+    def _source(self, kind: str, source: Mapping[str, Any]) -> None:
+        form = source.get("type")
+        data = source.get("data")
+        if kind == "image":
+            self.tokens += IMAGE_TOKENS
+        elif form == "base64" and isinstance(data, str):
+            self.tokens += PDF_PAGE_TOKENS * (1 + len(data) * 3 // 4 // PDF_BYTES_PER_PAGE)
+        elif form in ("text", "content"):
+            self.walk(data if form == "text" else source.get("content"))
+        else:
+            self.unbounded.add(f"{kind} by {form}")
+
+    def mark(self, control: Any) -> None:
+        self.marks += 1
+        self.hour_marks = self.hour_marks or (isinstance(control, Mapping) and control.get("ttl") == "1h")  # pyright: ignore[reportUnknownMemberType]
+
+    def tools(self, tools: Any) -> None:
+        if tools:
+            self.tokens += TOOL_FRAME_TOKENS
+        for tool in _mappings(tools):
+            kind = str(tool.get("type") or "custom")
+            if kind.split("_2", 1)[0] in _CLIENT_TOOLS:
+                self.tokens += TOOL_FRAME_TOKENS if kind != "custom" else 0
+                continue
+            # What a server tool brings back is input that no request bounds, with or without `max_uses`.
+            self.unbounded.add(kind)
+            uses = tool.get("max_uses")
+            if kind.startswith("web_search") and isinstance(uses, int):
+                self.searches += uses
+
+    def beta(self, body: Mapping[str, Any]) -> None:
+        for name in ("mcp_servers", "container", "context_management", "fallbacks"):
+            if body.get(name):
+                self.unbounded.add(name)

@@ -1,0 +1,190 @@
+"""What crosses the wall between a guard and its agent: one request, one response, a version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+VERSION = 1
+"""Raised when a field changes its meaning. New fields do not raise it: each side passes over what it does not know."""
+
+PATH = "/guard/sync"
+
+
+class ProtocolError(ValueError):
+    """A message that cannot be understood; the text says which field and why."""
+
+
+class Verdict(StrEnum):
+    """The agent's answer to one need."""
+
+    GRANTED = "granted"
+    WAIT = "wait"
+    """Only money in flight stands in the way: ask again within the budget's patience."""
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """One incarnation of one process: who holds leases, and where its journal lies."""
+
+    id: str
+    pid: int
+    host: str
+    started_ns: int
+    journal: str | None = None
+    """Path of the journal, for an agent on the same host; None when it could not be written."""
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Money one attempt wants before it leaves, in nano-dollars, from every one of these balances or none."""
+
+    attempt_id: str
+    balances: tuple[str, ...]
+    most: int
+    """The bound of the request as it stands."""
+    least: int
+    """The bound when fitted as far as the route allows; equal to `most` where it may not be trimmed."""
+    expected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a need; `balance` names the one that stood in the way."""
+
+    attempt_id: str
+    verdict: Verdict
+    amount: int = 0
+    reason: str = ""
+    balance: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceView:
+    """A balance as the agent saw it when it answered. Amounts in nano-dollars."""
+
+    key: str
+    limit: int
+    ceiling: int
+    """What may be spent in all: the blocking share of the limit, plus the overdraft."""
+    spent: int
+    """Charges booked, the bounds of unknown ones included."""
+    expected: int
+    """What the attempts in flight are expected to cost."""
+    lent: int
+    """What processes may still spend out of their leases."""
+    window_end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The rules in force, whole: swapped, never edited."""
+
+    id: str
+    policy: str | None = None
+    """Text of the policy file; None when the agent has none."""
+    prices: str | None = None
+    """Text of the user's own price file."""
+    file: str = ""
+    """Where the policy came from, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """A guard's side: what happened since, what it gives back, what it needs. Counters only grow."""
+
+    holder: Holder
+    seq: int
+    records: tuple[Mapping[str, Any], ...] = ()
+    returned: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Per balance, all that this holder has ever given back."""
+    granted_seen: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Per balance, the most it has ever been granted as far as it knows: mends an agent restored from an old copy."""
+    needs: tuple[Need, ...] = ()
+    views: tuple[str, ...] = ()
+    """Balances whose state is wanted although no money is."""
+    snapshot_id: str | None = None
+    goodbye: bool = False
+    """The process ends: its incarnation is closed once this is booked."""
+    protocol: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResponse:
+    """The agent's side. `granted` is cumulative: merge by maximum."""
+
+    granted: Mapping[str, int] = field(default_factory=dict[str, int])
+    answers: tuple[Answer, ...] = ()
+    views: tuple[BalanceView, ...] = ()
+    snapshot: Snapshot | None = None
+    protocol: int = VERSION
+
+
+def to_json(message: SyncRequest | SyncResponse) -> dict[str, Any]:
+    """A message as a JSON object."""
+    return asdict(message)
+
+
+def request_from_json(value: Any) -> SyncRequest:
+    """Raises `ProtocolError`."""
+    fields = _object(value, "the request")
+    try:
+        return SyncRequest(
+            **{
+                **_known(SyncRequest, fields),
+                "holder": Holder(**_known(Holder, _object(fields["holder"], "holder"))),
+                "records": tuple(fields.get("records", ())),
+                "needs": tuple(_need(need) for need in fields.get("needs", ())),
+                "views": tuple(fields.get("views", ())),
+            }
+        )
+    except (KeyError, TypeError) as error:
+        raise ProtocolError(f"the sync request is incomplete: {error}") from error
+
+
+def response_from_json(value: Any) -> SyncResponse:
+    """Raises `ProtocolError`."""
+    fields = _object(value, "the response")
+    try:
+        snapshot = fields.get("snapshot")
+        return SyncResponse(
+            granted=dict(fields.get("granted", {})),
+            answers=tuple(_answer(answer) for answer in fields.get("answers", ())),
+            views=tuple(BalanceView(**_known(BalanceView, view)) for view in fields.get("views", ())),
+            snapshot=snapshot_from_json(snapshot) if snapshot is not None else None,
+            protocol=int(fields.get("protocol", VERSION)),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ProtocolError(f"the sync response is incomplete: {error}") from error
+
+
+def snapshot_from_json(value: Any) -> Snapshot:
+    """Raises `ProtocolError`."""
+    try:
+        return Snapshot(**_known(Snapshot, _object(value, "snapshot")))
+    except TypeError as error:
+        raise ProtocolError(f"the snapshot is incomplete: {error}") from error
+
+
+def _need(value: Any) -> Need:
+    fields = _known(Need, _object(value, "need"))
+    return Need(**{**fields, "balances": tuple(fields["balances"])})
+
+
+def _answer(value: Any) -> Answer:
+    fields = _known(Answer, _object(value, "answer"))
+    return Answer(**{**fields, "verdict": Verdict(fields["verdict"])})
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ProtocolError(f"{name} must be a JSON object, not {type(value).__name__}")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _known(kind: type[Any], value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value[name] for name in kind.__dataclass_fields__ if name in value}

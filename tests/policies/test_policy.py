@@ -1,0 +1,229 @@
+"""The rules: which budgets and routes a call meets, and which balance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bursar.policies.amounts import Limit, Velocity
+from bursar.policies.policy import (
+    BalanceKey,
+    Budget,
+    Channel,
+    Find,
+    Mode,
+    Policy,
+    Route,
+    Step,
+    StepAction,
+    find_route,
+    parse_balance_key,
+)
+from bursar.policies.windows import window_at
+
+BLOCK = StepAction("block")
+ALERT = StepAction("alert", channel="log")
+
+
+def budget(**changes: Any) -> Budget:
+    return replace(Budget("support-day", Limit("usd", 50_000_000_000), "day"), **changes)
+
+
+def step(share: Fraction | None, *actions: StepAction, velocity: Velocity | None = None) -> Step:
+    return Step("a step", share, velocity, actions)
+
+
+@pytest.mark.parametrize(
+    ("match", "labels", "matches"),
+    [
+        ({}, {}, True),
+        ({"route": "support.*"}, {}, True),
+        ({"route": "support"}, {}, False),
+        ({"route": "Support.*"}, {}, False),
+        ({"route": "support.t????e"}, {}, True),
+        ({"route": "[st]upport.*"}, {}, True),
+        ({"model": "claude-opus-*"}, {}, True),
+        ({"model": "claude-haiku-*"}, {}, False),
+        ({"env": "prod"}, {"env": "prod"}, True),
+        ({"env": "prod"}, {"env": "production"}, False),
+        ({"env": "prod*"}, {"env": "production"}, True),
+        ({"env": "prod"}, {"ENV": "prod"}, False),
+        ({"env": "*"}, {"env": ""}, True),
+        ({"env": "*"}, {}, False),
+        ({"env": "prod", "route": "support.*"}, {"env": "prod"}, True),
+        ({"env": "prod", "route": "sales.*"}, {"env": "prod"}, False),
+        ({"env": "dev", "route": "support.*"}, {"env": "prod"}, False),
+        ({"route": "sales.*"}, {"route": "sales.lead"}, False),
+        ({"model": "mine"}, {"model": "mine"}, False),
+    ],
+)
+def test_a_budget_covers_a_call_that_meets_every_glob(
+    match: Mapping[str, str], labels: Mapping[str, str], matches: bool
+) -> None:
+    """By case; an absent label meets none, and a label cannot pose as the route or model."""
+    found = budget(match=match).matches(route="support.triage", model="claude-opus-5-5", labels=labels)
+    assert found is matches
+
+
+@pytest.mark.parametrize(
+    ("per", "labels", "scope"),
+    [
+        ((), {"tenant": "acme"}, ""),
+        (("tenant",), {"tenant": "acme", "user": "bob"}, "tenant=acme"),
+        (("tenant",), {}, "tenant="),
+        (("user", "tenant"), {"tenant": "acme", "user": "bob"}, "user=bob,tenant=acme"),
+        (("route", "model"), {}, "route=support.triage,model=claude-opus-5-5"),
+        (("tenant",), {"tenant": "a|b,c%d=é"}, "tenant=a%7Cb%2Cc%25d=é"),
+    ],
+)
+def test_the_scope_names_the_values_of_per(per: tuple[str, ...], labels: Mapping[str, str], scope: str) -> None:
+    """In the order of the file; a missing label's value is empty."""
+    assert budget(per=per).scope(labels, "support.triage", "claude-opus-5-5") == scope
+
+
+def test_no_two_combinations_share_a_balance() -> None:
+    """Whatever somebody writes into a label."""
+    both = budget(per=("tenant", "user"))
+    one = both.scope({"tenant": "a,user=b", "user": ""}, "", "")
+    other = both.scope({"tenant": "a", "user": "b,user="}, "", "")
+    assert one == "tenant=a%2Cuser=b,user="
+    assert other == "tenant=a,user=b%2Cuser="
+
+
+@pytest.mark.parametrize("labels", [{"tenant": "acme"}, {"tenant": "a|b"}, {"tenant": ""}])
+def test_a_balance_key_reads_back(labels: Mapping[str, str]) -> None:
+    """Budget, window and scope, also where a value holds a bar."""
+    window = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), ZoneInfo("Europe/Berlin"))
+    scope = budget(per=("tenant",)).scope(labels, "", "")
+    key = budget().balance_key(window, scope)
+    assert parse_balance_key(key) == BalanceKey("support-day", "2026-11-21T23:00:00Z", scope)
+
+
+def test_a_balance_key_has_bars_between_its_parts() -> None:
+    """The very text, since ledgers and journals keep it."""
+    window = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), UTC)
+    assert budget().balance_key(window, "tenant=acme") == "support-day|2026-11-22T00:00:00Z|tenant=acme"
+    assert budget().balance_key(window, "") == "support-day|2026-11-22T00:00:00Z|"
+
+
+@pytest.mark.parametrize("key", ["", "support-day", "support-day|2026-11-21T23:00:00Z"])
+def test_another_text_is_no_balance_key(key: str) -> None:
+    """And is not taken for one with an empty scope."""
+    with pytest.raises(ValueError, match=r"expected BUDGET\|WINDOW\|SCOPE"):
+        parse_balance_key(key)
+
+
+@pytest.mark.parametrize(
+    ("steps", "limit", "overdraft", "hard", "ceiling"),
+    [
+        ((), 1000, 0, False, 1000),
+        ((step(Fraction(1), ALERT),), 1000, 70, False, 1000),
+        ((step(Fraction(1), BLOCK),), 1000, 0, True, 1000),
+        ((step(Fraction(1), ALERT, BLOCK),), 1000, 70, True, 1070),
+        ((step(Fraction(9, 10), BLOCK),), 1000, 0, True, 900),
+        ((step(Fraction(1, 3), BLOCK),), 1000, 1, True, 334),
+        ((step(Fraction(1), BLOCK),), 0, 0, True, 0),
+        ((step(Fraction(0), BLOCK),), 1000, 0, True, 0),
+        ((step(Fraction(1), BLOCK), step(Fraction(9, 10), BLOCK)), 1000, 0, True, 900),
+        ((step(None, BLOCK, velocity=Velocity(10, 60.0)),), 1000, 0, False, 1000),
+    ],
+)
+def test_the_ceiling_is_the_blocks_share_and_the_overdraft(
+    steps: tuple[Step, ...], limit: int, overdraft: int, hard: bool, ceiling: int
+) -> None:
+    """Rounded down, so that a fraction of a nano-dollar is never overspent; a soft budget has its limit."""
+    rule = budget(steps=steps, limit=Limit("usd", limit), overdraft_nano=overdraft)
+    assert (rule.hard, rule.ceiling) == (hard, ceiling)
+
+
+@pytest.mark.parametrize(
+    ("every", "unit", "kept"),
+    [
+        ("hour", "usd", True),
+        ("day", "usd", True),
+        ("week", "usd", True),
+        ("month", "usd", True),
+        ("rolling 24h", "usd", False),
+        ("conversation", "usd", False),
+        ("run", "usd", False),
+        ("day", "tokens", False),
+        ("day", "calls", False),
+    ],
+)
+def test_balances_are_kept_for_calendar_windows_in_money(every: str, unit: Any, kept: bool) -> None:
+    """What this release can hold to."""
+    assert budget(every=every, limit=Limit(unit, 5)).kept is kept
+
+
+def test_a_step_knows_what_it_does() -> None:
+    """By the kind of its actions."""
+    both = step(Fraction(1), ALERT, BLOCK)
+    assert (both.does("alert"), both.does("block"), both.does("batch")) == (True, True, False)
+
+
+def route(name: str, **find: str) -> Route:
+    return Route(name, Find(**find))
+
+
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [
+        ({"code": "desk.triage:run"}, "triage"),
+        ({"code": "desk.triage:run", "http_route": "/v1/ask"}, "triage"),
+        ({"code": "desk.other:run", "http_route": "/v1/ask", "service": "web"}, "ask"),
+        ({"code": "desk.other:run", "http_route": "/v1/ask", "service": "batch"}, None),
+        ({"code": "desk.other:run", "http_route": "/v1/ask"}, None),
+        ({"code": None, "span": "nightly report"}, "night"),
+        ({"code": None, "span": "Nightly report"}, None),
+        ({"code": None, "baggage": {"user": "bob", "feature": "search.fast"}}, "search"),
+        ({"code": None, "baggage": {"user": "bob"}}, None),
+        ({"code": None, "service": "mailer"}, "mail"),
+        ({"code": "elsewhere:run"}, None),
+        ({"code": None}, None),
+    ],
+)
+def test_a_route_is_found_by_all_of_its_globs(call: dict[str, Any], found: str | None) -> None:
+    """The first whose every glob matches; what is unknown matches none; a route without `find` is never found."""
+    policy = Policy(
+        1,
+        Mode.ENFORCE,
+        routes=(
+            Route("named-only"),
+            route("triage", code="desk.triage:*"),
+            route("triage-late", code="desk.t*"),
+            route("ask", http_route="/v1/*", service="web"),
+            route("night", span="nightly *"),
+            route("search", baggage="feature=search.*"),
+            route("mail", service="mail*"),
+        ),
+    )
+    route_found = find_route(policy, **call)
+    assert (route_found and route_found.name) == found
+
+
+@pytest.mark.parametrize(("name", "ladder"), [("own", ("b", "c")), ("none", ("a", "b")), ("unknown", ("a", "b"))])
+def test_a_route_has_its_own_ladder_or_the_policys(name: str, ladder: tuple[str, ...]) -> None:
+    """Also a route that the policy does not list."""
+    policy = Policy(1, Mode.ENFORCE, ladder=("a", "b"), routes=(Route("own", ladder=("b", "c")), Route("none")))
+    assert policy.ladder_for(name) == ladder
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    """No overdraft, trimmed to fit, two seconds of patience, half a dollar set aside, windows in UTC, open."""
+    rule = budget()
+    assert (rule.overdraft_nano, rule.fit, rule.patience_seconds) == (0, "trim", 2.0)
+    assert (rule.unbounded.kind, rule.unbounded.amount_nano) == ("reserve", 500_000_000)
+    policy = Policy(1, Mode.OBSERVE)
+    assert (policy.zone, policy.on_unreachable.kind, policy.unknown_price) == (UTC, "open", "dearest")
+    assert policy.channels == (Channel("log", "log"),)
+
+
+def test_the_zone_is_the_named_one() -> None:
+    """As windows need it."""
+    assert Policy(1, Mode.OBSERVE, timezone="Asia/Kolkata").zone == ZoneInfo("Asia/Kolkata")
