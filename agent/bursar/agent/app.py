@@ -1,0 +1,206 @@
+"""How do the agent's parts come together, and how are they taken apart again?"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import httpx
+from anyio.from_thread import start_blocking_portal
+
+from bursar.agent import receiver
+from bursar.agent.adoption import Adoption
+from bursar.agent.bookkeeper import Bookkeeper
+from bursar.agent.channels import open_channel
+from bursar.agent.delivery import Delivery
+from bursar.agent.ledger import Ledger, LedgerError
+from bursar.agent.listening import ListenError, answering, bind, url_of
+from bursar.agent.rules import RulesError, RulesInForce
+from bursar.agent.scheduler import Chore, scheduled
+from bursar.agent.seenspan import SeenSpan
+from bursar.agent.server import ServerState, create_app
+from bursar.agent.settings import Settings, SettingsError
+from bursar.agent.silence import Silence, silent
+
+ADOPT_SECONDS = 2
+RELOAD_SECONDS = 2
+DELIVER_SECONDS = 1
+SILENCE_SECONDS = 10
+RETRY_SPANS_SECONDS = 5
+STOP_SECONDS = 5.0
+"""After a signal the process ends within this, whatever hangs: everything acknowledged is on the disk already."""
+
+CANNOT_START = 3
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An agent that answers."""
+
+    url: str
+    ledger: Ledger
+    rules: RulesInForce
+
+
+@asynccontextmanager
+async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = time.time_ns) -> AsyncGenerator[Running]:
+    """
+    The agent while the block lasts.
+
+    Straight on purpose: each part that is started pushes its end at once, and all end in reverse, also where a later
+    one fails to start. Raises `SettingsError`, `RulesError`, `ListenError` or `LedgerError`.
+    """
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as teardown:
+        token = _read_token(settings.token_file)
+        rules = RulesInForce(settings)
+        listener = bind(settings.host, settings.port)
+        teardown.callback(listener.close)
+        _make_state_folder(settings.state_dir)
+        ledger = Ledger(settings.db, clock_ns=clock_ns)
+        teardown.push_async_callback(asyncio.to_thread, ledger.close)
+
+        client = await teardown.enter_async_context(httpx.AsyncClient())
+        delivery = Delivery(ledger, lambda name: open_channel(name, rules.current, client), clock_ns=clock_ns)
+        teardown.push_async_callback(delivery.aclose)
+        nudge = partial(loop.call_soon_threadsafe, delivery.nudge)
+        bookkeeper = Bookkeeper(ledger, rules, clock_ns=clock_ns, on_alert=nudge)
+        adoption = Adoption(settings.journals, socket.gethostname(), bookkeeper)
+
+        chores = [
+            Chore("adopt journals", ADOPT_SECONDS, adoption.run),
+            Chore("deliver alerts", DELIVER_SECONDS, nudge),
+            Chore("reload rules", RELOAD_SECONDS, rules.reload),
+            Chore("look for the silent", SILENCE_SECONDS, _silence(ledger, clock_ns)),
+        ]
+        await teardown.enter_async_context(scheduled(chores))
+        teardown.push_async_callback(asyncio.to_thread, adoption.stop)
+        app = create_app(ServerState(bookkeeper, token, settings.local), receiver.routes(_on_spans(bookkeeper)))
+        url = url_of(listener)
+        await teardown.enter_async_context(answering(app, listener))
+        yield Running(url, ledger, rules)
+
+
+def run_agent(settings: Settings, *, stop_with_input: bool = False) -> int:
+    """
+    Run until SIGTERM or SIGINT; SIGHUP reads the rules again. Returns the exit code: 0, or 3 if it cannot start.
+
+    `stop_with_input`: the end of standard input stops it too, so that it does not outlive who started it. One line on
+    standard error says when it is ready, or else what is wrong.
+    """
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    # At INFO these say every request, with the secret address of a channel in it, and every run of a chore.
+    for noisy in ("httpx", "httpcore", "apscheduler", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        asyncio.run(_until_stopped(settings, stop_with_input=stop_with_input))
+    except (SettingsError, RulesError, ListenError, LedgerError) as error:
+        sys.stderr.write(f"bursar agent: {error}\n")
+        return CANNOT_START
+    return 0
+
+
+@contextmanager
+def serving_agent(settings: Settings, *, clock_ns: Callable[[], int] = time.time_ns) -> Generator[Running]:
+    """The real agent in a thread of its own while the block lasts. Raises as `running_agent` does."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(running_agent(settings, clock_ns=clock_ns)) as running,
+    ):
+        yield running
+
+
+async def _until_stopped(settings: Settings, *, stop_with_input: bool) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    if stop_with_input:
+        threading.Thread(target=_at_end_of_input, args=(loop, stop), name="bursar-input", daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, stop)
+    async with running_agent(settings) as running:
+        loop.add_signal_handler(
+            signal.SIGHUP, lambda: loop.run_in_executor(None, partial(running.rules.reload, asked=True))
+        )
+        sys.stderr.write(_ready(settings, running))
+        sys.stderr.flush()
+        await stop.wait()
+
+
+def _stop(stop: asyncio.Event) -> None:
+    deadline = threading.Timer(STOP_SECONDS, os._exit, [1])
+    deadline.daemon = True
+    deadline.start()
+    stop.set()
+
+
+def _at_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    loop.call_soon_threadsafe(_stop, stop)
+
+
+def _ready(settings: Settings, running: Running) -> str:
+    """What a person wants to see first: where it is, what it writes, what it enforces, and what it does not."""
+    policy = running.rules.current.policy
+    rules = "no policy, so calls are counted and none is refused"
+    if policy is not None:
+        rules = f"policy {settings.policy} (mode {policy.mode})"
+    lines = [f"bursar agent: ready at {running.url}, ledger {settings.db}, {rules}"]
+    if policy is not None:
+        lines += [f"warning: {warning}" for warning in policy.warnings]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _on_spans(bookkeeper: Bookkeeper) -> receiver.OnSpans:
+    async def book(spans: Sequence[SeenSpan]) -> None:
+        try:
+            await asyncio.wrap_future(bookkeeper.book_spans(spans))
+        except LedgerError as error:
+            raise receiver.BehindError(str(error), retry_after_seconds=RETRY_SPANS_SECONDS) from error
+
+    return book
+
+
+def _silence(ledger: Ledger, clock_ns: Callable[[], int]) -> Callable[[], None]:
+    silence = Silence()
+
+    def look() -> None:
+        with ledger.reading() as db:
+            found = silent(db, clock_ns())
+        silence.tell(found)
+
+    return look
+
+
+def _read_token(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the token file {path} cannot be read ({error}). Check BURSAR_TOKEN_FILE.") from error
+    if not token:
+        raise SettingsError(f"the token file {path} is empty. Write a secret into it, on one line.")
+    return token
+
+
+def _make_state_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingsError(
+            f"the state folder {path} cannot be made ({error.strerror}). Point BURSAR_STATE_DIR at a writable folder."
+        ) from error

@@ -1,0 +1,122 @@
+"""Under which rules is something booked, and who hears of the alerts that it raises?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from sqlite_utils import Database
+
+from bursar.agent import alertbook, intake, lending
+from bursar.agent.booking import Booked
+from bursar.agent.intake import Counted
+from bursar.agent.ledger import Ledger, LedgerError
+from bursar.agent.rules import Rules, RulesInForce
+from bursar.agent.seenspan import SeenSpan
+from bursar.policies.policy import Policy
+from bursar.policies.protocol import SyncRequest, SyncResponse
+
+
+class Moved(Protocol):
+    """What a booking says it changed."""
+
+    @property
+    def balances(self) -> frozenset[str]:
+        """Keys of the balances that are other than before."""
+        ...
+
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Moved)
+
+
+class Bookkeeper:
+    """
+    Everything that changes the accounts passes here: guards, journals of the dead, spans of others.
+
+    Each job books by the rules in force when it came, and raises in the same transaction the alerts of what it moved.
+    """
+
+    def __init__(
+        self, ledger: Ledger, rules: RulesInForce, *, clock_ns: Callable[[], int], on_alert: Callable[[], object]
+    ) -> None:
+        """`on_alert` is called from the ledger's thread once new alerts are committed."""
+        self.ledger = ledger
+        self.rules = rules
+        self._clock_ns = clock_ns
+        self._on_alert = on_alert
+        self.trouble: str | None = None
+        """Why the last commit failed; None where it did not."""
+
+    def sync(self, request: SyncRequest) -> Future[SyncResponse]:
+        """Answer a guard, with the rules in force where it knows others."""
+        rules = self.rules.current
+
+        def job(db: Database) -> tuple[SyncResponse, int]:
+            now_ns = self._clock_ns()
+            response = lending.sync(db, request, policy=rules.policy, now_ns=now_ns)
+            if request.snapshot_id != rules.snapshot.id:
+                response = replace(response, snapshot=rules.snapshot)
+            return response, self._raise_alerts(db, alertbook.touched(db, request), rules.policy, now_ns)
+
+        return self._submit(job)
+
+    def book_spans(self, spans: Sequence[SeenSpan]) -> Future[Counted]:
+        """Book what spans of others tell."""
+        return self._watched(
+            lambda db, rules, now_ns: intake.book_spans(
+                db, spans, policy=rules.policy, book=rules.prices, now_ns=now_ns
+            )
+        )
+
+    def close_holder(self, holder: str) -> Future[Booked]:
+        """Recover a process that is proven dead and whose journal is booked."""
+        return self._watched(
+            lambda db, rules, now_ns: lending.close_holder(db, holder, policy=rules.policy, now_ns=now_ns)
+        )
+
+    def beat(self) -> Future[None]:
+        """
+        Whether the ledger still takes jobs. Brings the failure of the last commit, if it failed, as `LedgerError`.
+
+        An empty job proves that the writer lives, not that the disk takes anything: only what was booked last does.
+        """
+        return self.ledger.submit(self._fail_if_troubled)
+
+    def _fail_if_troubled(self, _: Database) -> None:
+        if self.trouble is not None:
+            raise LedgerError(self.trouble)
+
+    def _watched(self, book: Callable[[Database, Rules, int], M]) -> Future[M]:
+        rules = self.rules.current
+
+        def job(db: Database) -> tuple[M, int]:
+            now_ns = self._clock_ns()
+            moved = book(db, rules, now_ns)
+            return moved, self._raise_alerts(db, moved.balances, rules.policy, now_ns)
+
+        return self._submit(job)
+
+    def _raise_alerts(self, db: Database, keys: Iterable[str], policy: Policy | None, now_ns: int) -> int:
+        return 0 if policy is None else alertbook.raise_reached(db, keys, policy=policy, now_ns=now_ns)
+
+    def _submit(self, job: Callable[[Database], tuple[T, int]]) -> Future[T]:
+        """Run a job that also says how many alerts are new, and bring its result."""
+        told: Future[T] = Future()
+
+        def done(future: Future[tuple[T, int]]) -> None:
+            error = future.exception()
+            self.trouble = str(error) if isinstance(error, LedgerError) else None
+            if error is not None:
+                told.set_exception(error)
+                return
+            result, alerts = future.result()
+            told.set_result(result)
+            if alerts:
+                self._on_alert()
+
+        told.set_running_or_notify_cancel()
+        self.ledger.submit(job).add_done_callback(done)
+        return told

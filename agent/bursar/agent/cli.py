@@ -1,0 +1,285 @@
+"""What can be asked of `bursar` on the command line?"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from bursar.agent import balances, reports, tables
+from bursar.agent.check import check_policy
+from bursar.agent.ledger import LedgerError, open_for_reading
+from bursar.agent.pricing import explain, load_book, render
+from bursar.agent.private_agent import PrivateAgentError
+from bursar.agent.program import ProgramError
+from bursar.agent.reports import ReportError
+from bursar.agent.run import Order, RunError
+from bursar.agent.run import run as run_order
+from bursar.agent.settings import Settings, SettingsError, read_settings
+from bursar.agent.span_of_time import SpanError, parse_span
+from bursar.agent.usage_text import UsageTextError, parse_usage
+from bursar.policies.amounts import AmountError
+from bursar.policies.prices import PriceBookError
+
+NO, USAGE, CANNOT_START = 1, 2, 3
+
+_LATER = {"advise": "bursar.agent.advice.command:advise_command"}
+"""Commands of other rooms, loaded when they are called for."""
+
+_WRONG_USAGE = (AmountError, PriceBookError, ReportError, RunError, SpanError, UsageTextError)
+_STOPPED_AT_START = (LedgerError, PrivateAgentError, SettingsError)
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class _Commands(click.Group):
+    """The commands, with every error of ours as a sentence and the exit code that it stands for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_LATER])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _LATER:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = _LATER[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _WRONG_USAGE as error:
+            _end(error, USAGE)
+        except _STOPPED_AT_START as error:
+            _end(error, CANNOT_START)
+        except ProgramError as error:
+            _end(error, error.code)
+
+
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+_policy_option = click.option("--policy", type=_file, help="The policy file (see `bursar check`).")
+_prices_option = click.option("--prices", type=_file, help="Your own prices, on top of the shipped ones.")
+_json_option = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
+
+
+def _db_option(command: _Command) -> _Command:
+    path = click.Path(dir_okay=False, path_type=Path)
+    return click.option("--db", type=path, help="The ledger (default: BURSAR_DB, or in the state folder).")(command)
+
+
+def _span_options(command: _Command) -> _Command:
+    until = click.option("--until", metavar="WHEN", help="Up to, and without, this time; written as for --since.")
+    since = click.option(
+        "--since", metavar="WHEN", help="From here on: 1h, 7d, 2026-11-20 or 2026-11-20T15:00, in UTC."
+    )
+    return since(until(command))
+
+
+@click.group(cls=_Commands)
+@click.version_option(package_name="bursar", prog_name="bursar")
+def cli() -> None:
+    """Exact cost on every Claude call, and a purse that holds."""
+
+
+@cli.command()
+@click.option("--model", required=True, help="A model id of any platform.")
+@click.option("--usage", "usage_text", required=True, metavar="JSON", help="Anthropic's usage object of a response.")
+@click.option("--at", type=click.DateTime(["%Y-%m-%d"]), help="The day of the price, in UTC (default: today).")
+@click.option("--batch", is_flag=True, help="As a result of a Message Batch.")
+@_prices_option
+@_json_option
+def price(model: str, usage_text: str, at: datetime | None, batch: bool, prices: Path | None, as_json: bool) -> None:
+    """What does a response cost, line by line? Exit code 1 where that cannot be known."""
+    usage, book = parse_usage(usage_text), load_book(prices or read_settings(os.environ).prices)
+    explained = explain(model, usage, (at or datetime.now(UTC)).date(), batch, book)
+    _answer(explained if as_json else render(explained))
+    if explained["nano_usd"] is None:
+        sys.exit(NO)
+
+
+@cli.command()
+@_policy_option
+@_db_option
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen (default: 127.0.0.1:4319).")
+@click.option("--token-file", type=_file, help="Holds the token that clients must show (default: BURSAR_TOKEN_FILE).")
+@_prices_option
+@click.option("--stop-with-input", is_flag=True, hidden=True)
+def agent(
+    policy: Path | None,
+    db: Path | None,
+    listen: str | None,
+    token_file: Path | None,
+    prices: Path | None,
+    stop_with_input: bool,
+) -> None:
+    """Run the agent: it keeps the ledger, lends money to processes, and tells of alerts."""
+    from bursar.agent.app import run_agent
+
+    settings = read_settings(os.environ, db=db, listen=listen, token_file=token_file, policy=policy, prices=prices)
+    sys.exit(run_agent(settings, stop_with_input=stop_with_input))
+
+
+@cli.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})
+@_policy_option
+@click.option("--limit", metavar="AMOUNT", help='What the command may spend in all: "2 USD".')
+@_prices_option
+@click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="Keep the ledger in this file.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(policy: Path | None, limit: str | None, prices: Path | None, db: Path | None, command: tuple[str, ...]) -> None:
+    """Run a program under Bursar, without a change to it: `bursar run --limit "2 USD" -- python app.py`."""
+    if policy is not None and limit is not None:
+        raise click.UsageError("--policy and --limit exclude each other: write the limit into the policy")
+    order = Order(command, policy=policy, limit=limit, prices=prices, db=db)
+    sys.exit(run_order(order, os.environ, lambda line: click.echo(line, err=True)))
+
+
+@cli.command()
+@click.option(
+    "--by",
+    default="route,model",
+    show_default=True,
+    metavar="KEYS",
+    help=f"Comma-separated: {', '.join(reports.KEYS)}, label:NAME.",
+)
+@_span_options
+@_db_option
+@_json_option
+def report(by: str, since: str | None, until: str | None, db: Path | None, as_json: bool) -> None:
+    """What was spent, by whom and on what?"""
+    keys = [key.strip() for key in by.split(",") if key.strip()]
+    made = _report(_settings(db), keys, since, until)
+    _answer(made if as_json else tables.spend(made, keys, width=_console().width))
+
+
+@cli.command()
+@_db_option
+@_json_option
+def budgets(db: Path | None, as_json: bool) -> None:
+    """What does every budget stand at now?"""
+    now_ns = time.time_ns()
+    with open_for_reading(_settings(db).db) as ledger:
+        rows = [_with_instants(row) for row in reports.budgets(ledger, now_ns)]
+    if as_json:
+        _answer({"budgets": rows, "at": balances.iso(now_ns)})
+    else:
+        _answer(tables.budgets(rows, width=_console().width) if rows else Text("No budget counts anything now."))
+
+
+@cli.command()
+@_span_options
+@_db_option
+@_json_option
+def routes(since: str | None, until: str | None, db: Path | None, as_json: bool) -> None:
+    """Which kinds of work are there, and what does each cost?"""
+    settings = _settings(db)
+    made = _report(settings, ["route"], since, until)
+    models: dict[str, list[str]] = {}
+    for row in _report(settings, ["route", "model"], since, until)["rows"]:
+        models.setdefault(row["route"], []).append(row["model"])
+    if as_json:
+        rows = [{**row, "models": models.get(row["route"], [])} for row in made["rows"]]
+        _answer({"routes": rows, "since": made["since"], "until": made["until"]})
+    else:
+        _answer(tables.routes(made, models, width=_console().width))
+
+
+@cli.command()
+@_db_option
+@_json_option
+def holds(db: Path | None, as_json: bool) -> None:
+    """Which calls are in flight, whose are they, and what may they cost?"""
+    now_ns = time.time_ns()
+    with open_for_reading(_settings(db).db) as ledger:
+        rows = reports.holds(ledger)
+    if as_json:
+        _answer({"holds": [{**row, "at": balances.iso(row["at_ns"])} for row in rows], "at": balances.iso(now_ns)})
+    else:
+        found = tables.holds(rows, now_ns=now_ns, width=_console().width)
+        _answer(found if rows else Text("No call is in flight."))
+
+
+@cli.command()
+@click.argument("policy", type=_file)
+@_json_option
+def check(policy: Path, as_json: bool) -> None:
+    """What does a policy file do? Exit code 1 where it has mistakes."""
+    checked = check_policy(policy, load_book(read_settings(os.environ).prices))
+    if as_json:
+        _answer(checked.to_json())
+    elif checked.mistakes:
+        _answer(tables.mistakes(checked.file, checked.mistakes, width=_console().width))
+    else:
+        _answer(*map(Text, checked.description), *(Text(f"warning: {warning}") for warning in checked.warnings))
+    sys.exit(NO if checked.mistakes else 0)
+
+
+@cli.command()
+@click.option("--port", default=4320, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free one.")
+def sandbox(port: int) -> None:
+    """Run a Claude API that costs nothing and bills faithfully: for rehearsals and tests. Ends with Ctrl-C."""
+    from bursar.agent.rehearsal import rehearse
+
+    try:
+        rehearse(port, click.echo)
+    except OSError as error:
+        _end(error.strerror or error, CANNOT_START)
+
+
+@cli.command()
+@_json_option
+def doctor(as_json: bool) -> None:
+    """Does everything here fit together? Exit code 1 where something fails."""
+    from bursar.agent.doctor import Surroundings, examine, well
+
+    findings = examine(Surroundings(read_settings(os.environ), os.environ, datetime.now(UTC).date()))
+    fine = well(findings)
+    if as_json:
+        _answer({"ok": fine, "findings": [asdict(finding) for finding in findings]})
+    else:
+        _answer(tables.findings([asdict(finding) for finding in findings]))
+    sys.exit(0 if fine else NO)
+
+
+def _end(said: object, code: int) -> NoReturn:
+    """A sentence on standard error, and an exit code."""
+    click.echo(f"bursar: {said}", err=True)
+    sys.exit(code)
+
+
+def _settings(db: Path | None) -> Settings:
+    return read_settings(os.environ, db=db)
+
+
+def _report(settings: Settings, keys: Sequence[str], since: str | None, until: str | None) -> reports.Row:
+    start_ns, end_ns = parse_span(since, until, now=datetime.now(UTC))
+    with open_for_reading(settings.db) as ledger:
+        return reports.report(ledger, keys, since_ns=start_ns, until_ns=end_ns)
+
+
+def _with_instants(row: reports.Row) -> reports.Row:
+    instants = {name: row[name] for name in ("window_start", "window_end")}
+    return {**row, **{name: None if at is None else balances.iso(at) for name, at in instants.items()}}
+
+
+def _answer(*said: RenderableType | dict[str, Any]) -> None:
+    """The answer on standard output: a JSON object, or what a terminal shows."""
+    for part in said:
+        if isinstance(part, dict):
+            click.echo(json.dumps(part, indent=2))
+        else:
+            _console().print(part, soft_wrap=isinstance(part, Text))
+
+
+def _console() -> Console:
+    return Console(highlight=False)

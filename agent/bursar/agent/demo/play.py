@@ -1,0 +1,176 @@
+"""How the demo is played: everything started, the application run, the books compared."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.live import Live
+
+from bursar.agent import outbox, reports
+from bursar.agent.advice import reading, usage, wording
+from bursar.agent.demo import screen, stage
+from bursar.agent.demo.summary import Summary, summarise
+from bursar.agent.ledger import open_for_reading
+from bursar.agent.pricing import load_book
+from bursar.agent.private_agent import PrivateAgent, private_agent
+from bursar.agent.run import instrumented
+from bursar.agent.sandbox.app import create_app
+from bursar.agent.sandbox.server import serving
+
+LOOK_SECONDS = 0.25
+PLAIN_SECONDS = 5.0
+DELIVERY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """A demo on its stage, while it runs."""
+
+    sandbox: str
+    agent: PrivateAgent
+    slack: stage.Slack
+    began_ns: int
+
+
+def play(environ: Mapping[str, str], console: Console, *, prices: Path | None = None, keep: bool = False) -> Summary:
+    """
+    Play it, showing the spend on `console` as it goes; with `keep`, leave it running until Ctrl-C.
+
+    Raises `PrivateAgentError` and `PriceBookError`.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bursar-demo-")))
+        slack = stage.Slack()
+        hook = stack.enter_context(serving(slack.app()))
+        sandbox = stack.enter_context(serving(create_app()))
+        policy = folder / "demo.toml"
+        policy.write_text(stage.policy(datetime.now(UTC)))
+        agent = stack.enter_context(
+            private_agent(
+                policy=policy, prices=prices, db=None, environ={**environ, "SLACK_WEBHOOK_URL": f"{hook}/hook"}
+            )
+        )
+        on_stage = Play(sandbox, agent, slack, time.time_ns())
+        _run_application(on_stage, environ, console)
+        _settled(on_stage)
+        summary = _summary(on_stage, prices)
+        console.print(screen.closing(summary))
+        if keep:
+            _keep(on_stage, console)
+    return summary
+
+
+def _run_application(on_stage: Play, environ: Mapping[str, str], console: Console) -> None:
+    """The application as anybody would start it, but for the environment; its own output is not shown."""
+    command = [
+        sys.executable, str(stage.application()), "--tickets", str(stage.TICKETS), "--people", str(stage.PEOPLE),
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, env=_environment(on_stage, environ), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        if console.is_terminal:
+            with Live(console=console, refresh_per_second=8, transient=True) as view:
+                _until_done(process, LOOK_SECONDS, lambda: view.update(_look(on_stage)))
+        else:
+            _until_done(process, PLAIN_SECONDS, lambda: console.print(_said(on_stage)))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _until_done(process: subprocess.Popen[bytes], seconds: float, show: Callable[[], None]) -> None:
+    while True:
+        show()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        show()
+        return
+
+
+def _environment(on_stage: Play, environ: Mapping[str, str]) -> dict[str, str]:
+    ours = {name: value for name, value in environ.items() if not name.startswith(("ANTHROPIC_", "BURSAR_", "OTEL_"))}
+    return {
+        **instrumented(ours),
+        "ANTHROPIC_BASE_URL": on_stage.sandbox,
+        "ANTHROPIC_API_KEY": "sk-ant-sandbox",
+        "ANTHROPIC_CUSTOM_HEADERS": f"x-sandbox-latency-ms: {stage.LATENCY_MS}",
+        "BURSAR_AGENT": on_stage.agent.url,
+        "BURSAR_STATE_DIR": str(on_stage.agent.state_dir),
+        "BURSAR_TOKEN_FILE": str(on_stage.agent.token_file),
+        "BURSAR_ON_UNREACHABLE": "closed",
+    }
+
+
+def _look(on_stage: Play) -> Any:
+    now = time.time_ns()
+    with open_for_reading(on_stage.agent.db) as db:
+        routes = reports.by(db, ["route", "model"], on_stage.began_ns, now)
+        budgets = reports.budgets(db, now)
+        recent = reports.recent_calls(db, on_stage.began_ns, now, limit=screen.RECENT)
+    return screen.live(budgets[0] if budgets else None, routes, recent, on_stage.slack.texts())
+
+
+def _said(on_stage: Play) -> str:
+    """One line of progress, where there is no terminal to draw on."""
+    with open_for_reading(on_stage.agent.db) as db:
+        total = reports.totals(db, on_stage.began_ns, time.time_ns())
+    return f"{total['calls']} calls, {total['nano_usd'] / 1e9:.4f} of {stage.LIMIT}"
+
+
+def _settled(on_stage: Play) -> None:
+    """Wait until every journal is booked and every alert delivered, a bounded time."""
+    end = time.monotonic() + DELIVERY_SECONDS
+    while time.monotonic() < end:
+        with open_for_reading(on_stage.agent.db) as db:
+            waiting = [alert for alert in outbox.recent(db, on_stage.began_ns) if alert.sent_ns is None]
+            in_flight = reports.holds(db)
+        if not waiting and not in_flight and not any((on_stage.agent.state_dir / "journal").glob("*.jsonl")):
+            return
+        time.sleep(LOOK_SECONDS)
+
+
+def _summary(on_stage: Play, prices: Path | None) -> Summary:
+    until_ns = time.time_ns()
+    bill = httpx.get(f"{on_stage.sandbox}/sandbox/bill").raise_for_status().json()
+    with open_for_reading(on_stage.agent.db) as db:
+        found = usage.advise(
+            reading.route_usage(db, on_stage.began_ns, until_ns), load_book(prices), datetime.now(UTC).date(), Fraction(1)
+        )
+        return summarise(
+            db,
+            since_ns=on_stage.began_ns,
+            until_ns=until_ns,
+            bill=bill,
+            limit=stage.LIMIT_NANO,
+            alerts=len(on_stage.slack.texts()),
+            advice=[wording.sentence(one) for one in found],
+        )
+
+
+def _keep(on_stage: Play, console: Console) -> None:
+    console.print(
+        f"\nStill running, until Ctrl-C. The sandbox's bill: {on_stage.sandbox}/sandbox/bill\n"
+        f"Look around from another terminal:\n"
+        f"  export BURSAR_DB={on_stage.agent.db}\n"
+        f"  bursar report --by route,model\n  bursar budgets\n  bursar advise"
+    )
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print("stopped")

@@ -1,0 +1,119 @@
+"""How the demo looks while it runs and at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from bursar.agent import tables
+from bursar.agent.demo.summary import Summary
+from bursar.policies.amounts import usd
+
+Row = Mapping[str, Any]
+_STYLES = {"downgrade": "yellow", "block": "red", "go": "green"}
+RECENT = 8
+
+
+def live(budget: Row | None, routes: Sequence[Row], recent: Iterable[Row], alerts: Sequence[str]) -> RenderableType:
+    """The spend so far: the budget's bar, each route and model, the last decisions, what Slack was told."""
+    return Group(_bar(budget), _routes(routes), _recent(recent), _slack(alerts))
+
+
+def closing(summary: Summary) -> RenderableType:
+    """What it came to: spend, steps, ledger against bill, the first recommendation."""
+    return Group(
+        _spend("Spend by route", summary.by_route),
+        _spend("Spend by model", summary.by_model),
+        _steps(summary),
+        _books(summary),
+        *(Panel(Text(line), title="First recommendation", title_align="left") for line in summary.advice[:1]),
+    )
+
+
+def _bar(budget: Row | None) -> Text:
+    if budget is None:
+        return Text("support-day: nothing spent yet")
+    taken = budget["spent_nano"] + budget["expected_nano"]
+    limit = budget["limit_nano"]
+    return Text.assemble(
+        ("support-day ", "bold"), tables.bar(taken * 100 // limit), f"  {usd(taken)} of {usd(limit)} USD"
+    )
+
+
+def _routes(rows: Sequence[Row]) -> Table:
+    table = Table("route", "model", title_justify="left", expand=True)
+    for title in ("calls", "tokens in", "cached", "tokens out", "USD"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        tokens = row["input"] + row["cache_read"] + row["cache_write_5m"] + row["cache_write_1h"]
+        table.add_row(
+            row["route"],
+            row["model"],
+            f"{row['calls']:,}",
+            f"{tokens:,}",
+            tables.cache_share(row),
+            f"{row['output']:,}",
+            usd(row["nano_usd"]),
+        )
+    return table
+
+
+def _recent(rows: Iterable[Row]) -> Table:
+    table = Table("last calls", "asked", "served", "decision", expand=True)
+    table.add_column("USD", justify="right", no_wrap=True)
+    for row in rows:
+        action = str(row["action"])
+        cost = row.get("cost_nano")
+        table.add_row(
+            row["route"],
+            row.get("requested_model") or row["model"],
+            "" if action == "block" else row["model"],
+            Text(action if action == "go" else f"{action} ({row['reason']})", _STYLES.get(action, "")),
+            "" if cost is None else usd(cost),
+        )
+    return table
+
+
+def _slack(alerts: Sequence[str]) -> Panel:
+    said = "\n".join(text.splitlines()[0] for text in alerts) or "nothing yet"
+    return Panel(Text(said), title="Slack", title_align="left")
+
+
+def _spend(title: str, amounts: Mapping[str, int]) -> Table:
+    table = Table(title, expand=True)
+    table.add_column("USD", justify="right", no_wrap=True)
+    table.add_column("share", no_wrap=True)
+    total = sum(amounts.values())
+    for name, amount in amounts.items():
+        table.add_row(name, usd(amount), tables.bar(amount * 100 // total if total else 0))
+    return table
+
+
+def _steps(summary: Summary) -> Table:
+    said = {"alert": "told Slack", "downgrade": "served by a cheaper model", "block": "refused before any money was spent"}
+    table = Table("step", "what it did", expand=True)
+    table.add_column("times", justify="right")
+    for step, count in summary.steps.items():
+        table.add_row(step, said.get(step, step), f"{count:,}")
+    return table
+
+
+def _books(summary: Summary) -> Table:
+    table = Table("the books", expand=True)
+    table.add_column("USD", justify="right", no_wrap=True)
+    agree = summary.ledger_nano_usd == summary.sandbox_nano_usd
+    table.add_row("Bursar's ledger", usd(summary.ledger_nano_usd))
+    table.add_row("the sandbox's bill, from prices of its own", usd(summary.sandbox_nano_usd))
+    table.add_row("they differ by", Text(usd(abs(summary.ledger_nano_usd - summary.sandbox_nano_usd)), _tone(agree)))
+    table.add_row("limit of the day", usd(summary.limit_nano_usd))
+    table.add_row("spent beyond it", Text(usd(summary.overspend_nano_usd), _tone(not summary.overspend_nano_usd)))
+    return table
+
+
+def _tone(good: bool) -> str:
+    return "bold green" if good else "bold red"

@@ -1,0 +1,61 @@
+"""What the demo shows at its end, as data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sqlite_utils import Database
+
+from bursar.agent import reports
+
+_ALL = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Amounts in nano-dollars. `steps` counts the calls that each action was taken on; `alerts` what Slack received."""
+
+    ledger_nano_usd: int
+    sandbox_nano_usd: int
+    limit_nano_usd: int
+    overspend_nano_usd: int
+    calls: int
+    charges: int
+    steps: Mapping[str, int]
+    alerts: int
+    by_route: Mapping[str, int]
+    by_model: Mapping[str, int]
+    advice: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """As `bursar demo --json` prints it."""
+        return asdict(self)
+
+
+def summarise(
+    db: Database, *, since_ns: int, until_ns: int, bill: Mapping[str, Any], limit: int, alerts: int, advice: list[str]
+) -> Summary:
+    """The ledger's side beside the sandbox's: two accounts that share no code."""
+    total = reports.totals(db, since_ns, until_ns)
+    decisions = reports.decisions(db, since_ns, until_ns, limit=_ALL)
+    acted = Counter(action for action, _ in {(row["action"], row["call_id"]) for row in decisions})
+    return Summary(
+        ledger_nano_usd=total["nano_usd"],
+        sandbox_nano_usd=bill["nano_usd"],
+        limit_nano_usd=limit,
+        overspend_nano_usd=max(total["nano_usd"] - limit, bill["nano_usd"] - limit, 0),
+        calls=total["calls"],
+        charges=total["charges"],
+        steps={**dict(sorted(acted.items())), "alert": alerts},
+        alerts=alerts,
+        by_route=_spend(db, "route", since_ns, until_ns),
+        by_model=_spend(db, "model", since_ns, until_ns),
+        advice=tuple(advice),
+    )
+
+
+def _spend(db: Database, key: str, since_ns: int, until_ns: int) -> dict[str, int]:
+    return {str(row[key]): row["nano_usd"] for row in reports.by(db, [key], since_ns, until_ns)}

@@ -1,0 +1,169 @@
+"""Which rules are in force: the policy, the prices, and where its channels post to?"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bursar.agent.settings import Settings
+from bursar.policies.book import PriceBook, PriceBookError
+from bursar.policies.mistakes import PolicyError
+from bursar.policies.policy import Policy
+from bursar.policies.policyfile import parse_policy
+from bursar.policies.pricefile import parse_book, shipped_book
+from bursar.policies.protocol import Snapshot
+
+_log = logging.getLogger(__name__)
+
+
+class RulesError(Exception):
+    """Rules that cannot be put in force; the text says which file, what is wrong, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything that the files say, understood: built whole, and swapped whole."""
+
+    policy: Policy | None
+    prices: PriceBook
+    snapshot: Snapshot
+    """The files' own texts, for the guards."""
+    addresses: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """By channel name, the secret address that the environment holds for it."""
+
+
+class Reload(StrEnum):
+    """What became of a reload."""
+
+    UNCHANGED = "unchanged"
+    SWAPPED = "swapped"
+    KEPT = "kept"
+    """The files have mistakes: the rules before stay in force."""
+
+
+def read_rules(settings: Settings) -> Rules:
+    """The rules as the files and the environment say now. Raises `RulesError`."""
+    policy_text, prices_text = _text(settings.policy, "policy"), _text(settings.prices, "price")
+    try:
+        prices = shipped_book()
+        if prices_text is not None:
+            prices = prices.extended(parse_book(prices_text, source=str(settings.prices)))
+        policy = None if policy_text is None else _policy(policy_text, str(settings.policy), prices)
+    except (PolicyError, PriceBookError) as error:
+        raise RulesError(str(error)) from error
+    return Rules(
+        policy=policy,
+        prices=prices,
+        snapshot=_snapshot(policy_text, prices_text, str(settings.policy or "")),
+        addresses=_addresses(policy, settings.secrets),
+    )
+
+
+class RulesInForce:
+    """The one place that says which rules hold now. `reload` does all that can fail before it swaps."""
+
+    def __init__(self, settings: Settings, read: Callable[[Settings], Rules] = read_rules) -> None:
+        self._settings = settings
+        self._read = read
+        self._reloading = threading.Lock()
+        self._seen = _stamps(settings)
+        self.current = read(settings)
+
+    def reload(self, *, asked: bool = False) -> Reload:
+        """
+        Read the files again where they have changed since they were last read, or in any case when `asked`.
+
+        What is wrong with them is logged once for each change.
+        """
+        with self._reloading:
+            stamps = _stamps(self._settings)
+            if stamps == self._seen and not asked:
+                return Reload.UNCHANGED
+            self._seen = stamps
+            try:
+                rules = self._read(self._settings)
+            except RulesError as error:
+                _log.warning("the rules before stay in force, since the new ones cannot be used: %s", error)
+                return Reload.KEPT
+            if rules == self.current:
+                return Reload.UNCHANGED
+            self.current = rules
+        _log.info("new rules are in force, from %s", rules.snapshot.file or "no policy file")
+        return Reload.SWAPPED
+
+
+def _text(path: Path | None, kind: str) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise RulesError(
+            f"{path}: the {kind} file cannot be read ({why}). Check its path and its permissions."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RulesError(f"{path}: the {kind} file is no UTF-8 text ({error}). Save it as UTF-8.") from error
+
+
+def _policy(text: str, file: str, prices: PriceBook) -> Policy:
+    known = frozenset(name for model in prices.models for name in (model.id, *model.aliases))
+    return parse_policy(text, file=file, known_models=known)
+
+
+def _snapshot(policy: str | None, prices: str | None, file: str) -> Snapshot:
+    # The length keeps a line that moves from one file to the other from going unnoticed.
+    parts = ("-" if text is None else f"{len(text)}:{text}" for text in (policy, prices))
+    return Snapshot(
+        id=hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16], policy=policy, prices=prices, file=file
+    )
+
+
+def _addresses(policy: Policy | None, secrets: Mapping[str, str]) -> dict[str, str]:
+    channels = () if policy is None else policy.channels
+    return {
+        channel.name: _address(f'channel "{channel.name}"', channel.url_env, secrets.get(channel.url_env, ""))
+        for channel in channels
+        if channel.url_env is not None
+    }
+
+
+def _address(channel: str, variable: str, url: str) -> str:
+    """The URL, checked without ever repeating it: it is a secret."""
+    if not url:
+        raise RulesError(
+            f"{channel}: the environment variable {variable} is not set. Set it to the channel's URL in the agent's "
+            "environment, or take the channel out of the policy."
+        )
+    if not _is_url(url):
+        raise RulesError(f"{channel}: what {variable} holds is no URL. Set it to one that begins with https://.")
+    return url
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("https", "http") and bool(parts.hostname)
+
+
+def _stamps(settings: Settings) -> tuple[tuple[int, int, int] | None, ...]:
+    return tuple(_stamp(path) for path in (settings.policy, settings.prices))
+
+
+def _stamp(path: Path | None) -> tuple[int, int, int] | None:
+    """What changes when a file is written or replaced; None for one that is not there."""
+    if path is None:
+        return None
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

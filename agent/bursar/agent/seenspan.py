@@ -1,0 +1,48 @@
+"""What is known of a finished span that somebody sent?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+AttributeValue = str | int | float | bool | tuple[str | int | float | bool, ...]
+Attributes = Mapping[str, AttributeValue]
+
+Kind = Literal["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
+StatusCode = Literal["UNSET", "OK", "ERROR"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSpan:
+    """A span as it was received; ids in lowercase hex, instants in nanoseconds since the epoch."""
+
+    name: str
+    scope: str
+    """The name of the instrumentation scope: which library made it."""
+    trace_id: str
+    span_id: str
+    parent: str | None
+    """The id of the enclosing span; None for a root."""
+    kind: Kind
+    start_ns: int
+    end_ns: int
+    attributes: Attributes = field(default_factory=dict[str, AttributeValue])
+    status_code: StatusCode = "UNSET"
+    resource: Attributes = field(default_factory=dict[str, AttributeValue])
+    """The attributes of the process it comes from."""
+
+    def text(self, name: str) -> str | None:
+        """An attribute that is a text and not empty, else None."""
+        value = self.attributes.get(name)
+        return value if isinstance(value, str) and value else None
+
+    def count(self, *names: str) -> int | None:
+        """The first of these attributes that is a whole number from zero on, else None."""
+        for name in names:
+            value = self.attributes.get(name)
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)
+            if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+                return value
+        return None

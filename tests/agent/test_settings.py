@@ -1,0 +1,112 @@
+"""Claims about settings: one rule for where files are, and nothing that cannot work."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bursar.agent.settings import Settings, SettingsError, address, read_settings
+
+HOME = {"HOME": "/home/ada"}
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "folder"),
+    [
+        ("linux", HOME, "/home/ada/.local/state/bursar"),
+        ("linux", {**HOME, "XDG_STATE_HOME": "/state"}, "/state/bursar"),
+        ("linux", {**HOME, "XDG_STATE_HOME": ""}, "/home/ada/.local/state/bursar"),
+        ("linux", {**HOME, "XDG_STATE_HOME": "/state", "BURSAR_STATE_DIR": "/own"}, "/own"),
+        ("darwin", {**HOME, "XDG_STATE_HOME": "/state"}, "/home/ada/Library/Application Support/bursar"),
+    ],
+)
+def test_state_folder(monkeypatch: pytest.MonkeyPatch, platform: str, environ: dict[str, str], folder: str) -> None:
+    """The state folder is the platform's, or the one that is named; ledger and journals lie in it."""
+    monkeypatch.setattr(sys, "platform", platform)
+    settings = read_settings(environ)
+    assert settings.state_dir == Path(folder)
+    assert settings.db == Path(folder, "bursar.sqlite")
+    assert settings.journals == Path(folder, "journal")
+
+
+def test_defaults() -> None:
+    """Without a word the agent listens on loopback, asks for no token and has no rules."""
+    settings = read_settings(HOME)
+    assert (settings.host, settings.port, settings.local) == ("127.0.0.1", 4319, True)
+    assert (settings.token_file, settings.policy, settings.prices) == (None, None, None)
+
+
+def test_environment() -> None:
+    """Each variable is read."""
+    settings = read_settings(
+        {**HOME, "BURSAR_DB": "/a.sqlite", "BURSAR_TOKEN_FILE": "/token", "BURSAR_PRICES": "/prices.toml"}
+    )
+    assert (settings.db, settings.token_file, settings.prices) == (
+        Path("/a.sqlite"),
+        Path("/token"),
+        Path("/prices.toml"),
+    )
+
+
+def test_flags_win() -> None:
+    """A flag goes before its variable."""
+    environ = {**HOME, "BURSAR_DB": "/a.sqlite", "BURSAR_TOKEN_FILE": "/token", "BURSAR_PRICES": "/prices.toml"}
+    settings = read_settings(
+        environ, db=Path("/b.sqlite"), token_file=Path("/t"), prices=Path("/p"), policy=Path("/bursar.toml")
+    )
+    assert (settings.db, settings.token_file) == (Path("/b.sqlite"), Path("/t"))
+    assert (settings.prices, settings.policy) == (Path("/p"), Path("/bursar.toml"))
+
+
+@pytest.mark.parametrize(
+    ("listen", "host", "port"),
+    [
+        ("127.0.0.1:5000", "127.0.0.1", 5000),
+        ("localhost", "localhost", 4319),
+        ("5000", "127.0.0.1", 5000),
+        ("127.0.0.1:0", "127.0.0.1", 0),
+        ("[::1]:5000", "::1", 5000),
+        ("[::1]", "::1", 4319),
+        ("127.0.0.9:65535", "127.0.0.9", 65535),
+    ],
+)
+def test_listen(listen: str, host: str, port: int) -> None:
+    """An address may leave out its host or its port; all of these are this machine's own."""
+    settings = read_settings(HOME, listen=listen)
+    assert (settings.host, settings.port, settings.local) == (host, port, True)
+
+
+@pytest.mark.parametrize("listen", ["", ":", ":5000", "127.0.0.1:65536", "a b", "host:port", "http://127.0.0.1:1", "::1"])
+def test_bad_listen(listen: str) -> None:
+    """What is no address is told with one that is."""
+    with pytest.raises(SettingsError, match=r"--listen .* Write it as 127\.0\.0\.1:4319\."):
+        read_settings(HOME, listen=listen)
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:4319", "10.0.0.1", "agent.example.org", "[::]:4319"])
+def test_others_need_a_token(listen: str) -> None:
+    """Where others can connect, a token file is asked for, and then it is fine."""
+    with pytest.raises(SettingsError, match="BURSAR_TOKEN_FILE"):
+        read_settings(HOME, listen=listen)
+    assert not read_settings(HOME, listen=listen, token_file=Path("/token")).local
+
+
+def test_secrets_stay_inside() -> None:
+    """The environment is kept for channels, and never printed."""
+    settings = read_settings({**HOME, "SLACK_WEBHOOK_URL": "https://hooks.example.org/secret"})
+    assert settings.secrets["SLACK_WEBHOOK_URL"] == "https://hooks.example.org/secret"
+    assert "secret" not in repr(settings)
+
+
+def test_built_by_hand() -> None:
+    """Settings that cannot work cannot be built at all."""
+    with pytest.raises(SettingsError):
+        Settings(state_dir=Path("/s"), db=Path("/s/db"), host="0.0.0.0")  # noqa: S104
+
+
+def test_address() -> None:
+    """An IPv6 host stands in brackets."""
+    assert address("::1", 1) == "[::1]:1"
+    assert address("localhost", 1) == "localhost:1"
