@@ -31,7 +31,7 @@ HANDBOOK = "\n".join(
     f"Article {n}. When a customer writes about {subject.lower()}, first thank them, then confirm the account and the "
     f"plan, then check the status page for open incidents, then follow procedure {n:02d}: describe what you see, say "
     "what happens next and when, and never promise a refund above the limit of your tier without a second signature."
-    for n, subject in enumerate(SUBJECTS * 3, start=1)
+    for n, subject in enumerate(SUBJECTS * 2, start=1)
 )
 
 

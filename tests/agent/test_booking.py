@@ -238,6 +238,9 @@ def test_a_lease_nobody_remembers_never_falls_below_zero(db: Database) -> None:
     """An agent that lost its ledger grants by the fact what was spent."""
     told(db, sent(), settled())
     assert leases(db) == {(HARD, "h1"): (30, 0, 30)}
+    holders.grant(db, "h2", HARD, 10)
+    told(db, sent("a2"), settled("a2"), by="h2")
+    assert leases(db)[HARD, "h2"] == (30, 0, 30)
 
 
 def test_a_release_gives_back_the_hold_and_charges_nothing(db: Database) -> None:

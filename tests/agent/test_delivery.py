@@ -69,9 +69,7 @@ def raise_alert(ledger: Ledger, step: str = "80%", channel: str = "team") -> boo
 
     def put(db: Database) -> bool:
         payload = {**to_payload(STEP), "step": step}
-        return outbox.raise_alert(
-            db, balance=STEP.balance, step=step, channel=channel, payload=payload, now_ns=NOON
-        )
+        return outbox.raise_alert(db, balance=STEP.balance, step=step, channel=channel, payload=payload, now_ns=NOON)
 
     return ledger.submit(put).result()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import anthropic
@@ -126,12 +127,14 @@ def take(db: Database, *spans: SeenSpan) -> Counted:
 
 def counts(db: Database) -> dict[str, tuple[int | None, str]]:
     """What counts in the ledger: cost and basis by attempt."""
-    rows = db.execute("SELECT attempt_id, cost_nano, basis FROM attempts WHERE duplicate_of IS NULL AND cost_nano > 0")
+    rows = db.conn.execute(
+        "SELECT attempt_id, cost_nano, basis FROM attempts WHERE duplicate_of IS NULL AND cost_nano > 0"
+    )
     return {attempt_id: (nano, basis) for attempt_id, nano, basis in rows.fetchall()}
 
 
 def spent(db: Database) -> int:
-    row = db.execute("SELECT spent_nano FROM balances WHERE key = ?", [BALANCE]).fetchone()
+    row = db.conn.execute("SELECT spent_nano FROM balances WHERE key = ?", [BALANCE]).fetchone()
     nano: int = row[0] if row else 0
     return nano
 
@@ -343,7 +346,7 @@ def test_the_sdks_own_spans_are_priced_as_the_price_says(
     assert take(db, *spans).charges == 1
     (attempt,) = attempts.with_request(db, "req_real")
     assert attempt.charge is not None
-    quote = price(report, model=MODEL, at=BOOK.as_of or pytest.fail("the book has no day"), book=BOOK)
+    quote = price(report, model=MODEL, at=datetime.fromtimestamp(attempt.at_ns // 10**9, UTC), book=BOOK)
     assert attempt.charge.cost_nano_usd == quote.cost_nano_usd == 2_370_000
     assert attempt.charge.usage == report.usage
     assert (attempt.route, attempt.labels, attempt.response_id) == ("desk", {"service": "desk"}, "msg_real")

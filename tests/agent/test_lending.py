@@ -139,14 +139,21 @@ def test_all_balances_of_a_need_or_none(db: Database) -> None:
     assert (out(db, ALL), out(db, ACME)) == (50, 50)
 
 
+def test_the_scarcest_balance_decides_the_share(db: Database) -> None:
+    """A 256th part of what is left where least is left."""
+    response = asked(db, policy(256_000, 5_120), "h1", 1, need("a1", 1_000, 10, ALL, ACME))
+    assert response.answers == (Answer("a1", Verdict.GRANTED, 20),)
+
+
 def test_who_waits_and_who_is_refused(db: Database) -> None:
     """Money in flight may come back, so one waits; money that is spent does not, so one is refused."""
     rules = policy(100)
     asked(db, rules, "h1", 1, need("a1", 80))
-    assert asked(db, rules, "h2", 1, need("b1", 30)).answers == (Answer("b1", Verdict.WAIT, 0, "held", ALL),)
+    assert asked(db, rules, "h2", 1, need("b1", 100)).answers == (Answer("b1", Verdict.WAIT, 0, "held", ALL),)
+    assert asked(db, rules, "h2", 2, need("b2", 101)).answers == (Answer("b2", Verdict.REFUSED, 0, "spent", ALL),)
     asked(db, rules, "h1", 2, records=told(sent("a1", 80), settled("a1", 80)))
-    assert asked(db, rules, "h2", 2, need("b1", 30)).answers == (Answer("b1", Verdict.REFUSED, 0, "spent", ALL),)
-    assert asked(db, rules, "h2", 3, need("b2", 20)).answers == (Answer("b2", Verdict.GRANTED, 20),)
+    assert asked(db, rules, "h2", 3, need("b3", 21)).answers == (Answer("b3", Verdict.REFUSED, 0, "spent", ALL),)
+    assert asked(db, rules, "h2", 4, need("b4", 20)).answers == (Answer("b4", Verdict.GRANTED, 20),)
 
 
 def test_what_comes_back_can_be_lent_again(db: Database) -> None:
@@ -186,6 +193,14 @@ def test_a_grant_that_was_seen_and_returned_is_made_anew(db: Database) -> None:
     assert out(db) == 60
 
 
+def test_a_grant_that_was_seen_in_part_is_made_anew(db: Database) -> None:
+    """What was seen in one balance may be gone there; nothing is answered that might not be held."""
+    rules = policy(200, 200)
+    asked(db, rules, "h1", 1, need("a1", 60, None, ALL, ACME))
+    again = asked(db, rules, "h1", 2, need("a1", 60, None, ALL, ACME), granted_seen={ALL: 1})
+    assert again.granted == {ALL: 120, ACME: 120}
+
+
 def test_a_stale_message_delivers_and_is_granted_nothing(db: Database) -> None:
     """Also one that comes twice."""
     rules = policy(100)
@@ -223,6 +238,7 @@ def test_a_bad_record_is_skipped_and_counted(db: Database) -> None:
         {**to_json(sent("a3", 5)), "route": None},
         to_json(settled("a4", -7)),
         {**to_json(sent("a5", 5)), "at_ns": "noon"},
+        {**to_json(sent("a6", 5)), "action": "downgrade", "decision": ["no", "numbers"]},
     )
     records = (*told(sent("a1", 20)), *bad, *told(settled("a1", 15)))
     asked(db, policy(100), "h1", 1, records=records)
@@ -230,7 +246,7 @@ def test_a_bad_record_is_skipped_and_counted(db: Database) -> None:
     balance = balances.read(db, ALL)
     assert known is not None
     assert balance is not None
-    assert (known.skipped, balance.spent) == (5, 15)
+    assert (known.skipped, balance.spent) == (6, 15)
     assert balances.expected(db, ALL) == 0
 
 
@@ -256,6 +272,39 @@ def test_an_overrun_is_granted_by_the_fact(db: Database) -> None:
     for seq in (2, 3):
         assert asked(db, rules, "h1", seq, records=records, granted_seen={ALL: 60}).granted == {ALL: 75}
     assert (pool(db), out(db)) == (25, 0)
+
+
+def test_a_lease_that_a_charge_touched_is_told(db: Database) -> None:
+    """A process that only reports learns what its overrun added."""
+    response = asked(db, policy(100), "h1", 1, records=told(sent("a1", 60), settled("a1", 75)))
+    assert response.granted == {ALL: 75}
+
+
+def test_figures_of_a_need_that_cannot_be_true_lend_nothing(db: Database) -> None:
+    """A negative amount takes nothing back; a least above the most is the most, also for who has to wait."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 90), need("a2", -50))
+    assert out(db) == 90
+    odd = asked(db, rules, "h2", 1, need("b1", 20, 200), need("b2", 20, -5))
+    assert odd.answers == (Answer("b1", Verdict.WAIT, 0, "held", ALL), Answer("b2", Verdict.GRANTED, 0))
+
+
+def test_no_attempt_is_expected_to_cost_more_than_it_holds(db: Database) -> None:
+    """A trimmed need is expected to cost at most what it was granted."""
+    asked(db, policy(2_560), "h1", 1, Need("a1", (ALL,), 1_000, 10, expected=400))
+    assert balances.expected(db, ALL) == 10
+
+
+def test_a_balance_named_twice_lends_and_pays_once(db: Database) -> None:
+    """In a need, and in the record of what was sent."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 60, None, ALL, ALL))
+    assert out(db) == 60
+    asked(db, rules, "h1", 2, records=told(settled("a1", 20)))
+    asked(db, rules, "h1", 3, records=told(sent("a2", 10, ALL, ALL), settled("a2", 5)))
+    balance = balances.read(db, ALL)
+    assert balance is not None
+    assert (balance.spent, balance.out) == (25, 35)
 
 
 def test_goodbye_returns_all_but_what_is_in_flight(db: Database) -> None:

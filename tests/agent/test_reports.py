@@ -218,3 +218,18 @@ def test_a_refusal_can_be_explained(db: Database) -> None:
             "decision": {"spent": 1},
         }
     ]
+
+
+def test_recent_calls_show_charges_and_refusals(booked: Database) -> None:
+    """Newest first, up to so many; a change that went ahead stands with its charge and not twice."""
+    refusal = Decided("c8", NOON + 14 * HOUR, "triage", "opus", "block", "spent")
+    change = Decided("c1", NOON, "triage", "opus", "downgrade", "step")
+    book(booked, [refusal, change], holder="h1", policy=None, now_ns=NOON)
+    rows = reports.recent_calls(booked, *EVER, limit=100)
+    found = [(row["at_ns"], row["action"], row["model"], row["cost_nano"]) for row in rows]
+    assert found[0] == (NOON + 14 * HOUR, "block", None, None)
+    assert set(found[1:3]) == {(NEXT_DAY, "go", "opus", 80), (NEXT_DAY, "go", "mystery", None)}
+    assert found[3] == (LATE, "go", "haiku", 40)
+    assert set(found[4:]) == {(NOON, "go", "opus", 10), (NOON, "go", "opus", 20)}
+    assert [row["reason"] for row in reports.recent_calls(booked, *EVER, limit=1)] == ["spent"]
+    assert reports.recent_calls(booked, 0, NOON, limit=100) == []

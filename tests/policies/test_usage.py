@@ -243,3 +243,24 @@ def test_a_refusal_before_output_has_no_content(stop_reason: str | None, has_con
     report = reported({"input_tokens": 412}, stop_reason=stop_reason, has_content=has_content)
     assert report.refused_before_output is refused
     assert report.usage == Usage(input=412)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "outputs", "left"),
+    [
+        (["message"], [0], []),
+        (["message", "fallback_message"], [0, 0], []),
+        (["compaction", "message"], [80, 0], ["compaction"]),
+        (["message"], [7], ["message"]),
+    ],
+    ids=["alone", "a whole chain", "after a compaction", "in mid-stream"],
+)
+def test_a_refusal_before_output_is_not_billed_in_the_beta_either(
+    kinds: list[str], outputs: list[int], left: list[str]
+) -> None:
+    """Beta responses always carry iterations: what declined without a token of output is free, the rest is not."""
+    iterations = [{"type": k, "input_tokens": 100, "output_tokens": n} for k, n in zip(kinds, outputs, strict=True)]
+    reported = {"input_tokens": 100, "output_tokens": outputs[-1], "iterations": iterations}
+    report = read_report(reported, stop_reason="refusal", has_content=outputs[-1] > 0)
+    assert [part.kind for part in report.parts] == left
+    assert report.refused_before_output is (not left)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from sqlite_utils import Database
@@ -21,6 +21,7 @@ _PLAIN = (
 """Fields of `Attempt` that are columns as they stand."""
 
 _USAGE = tuple(f.name for f in fields(Usage))
+_LINE = tuple(f.name for f in fields(Line))
 _CHARGE = ("basis", "cost_nano", "price_id", "lines", "missing", "modifiers", *_USAGE)
 _COLUMNS = (*_PLAIN, "state", "sent", "own_final", "labels", "balances", "leased", "decision", *_CHARGE)
 
@@ -67,6 +68,11 @@ def save(db: Database, attempt: Attempt) -> None:
     db.conn.execute(_SAVE, _row(attempt))
 
 
+def counts(usage: Usage) -> dict[str, int]:
+    """Usage by column. Much faster than `dataclasses.asdict`, which copies deeply."""
+    return {name: getattr(usage, name) for name in _USAGE}
+
+
 def _found(db: Database, where: str, value: str) -> Iterator[Attempt]:
     for row in db.conn.execute(f"{_SELECT} WHERE {where}", [value]).fetchall():
         yield _attempt(dict(zip(_COLUMNS, row, strict=True)))
@@ -93,10 +99,10 @@ def _charge_columns(charge: Charge | None) -> dict[str, Any]:
         "basis": charge.basis.value,
         "cost_nano": charge.cost_nano_usd,
         "price_id": charge.price_id,
-        "lines": _json([asdict(line) for line in charge.lines]),
+        "lines": _json([{name: getattr(line, name) for name in _LINE} for line in charge.lines]),
         "missing": _json(charge.missing),
         "modifiers": _json(charge.modifiers),
-        **asdict(charge.usage),
+        **counts(charge.usage),
     }
 
 

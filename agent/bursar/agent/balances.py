@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 
 from sqlite_utils import Database
 
@@ -136,12 +137,18 @@ def _rule(key: str, policy: Policy | None) -> tuple[Budget | None, Window | None
     budget_name, window_id, _ = _parts(key)
     budgets = policy.budgets if policy is not None else ()
     budget = next((budget for budget in budgets if budget.name == budget_name and budget.kept), None)
-    start = _start(window_id)
-    if policy is None or budget is None or start is None:
+    if policy is None or budget is None:
         return None, None
-    window = window_at(budget.every, start, policy.zone)
-    # A key of another kind of window (the budget was daily, and is hourly now) is not this budget's balance.
-    return (budget, window) if window.start == start else (None, None)
+    window = _window(budget.every, window_id, policy.zone)
+    return (budget, window) if window is not None else (None, None)
+
+
+@lru_cache(maxsize=4096)
+def _window(every: str, window_id: str, zone: tzinfo) -> Window | None:
+    """The window of this id; None for an id at which no such window begins, such as a daily budget's former hour."""
+    start = _start(window_id)
+    window = window_at(every, start, zone) if start is not None else None
+    return window if window is not None and window.start == start else None
 
 
 def _named(key: str) -> tuple[str, str, int | None]:

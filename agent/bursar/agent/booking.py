@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlite_utils import Database
@@ -297,7 +297,7 @@ def _figures(record: Record) -> dict[str, object]:
         case Sent():
             return {name: getattr(record, name) for name in ("at_ns", "bound_nano", "expected_nano")}
         case Settled(charge=charge):
-            return {"at_ns": charge.at_ns, "cost_nano_usd": charge.cost_nano_usd, **asdict(charge.usage)}
+            return {"at_ns": charge.at_ns, "cost_nano_usd": charge.cost_nano_usd, **attempts.counts(charge.usage)}
         case Decided():
             return {"at_ns": record.at_ns}
         case Released():

@@ -169,7 +169,7 @@ def _prices(around: Surroundings) -> Iterator[Finding]:
         yield Finding("prices", State.FAIL, str(error), "correct the file that BURSAR_PRICES names")
         return
     yield judge_book(book, around.today)
-    yield from retiring(_policy(around.settings.state_dir), book, around.today)
+    yield from retiring(told_policy(around.settings.state_dir), book, around.today)
 
 
 def judge_book(book: PriceBook, today: date) -> Finding:
@@ -199,7 +199,7 @@ def retiring(policy: Policy | None, book: PriceBook, today: date) -> Iterator[Fi
         yield Finding("ladders", State.OK, f"{len(ends)} models, none to be retired soon")
 
 
-def _policy(state_dir: Path) -> Policy | None:
+def told_policy(state_dir: Path) -> Policy | None:
     """The policy that an agent told a process of this machine last; None where none is known or it cannot be read."""
     try:
         snapshot = snapshot_from_json(json.loads((state_dir / "snapshot.json").read_text()))
@@ -234,7 +234,7 @@ def _traces(around: Surroundings) -> Iterator[Finding]:
     if named is None:
         remedy = "set BURSAR_AGENT or OTEL_EXPORTER_OTLP_ENDPOINT, or set up a tracer provider in the application"
         yield Finding("traces", State.WARN, "no endpoint is known: spans go nowhere by themselves", remedy)
-    elif not _can_export():
+    elif not can_export():
         yield Finding(
             "traces", State.WARN, f"{named} is set, but no exporter is installed", 'pip install "bursar[otel]"'
         )
@@ -242,7 +242,7 @@ def _traces(around: Surroundings) -> Iterator[Finding]:
         yield Finding("traces", State.OK, f"they go to {around.environ[named]} ({named})")
 
 
-def _can_export() -> bool:
+def can_export() -> bool:
     try:
         return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
     except ModuleNotFoundError:

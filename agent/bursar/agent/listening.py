@@ -12,6 +12,9 @@ from starlette.types import ASGIApp
 
 from bursar.agent.settings import address
 
+BACKLOG = 512
+"""Connections that may wait to be taken: many processes of one host may start at once."""
+
 GRACE_SECONDS = 2
 """What requests in flight are given when the agent stops."""
 
@@ -23,14 +26,28 @@ class ListenError(Exception):
 def bind(host: str, port: int) -> socket.socket:
     """A socket that takes connections, which wait until `answering`. Raises `ListenError`."""
     try:
-        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(where[:2], family=family)
+        return _bound(host, port)
     except OSError as error:
         why = error.strerror or str(error)
         raise ListenError(
             f"cannot listen on {address(host, port)} ({why}): stop what uses it, which may be another agent, or "
             "choose another address with --listen"
         ) from error
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, where = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)[0]
+    # The protocol must be named: asyncio sends without delay only on sockets that say they are TCP, and an answer that
+    # waits for the other side's acknowledgement takes 40 ms.
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def url_of(listener: socket.socket) -> str:

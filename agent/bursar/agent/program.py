@@ -52,7 +52,7 @@ def run_program(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
     Returns its exit code, 128 and the signal's number where a signal ended it. Raises `ProgramError`.
     """
-    with _forwarding() as forwarder:
+    with forwarding() as forwarder:
         try:
             # Descriptors that were handed down (sockets of a service manager, a job server's pipes) go on as well.
             process = subprocess.Popen(argv, env=environ, close_fds=False)
@@ -63,7 +63,7 @@ def run_program(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return code if code >= 0 else _BY_SIGNAL - code
 
 
-class _Forwarder:
+class Forwarder:
     """A signal handler that hands signals on, those that came before the process as soon as it is there."""
 
     def __init__(self) -> None:
@@ -84,11 +84,11 @@ class _Forwarder:
 
 
 @contextmanager
-def _forwarding() -> Generator[_Forwarder]:
+def forwarding() -> Generator[Forwarder]:
     """A forwarder in place of the handlers of now; a signal that is ignored now (as under nohup) stays ignored."""
     before = {number: signal.getsignal(number) for number in FORWARDED}
     heard = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
-    forwarder = _Forwarder()
+    forwarder = Forwarder()
     for number in heard:
         signal.signal(number, forwarder)
     try:

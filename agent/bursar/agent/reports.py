@@ -126,6 +126,22 @@ def decisions_of(db: Database, call_id: str) -> list[Row]:
     return [_decoded(row, "labels", "decision") for row in rows]
 
 
+def recent_calls(db: Database, since_ns: int, until_ns: int, *, limit: int) -> list[Row]:
+    """The last charges and refusals, the newest first: what was asked, what was served, what was decided."""
+    return _rows(
+        db,
+        """
+        SELECT at_ns, route, requested_model, model, action, reason, cost_nano FROM attempts
+            WHERE state IN ('settled', 'orphaned') AND duplicate_of IS NULL AND at_ns >= :since AND at_ns < :until
+        UNION ALL
+        SELECT at_ns, route, model, NULL, action, reason, NULL FROM decisions
+            WHERE action = 'block' AND at_ns >= :since AND at_ns < :until
+        ORDER BY at_ns DESC LIMIT :limit
+        """,
+        {"since": since_ns, "until": until_ns, "limit": limit},
+    )
+
+
 def _expression(key: str) -> str:
     if key.startswith("label:"):
         return "(SELECT value FROM json_each(labels) WHERE key = ?)"
@@ -151,7 +167,7 @@ def _local_day(tz: tzinfo) -> Callable[[int], str]:
     return local_day
 
 
-def _rows(db: Database, sql: str, values: Sequence[Any]) -> list[Row]:
+def _rows(db: Database, sql: str, values: Sequence[Any] | dict[str, Any]) -> list[Row]:
     cursor = db.conn.execute(sql, values)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -17,6 +17,7 @@ Row = Mapping[str, Any]
 
 WIDE = 110
 """In a terminal of fewer columns, tables keep what was spent and leave out some of how."""
+_BEGINNING = "1970-01-01T00:00:00Z"
 _BAR = 10
 _STATES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 _CLOSE, _FULL = 80, 100
@@ -30,15 +31,12 @@ class _Column:
     number: bool = True
     wide: bool = False
     """Whether it is shown in a wide terminal only."""
-    whole: bool = False
-    """Whether it is never broken into lines, as numbers never are."""
 
 
 def spend(report: Row, keys: Sequence[str], *, width: int) -> Table:
     """A report by its keys, with the total below it."""
     names = [_Column(key.removeprefix("label:"), _named(key), number=False) for key in keys]
-    span = f"{report['since']} to {report['until']}"
-    return _table(span, [*names, *_sums(report["total"])], report["rows"], width=width, total=report["total"])
+    return _table(_span(report), [*names, *_sums(report["total"])], report["rows"], width=width, total=report["total"])
 
 
 def routes(report: Row, models: Mapping[str, Sequence[str]], *, width: int) -> Table:
@@ -49,8 +47,7 @@ def routes(report: Row, models: Mapping[str, Sequence[str]], *, width: int) -> T
         *_sums(report["total"]),
         _Column("USD a call", lambda row: usd(row["nano_usd"] // row["calls"]) if row["calls"] else "", wide=True),
     ]
-    span = f"{report['since']} to {report['until']}"
-    return _table(span, columns, report["rows"], width=width, total=report["total"])
+    return _table(_span(report), columns, report["rows"], width=width, total=report["total"])
 
 
 def budgets(rows: Sequence[Row], *, width: int) -> Table:
@@ -58,16 +55,16 @@ def budgets(rows: Sequence[Row], *, width: int) -> Table:
     columns = [
         _Column("budget", _named("budget"), number=False),
         _Column("scope", lambda row: row["scope"] or "all", number=False),
-        _Column("until", lambda row: row["window_end"] or "", number=False, wide=True, whole=True),
+        _Column("until", lambda row: row["window_end"] or "", number=False, wide=True),
         _Column("calls", lambda row: f"{row['calls']:,}", wide=True),
-        _Column("spent USD", lambda row: usd(row["spent_nano"])),
-        *_if_any(rows, "unknown_nano", _Column("of it a bound", lambda row: usd(row["unknown_nano"]))),
+        _Column("spent", lambda row: usd(row["spent_nano"])),
+        *_if_any(rows, "unknown_nano", _Column("bound", lambda row: usd(row["unknown_nano"]))),
         *_if_any(rows, "expected_nano", _Column("in flight", lambda row: usd(row["expected_nano"]))),
         *_if_any(rows, "lent_nano", _Column("lent", lambda row: usd(row["lent_nano"]), wide=True)),
-        _Column("limit USD", lambda row: "none" if row["limit_nano"] is None else usd(row["limit_nano"])),
-        _Column("used", _used, number=False, whole=True),
+        _Column("limit", lambda row: "none" if row["limit_nano"] is None else usd(row["limit_nano"])),
+        _Column("used", _used, number=False),
     ]
-    return _table("Budgets", columns, rows, width=width)
+    return _table("Budgets, in USD", columns, rows, width=width)
 
 
 def holds(rows: Sequence[Row], *, now_ns: int, width: int) -> Table:
@@ -78,11 +75,11 @@ def holds(rows: Sequence[Row], *, now_ns: int, width: int) -> Table:
         _Column("model", _named("model"), number=False, wide=True),
         _Column("state", _named("state"), number=False),
         _Column("process", lambda row: f"{row['pid'] or '?'} on {row['host'] or '?'}", number=False, wide=True),
-        _Column("expected USD", lambda row: usd(row["expected_nano"])),
-        _Column("at most USD", lambda row: "unknown" if row["bound_nano"] is None else usd(row["bound_nano"])),
+        _Column("expected", lambda row: usd(row["expected_nano"])),
+        _Column("at most", lambda row: "unknown" if row["bound_nano"] is None else usd(row["bound_nano"])),
         _Column("attempt", _named("attempt_id"), number=False, wide=True),
     ]
-    return _table("Calls in flight", columns, rows, width=width)
+    return _table("Calls in flight, in USD", columns, rows, width=width)
 
 
 def mistakes(file: str, found: Sequence[Mistake], *, width: int) -> Table:
@@ -134,6 +131,11 @@ def _sums(total: Row) -> list[_Column]:
     ]
 
 
+def _span(report: Row) -> str:
+    start = "" if report["since"] == _BEGINNING else f"from {report['since']} "
+    return f"{start}up to {report['until']}"
+
+
 def _if_any(rows: Iterable[Row], name: str, column: _Column) -> list[_Column]:
     return [column] if any(row[name] for row in rows) else []
 
@@ -166,8 +168,7 @@ def _table(
             column.title,
             footer="" if total is None else _footer(column, total, first=place == 0),
             justify="right" if column.number else "left",
-            no_wrap=column.number or column.whole,
-            overflow="fold",
+            overflow="fold",  # a figure in two lines is whole, a cropped one is wrong
         )
     for row in rows:
         table.add_row(*(_plain(column.cell(row)) for column in shown))

@@ -9,14 +9,14 @@ from typing import Any, cast
 from bursar.policies.mistakes import did_you_mean
 
 _COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-_GROUPS: Mapping[str, tuple[str, ...]] = {
+GROUPS: Mapping[str, tuple[str, ...]] = {
     "cache_creation": ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"),
     "server_tool_use": ("web_search_requests", "web_fetch_requests"),
     "output_tokens_details": ("thinking_tokens",),
 }
-_COUNTING = (*_COUNTS, *_GROUPS, "iterations")
+_COUNTING = (*_COUNTS, *GROUPS, "iterations")
 KEYS = (*_COUNTING, "service_tier", "inference_geo", "speed", "fallback_credit")
-_OF_ITERATIONS = (*_COUNTS, "cache_creation", "type", "model")
+OF_ITERATIONS = (*_COUNTS, "cache_creation", "type", "model")
 
 
 class UsageTextError(ValueError):
@@ -33,7 +33,7 @@ def parse_usage(text: str) -> Mapping[str, Any]:
     usage = _object(_json(text), "--usage")
     _check(usage, KEYS, "")
     for place, entry in enumerate(_list(usage.get("iterations"))):
-        _check(_object(entry, f"--usage: iterations[{place}]"), _OF_ITERATIONS, f"iterations[{place}].")
+        _check(_object(entry, f"--usage: iterations[{place}]"), OF_ITERATIONS, f"iterations[{place}].")
     if not any(name in usage for name in _COUNTING):
         raise UsageTextError("--usage counts nothing: give at least input_tokens or output_tokens")
     return usage
@@ -56,8 +56,8 @@ def _check(usage: Mapping[str, Any], known: tuple[str, ...], where: str) -> None
                 f"--usage: {where}{name} is no key of Anthropic's usage object: {did_you_mean(name, known)}"
                 f"the keys are {', '.join(known)}"
             )
-        if name in _GROUPS and value is not None:
-            _check_group(_object(value, f"--usage: {where}{name}"), _GROUPS[name], f"{where}{name}.")
+        if name in GROUPS and value is not None:
+            _check_group(_object(value, f"--usage: {where}{name}"), GROUPS[name], f"{where}{name}.")
         elif name in _COUNTS:
             _check_count(value, f"{where}{name}")
 

@@ -49,9 +49,7 @@ def read_config(environ: Mapping[str, str]) -> Config:
         on_unreachable=_unreachable(environ.get("BURSAR_ON_UNREACHABLE", "open")),
         enforce=_switch("BURSAR_ENFORCE", environ.get("BURSAR_ENFORCE", "1")),
         disabled=_switch("BURSAR_DISABLED", environ.get("BURSAR_DISABLED", "0")),
-        exports=bool(
-            environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-        ),
+        exports=bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")),
     )
 
 

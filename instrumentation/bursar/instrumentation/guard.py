@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -117,26 +118,37 @@ class Guard:
         """Decide on the caller's thread. Raises `BudgetExceeded`."""
         admitting = self._admitting(errand)
         reply: Reply = None
-        while True:
-            try:
-                step = admitting.send(reply)
-            except StopIteration as stop:
-                return stop.value
-            reply = time.sleep(step) if isinstance(step, float) else self._carry(step)
+        with self._released_unless_admitted(errand):
+            while True:
+                try:
+                    step = admitting.send(reply)
+                except StopIteration as stop:
+                    return stop.value
+                reply = time.sleep(step) if isinstance(step, float) else self._carry(step)
 
     async def admit_async(self, errand: Errand) -> Admission:
         """The same without ever blocking the event loop. Raises `BudgetExceeded`."""
         admitting = self._admitting(errand)
         reply: Reply = None
-        while True:
-            try:
-                step = admitting.send(reply)
-            except StopIteration as stop:
-                return stop.value
-            if isinstance(step, float):
-                reply = await anyio.sleep(step)
-            else:
-                reply = await anyio.to_thread.run_sync(self._carry, step)
+        with self._released_unless_admitted(errand):
+            while True:
+                try:
+                    step = admitting.send(reply)
+                except StopIteration as stop:
+                    return stop.value
+                if isinstance(step, float):
+                    reply = await anyio.sleep(step)
+                else:
+                    reply = await anyio.to_thread.run_sync(self._carry, step)
+
+    @contextmanager
+    def _released_unless_admitted(self, errand: Errand) -> Generator[None]:
+        """A refusal, or a task cancelled while it waited, keeps no money."""
+        try:
+            yield
+        except BaseException:
+            self._leases.release(errand.attempt_id)
+            raise
 
     def _carry(self, ask: Ask) -> Reply:
         if self._carrier is None:
@@ -204,7 +216,9 @@ class Guard:
         self, errand: Errand, policy: Policy, decision: Decision
     ) -> Generator[Ask | float, Reply, int | Refused]:
         """Hold money for the attempt in every hard balance: the amount held, or why not."""
-        if not any(self._stale(key) for key in decision.hard) and self._hold(errand, decision.hard, decision.most):
+        if not any(self._stale(key) for key in decision.hard) and self._leases.hold(
+            errand.attempt_id, decision.hard, decision.most
+        ):
             return decision.most
         need = Need(
             errand.attempt_id, decision.hard, decision.most, decision.least, expected=decision.candidate.expected
@@ -216,7 +230,7 @@ class Guard:
             if isinstance(reply, Unreachable):
                 return Refused(Reason.UNREACHABLE, decision.hard[0])
             if reply is not None and reply.verdict is Verdict.GRANTED:
-                if self._hold(errand, decision.hard, reply.amount):
+                if self._leases.held(errand.attempt_id):
                     return reply.amount
             elif reply is not None and reply.verdict is Verdict.REFUSED:
                 return Refused(Reason(reply.reason), reply.balance)
@@ -225,9 +239,6 @@ class Guard:
             if self._clock() >= until:
                 return Refused(Reason.HELD, reply.balance if reply is not None else decision.hard[0])
             yield POLL_SECONDS
-
-    def _hold(self, errand: Errand, balances: tuple[str, ...], amount: int) -> bool:
-        return self._leases.hold(errand.attempt_id, balances, amount)
 
     def _decide(self, errand: Errand, policy: Policy, weighed: Candidates) -> Decision:
         standings = self._standings(errand, policy, weighed.facts.asked.model)

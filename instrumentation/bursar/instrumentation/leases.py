@@ -44,6 +44,7 @@ class Leases:
     def hold(self, attempt_id: str, balances: tuple[str, ...], amount: int) -> bool:
         """Set money aside in all of the balances, or in none."""
         with self._lock:
+            self._drop(attempt_id)
             if any(self.free(balance) < amount for balance in balances):
                 return False
             self._holds[attempt_id] = Hold(balances, amount)
@@ -66,11 +67,22 @@ class Leases:
         with self._lock:
             self._drop(attempt_id)
 
-    def merge(self, granted: Mapping[str, int]) -> None:
-        """Take over what the agent says it granted in all; older words change nothing."""
+    def merge(self, granted: Mapping[str, int], holds: Mapping[str, Hold] | None = None) -> None:
+        """
+        Take over what the agent says it granted in all; older words change nothing.
+
+        `holds`, by attempt id, are made in the same step: between a grant and its hold nobody may give the money back.
+        """
         with self._lock:
             for balance, amount in granted.items():
                 self._granted[balance] = max(self._granted.get(balance, 0), amount)
+            for attempt_id, hold in (holds or {}).items():
+                self.hold(attempt_id, hold.balances, hold.amount)
+
+    def held(self, attempt_id: str) -> bool:
+        """Whether money is set aside for an attempt."""
+        with self._lock:
+            return attempt_id in self._holds
 
     def give_back(self) -> dict[str, int]:
         """Return all that is free, and say what was ever returned. Lost messages repeat it."""

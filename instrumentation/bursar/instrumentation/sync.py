@@ -9,11 +9,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from bursar.instrumentation.journal import Journal
-from bursar.instrumentation.leases import Leases
+from bursar.instrumentation.leases import Hold, Leases
 from bursar.instrumentation.link import BUSY_SECONDS, AgentLink, Unreachable
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.policies import protocol
-from bursar.policies.protocol import Answer, BalanceView, Holder, Need, Snapshot, SyncRequest, SyncResponse
+from bursar.policies.protocol import Answer, BalanceView, Holder, Need, Snapshot, SyncRequest, SyncResponse, Verdict
 
 HEARTBEAT_SECONDS = 1.0
 GATHER_SECONDS = 0.01
@@ -165,7 +165,7 @@ class Sync:
         except protocol.ProtocolError as error:
             raise Unreachable(str(error)) from error
         self._journal().acknowledge(batch)
-        self._leases.merge(response.granted)
+        self._leases.merge(response.granted, _holds(asks, response))
         self._on_views(response.views)
         if response.snapshot is not None:
             self._snapshot_id = response.snapshot.id
@@ -196,6 +196,16 @@ class Sync:
                         "`on_unreachable` decides. Start it with `bursar agent`, or unset BURSAR_AGENT.",
                     )
                     self._stopping.wait(HEARTBEAT_SECONDS)
+
+
+def _holds(asks: Sequence[Ask], response: SyncResponse) -> dict[str, Hold]:
+    """What the granted needs hold, by attempt."""
+    needs = {ask.need.attempt_id: ask.need for ask in asks if ask.need is not None}
+    return {
+        answer.attempt_id: Hold(needs[answer.attempt_id].balances, answer.amount)
+        for answer in response.answers
+        if answer.verdict is Verdict.GRANTED and answer.attempt_id in needs
+    }
 
 
 def _json(line: bytes) -> dict[str, object] | None:

@@ -30,4 +30,6 @@ def _set_up(config: Config) -> str:
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
-    return "traces go to the endpoint of OpenTelemetry's variables" if config.exports else f"traces go to {config.agent}"
+    return (
+        "traces go to the endpoint of OpenTelemetry's variables" if config.exports else f"traces go to {config.agent}"
+    )

@@ -138,8 +138,7 @@ def _is_label(name: str, key: str, fields: Fields) -> bool:
 
 def _note_unenforceable(budget: Budget, fields: Fields) -> None:
     """A budget that is written to hold, and would not: worse than none, since somebody relies on it."""
-    if any(step.velocity is not None and step.does("block") for step in budget.steps):
-        _note_velocity_block(budget.steps, fields)
+    _note_velocity_block(budget.steps, fields)
     if budget.limit.unit != "usd" and budget.overdraft_nano:
         fields.wrong("overdraft", f"an overdraft is money, but the limit is in {budget.limit.unit}", "take it out")
     if not any(step.does("block") for step in budget.steps):

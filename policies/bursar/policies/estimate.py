@@ -16,16 +16,23 @@ from bursar.policies.book import Rates
 
 FRAME_TOKENS = 64
 TOOL_FRAME_TOKENS = 1_000
+SCHEMA_FRAME_TOKENS = 300
+CITATIONS_FRAME_TOKENS = 1_000
+"""Instructions that come with cited documents; found: about 500."""
 IMAGE_TOKENS = 5_000
 PDF_PAGE_TOKENS = 5_000
 PDF_BYTES_PER_PAGE = 2_000
 """A page of the densest PDF seen is larger; fewer bytes a page means more pages, so the bound errs upwards."""
 BLOCK_BYTES = 16
 """JSON around each block or message, which the tokenizer sees as roles and separators."""
+ITEM_BYTES = 4
+"""JSON around each key, and each item of a list: quotes, a colon, a comma."""
 FLOOR_OUTPUT_TOKENS = 1_024
 COLD_TOKENS_PER_BYTE = 0.40
 PICO_PER_NANO = 1_000
 
+_SCHEMAS = ("output_config", "output_format")
+"""Parameters that become part of the prompt, as the messages do."""
 _CLIENT_TOOLS = frozenset({"custom", "bash", "text_editor", "computer", "memory"})
 
 
@@ -57,9 +64,11 @@ class RequestSize:
 def measure(body: Mapping[str, Any]) -> RequestSize:
     """The size of a `messages.create` body. Values of a wrong type count as nothing: the API will refuse them."""
     tally = _Tally()
-    for name in ("tools", "system", "messages"):
+    for name in ("tools", "system", "messages", *_SCHEMAS):
         tally.walk(body.get(name))
-    if "cache_control" in body and body["cache_control"]:
+    if any(body.get(name) for name in _SCHEMAS):
+        tally.tokens += SCHEMA_FRAME_TOKENS
+    if body.get("cache_control"):
         tally.mark(body["cache_control"])
     tools = body.get("tools")
     if isinstance(tools, (list, tuple)):
@@ -148,8 +157,17 @@ class OutputHistogram:
         for bucket in sorted(self._weights):
             rest -= self._weights[bucket]
             if rest <= 0:
-                return math.ceil(2 ** (bucket / 8))
-        return math.ceil(2 ** (max(self._weights) / 8))
+                return _upper_edge(bucket)
+        return _upper_edge(max(self._weights))
+
+
+def _cited(citations: Any) -> bool:
+    return isinstance(citations, Mapping) and bool(citations.get("enabled"))  # pyright: ignore[reportUnknownMemberType]
+
+
+def _upper_edge(bucket: int) -> int:
+    """The largest whole number in a bucket."""
+    return int(2 ** (bucket / 8))
 
 
 def _dearest_input(size: RequestSize, rates: Rates) -> int:
@@ -186,9 +204,10 @@ class _Tally:
             self._block(value)  # pyright: ignore[reportUnknownArgumentType]
         elif isinstance(value, (list, tuple)):
             for item in value:  # pyright: ignore[reportUnknownVariableType]
+                self.bytes += ITEM_BYTES
                 self.walk(item)
         elif value is not None:
-            self.bytes += 8
+            self.bytes += len(str(value))
 
     def _block(self, block: Mapping[str, Any]) -> None:
         self.bytes += BLOCK_BYTES
@@ -198,12 +217,17 @@ class _Tally:
         kind = block.get("type")
         source = block.get("source")
         if kind in ("image", "document") and isinstance(source, Mapping):
+            before = self.bytes
             self._source(str(kind), source)  # pyright: ignore[reportUnknownArgumentType]
+            if _cited(block.get("citations")):
+                # Each sentence is given a mark of its own; two tokens a byte cover those of a dozen bytes and more.
+                self.bytes += self.bytes - before
+                self.tokens += CITATIONS_FRAME_TOKENS
         elif kind == "container_upload":
             self.unbounded.add("container_upload")
         for name, value in block.items():
             if name not in ("cache_control", "source"):
-                self.bytes += len(name)
+                self.bytes += len(name) + ITEM_BYTES
                 self.walk(value)
             elif name == "source" and kind not in ("image", "document"):
                 self.walk(value)
@@ -222,13 +246,17 @@ class _Tally:
 
     def mark(self, control: Any) -> None:
         self.marks += 1
-        self.hour_marks = self.hour_marks or (isinstance(control, Mapping) and control.get("ttl") == "1h")  # pyright: ignore[reportUnknownMemberType]
+        if isinstance(control, Mapping) and control.get("ttl") == "1h":  # pyright: ignore[reportUnknownMemberType]
+            self.hour_marks = True
 
     def tools(self, tools: Any) -> None:
         if tools:
             self.tokens += TOOL_FRAME_TOKENS
         for tool in _mappings(tools):
             kind = str(tool.get("type") or "custom")
+            callers = tool.get("allowed_callers")
+            if callers and callers != ["direct"]:
+                self.unbounded.add("allowed_callers")  # code on the server calls it, with a prompt of its own
             if kind.split("_2", 1)[0] in _CLIENT_TOOLS:
                 self.tokens += TOOL_FRAME_TOKENS if kind != "custom" else 0
                 continue

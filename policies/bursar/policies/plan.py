@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bursar.policies.estimate import RequestSize, input_tokens
 from bursar.policies.book import ModelPrices
+from bursar.policies.estimate import RequestSize, input_tokens
+from bursar.policies.models import canonical
 
 
 class Misfit(StrEnum):
     """Why a request cannot move to a model as it stands."""
 
+    PLATFORM = "platform"
+    """Its id is written for another platform or region, where this client's endpoint does not know it."""
     NO_PRICE = "no_price"
     MAX_TOKENS = "max_tokens"
     CONTEXT = "context"
@@ -23,7 +26,15 @@ class Misfit(StrEnum):
     RETIRED = "retired"
 
 
-_GENERATION_BOUND = ("thinking", "output_config", "betas", "context_management", "mcp_servers", "container", "fallbacks")
+_GENERATION_BOUND = (
+    "thinking",
+    "output_config",
+    "betas",
+    "context_management",
+    "mcp_servers",
+    "container",
+    "fallbacks",
+)
 """Parameters whose accepted forms differ between generations: valid for one, a 400 for another."""
 
 NEW_TOKENIZER_FACTOR = 1.35
@@ -40,8 +51,10 @@ class Target:
 
 
 def misfit(body: Mapping[str, Any], size: RequestSize, source: ModelPrices | None, target: Target) -> Misfit | None:
-    """The first reason why a body that is valid for `source` is not known to be valid for the target; None if it fits."""
+    """The first reason why a body valid for `source` is not known to be valid for the target; None if it fits."""
     facts = target.facts
+    if _elsewhere(str(body.get("model") or ""), target.model):
+        return Misfit.PLATFORM
     if facts is None:
         return Misfit.NO_PRICE
     if target.retired:
@@ -55,6 +68,14 @@ def misfit(body: Mapping[str, Any], size: RequestSize, source: ModelPrices | Non
     if _generation_bound(body) and (source is None or source.generation != facts.generation):
         return Misfit.GENERATION
     return None
+
+
+def _elsewhere(asked: str, target: str) -> bool:
+    """Whether a target's id belongs to another platform than the one asked for, or to another region of it."""
+    here, there = canonical(asked), canonical(target)
+    if "bedrock" in (here.platform, there.platform):
+        return (here.platform, here.region) != (there.platform, there.region)
+    return there.platform is not None and here.platform is not None and here.platform != there.platform
 
 
 def _prompt(size: RequestSize, source: ModelPrices | None, target: ModelPrices) -> int:

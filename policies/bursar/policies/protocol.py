@@ -133,15 +133,15 @@ def request_from_json(value: Any) -> SyncRequest:
     """Raises `ProtocolError`."""
     fields = _object(value, "the request")
     try:
-        return SyncRequest(
-            **{
-                **_known(SyncRequest, fields),
-                "holder": Holder(**_known(Holder, _object(fields["holder"], "holder"))),
-                "records": tuple(fields.get("records", ())),
-                "needs": tuple(_need(need) for need in fields.get("needs", ())),
-                "views": tuple(fields.get("views", ())),
-            }
-        )
+        known = _known(SyncRequest, fields)
+        known["holder"] = Holder(**_known(Holder, _object(fields["holder"], "holder")))
+        known["seq"] = _whole(fields["seq"], "seq")
+        known["records"] = tuple(fields.get("records", ()))
+        known["returned"] = _amounts(fields.get("returned", {}), "returned")
+        known["granted_seen"] = _amounts(fields.get("granted_seen", {}), "granted_seen")
+        known["needs"] = tuple(_need(need) for need in fields.get("needs", ()))
+        known["views"] = tuple(fields.get("views", ()))
+        return SyncRequest(**known)
     except (KeyError, TypeError) as error:
         raise ProtocolError(f"the sync request is incomplete: {error}") from error
 
@@ -152,32 +152,59 @@ def response_from_json(value: Any) -> SyncResponse:
     try:
         snapshot = fields.get("snapshot")
         return SyncResponse(
-            granted=dict(fields.get("granted", {})),
+            granted=_amounts(fields.get("granted", {}), "granted"),
             answers=tuple(_answer(answer) for answer in fields.get("answers", ())),
-            views=tuple(BalanceView(**_known(BalanceView, view)) for view in fields.get("views", ())),
+            views=tuple(_view(view) for view in fields.get("views", ())),
             snapshot=snapshot_from_json(snapshot) if snapshot is not None else None,
-            protocol=int(fields.get("protocol", VERSION)),
+            protocol=_whole(fields.get("protocol", VERSION), "protocol"),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError) as error:
         raise ProtocolError(f"the sync response is incomplete: {error}") from error
 
 
 def snapshot_from_json(value: Any) -> Snapshot:
     """Raises `ProtocolError`."""
-    try:
-        return Snapshot(**_known(Snapshot, _object(value, "snapshot")))
-    except TypeError as error:
-        raise ProtocolError(f"the snapshot is incomplete: {error}") from error
+    fields = _known(Snapshot, _object(value, "snapshot"))
+    for name, text in fields.items():
+        if not isinstance(text, str) and (text is not None or name in ("id", "file")):
+            raise ProtocolError(f"snapshot.{name} must be text, not {type(text).__name__}")
+    if "id" not in fields:
+        raise ProtocolError("the snapshot is incomplete: it has no id")
+    return Snapshot(**fields)
 
 
 def _need(value: Any) -> Need:
     fields = _known(Need, _object(value, "need"))
-    return Need(**{**fields, "balances": tuple(fields["balances"])})
+    fields["balances"] = tuple(fields["balances"])
+    return Need(**_with_whole(fields, ("most", "least", "expected")))
 
 
 def _answer(value: Any) -> Answer:
     fields = _known(Answer, _object(value, "answer"))
-    return Answer(**{**fields, "verdict": Verdict(fields["verdict"])})
+    try:
+        fields["verdict"] = Verdict(fields["verdict"])
+    except ValueError as error:
+        raise ProtocolError(f"answer.verdict: {error}") from error
+    return Answer(**_with_whole(fields, ("amount",)))
+
+
+def _view(value: Any) -> BalanceView:
+    fields = _known(BalanceView, _object(value, "view"))
+    return BalanceView(**_with_whole(fields, ("limit", "ceiling", "spent", "expected", "lent")))
+
+
+def _with_whole(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: _whole(value, name) if name in names else value for name, value in fields.items()}
+
+
+def _amounts(value: Any, name: str) -> dict[str, int]:
+    return {key: _whole(amount, f"{name}[{key!r}]") for key, amount in _object(value, name).items()}
+
+
+def _whole(value: Any, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ProtocolError(f"{name} must be a whole number, not {value!r}")
+    return value
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from bursar.policies.charge import Basis, Charge, Line
 from bursar.policies.usage import Usage
+
+T = TypeVar("T")
 
 
 class RecordError(ValueError):
@@ -133,7 +135,7 @@ def _known(kind: type[Any], value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value[name] for name in kind.__dataclass_fields__ if name in value}
 
 
-def _build(kind: type[Any], value: Mapping[str, Any]) -> Any:
+def _build(kind: type[T], value: Mapping[str, Any]) -> T:
     fields = _known(kind, value)
     for name in ("balances", "leased"):
         if isinstance(fields.get(name), list):

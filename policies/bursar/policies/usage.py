@@ -102,7 +102,8 @@ def read_report(reported: Any, *, stop_reason: str | None, has_content: bool) ->
     """
     usage = read_usage(reported)
     iterations = _get(reported, "iterations") or ()
-    parts = _billed_parts(iterations) if iterations else (Part(usage),)
+    refused = stop_reason == "refusal"
+    parts = _billed_parts(iterations, refused=refused) if iterations else (Part(usage),)
     # Search fees stand at the top level only; the iterations repeat no server-tool counts.
     if iterations and not any(part.usage.web_searches for part in parts) and usage.web_searches:
         parts = (*parts, Part(Usage(web_searches=usage.web_searches)))
@@ -112,7 +113,7 @@ def read_report(reported: Any, *, stop_reason: str | None, has_content: bool) ->
         service_tier=_text(reported, "service_tier"),
         inference_geo=_text(reported, "inference_geo"),
         speed=_text(reported, "speed"),
-        refused_before_output=stop_reason == "refusal" and not has_content and not iterations,
+        refused_before_output=refused and not has_content and (not iterations or not parts),
     )
 
 
@@ -124,14 +125,15 @@ _KINDS: Mapping[str, PartKind] = {
 }
 
 
-def _billed_parts(iterations: Any) -> tuple[Part, ...]:
-    """Every iteration that is billed: all but the hops of a fallback chain that declined before any output."""
+def _billed_parts(iterations: Any, *, refused: bool) -> tuple[Part, ...]:
+    """Every iteration that is billed: all but those that declined before any output, alone or in a fallback chain."""
     kinds = [_text(entry, "type") or "message" for entry in iterations]
     in_chain = "fallback_message" in kinds
     parts: list[Part] = []
     for kind, entry in zip(kinds, iterations, strict=True):
         usage = read_usage(entry)
-        if in_chain and kind == "message" and usage.output == 0:
+        declined = (in_chain and kind == "message") or (refused and kind in ("message", "fallback_message"))
+        if declined and usage.output == 0:
             continue
         parts.append(Part(usage=usage, kind=_KINDS.get(kind, "message"), model=_text(entry, "model")))
     return tuple(parts)
@@ -145,7 +147,7 @@ def _get(source: Any, name: str) -> Any:
 
 def _count(source: Any, name: str) -> int:
     value = _get(source, name)
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if type(value) is int and value > 0 else 0
 
 
 def _text(source: Any, name: str) -> str | None:

@@ -68,11 +68,11 @@ def _recent(rows: Iterable[Row]) -> Table:
     table.add_column("USD", justify="right", no_wrap=True)
     for row in rows:
         action = str(row["action"])
-        cost = row.get("cost_nano")
+        cost = row["cost_nano"]
         table.add_row(
             row["route"],
-            row.get("requested_model") or row["model"],
-            "" if action == "block" else row["model"],
+            row["requested_model"],
+            row["model"] or "",
             Text(action if action == "go" else f"{action} ({row['reason']})", _STYLES.get(action, "")),
             "" if cost is None else usd(cost),
         )

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-LIMIT_NANO = 400_000_000
-LIMIT = "0.40 USD"
-TICKETS = 220
+LIMIT_NANO = 500_000_000
+LIMIT = "0.50 USD"
+TICKETS = 260
 PEOPLE = 8
 LATENCY_MS = 25
 

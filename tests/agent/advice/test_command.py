@@ -1,0 +1,111 @@
+"""Claims about `bursar advise`: JSON alone on standard output, talk on standard error, and exit codes that mean it."""
+
+from __future__ import annotations
+
+import json
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bursar.agent.advice.command import advise_command, observed_days
+from bursar.agent.advice.usage import RouteUsage
+from bursar.agent.ledger import Ledger
+from bursar.policies.charge import Basis, Charge
+from bursar.policies.records import Settled
+from bursar.policies.usage import Usage
+
+MINUTE_NS = 60 * 10**9
+DAY_NS = 86_400 * 10**9
+
+
+def charge(route: str, place: int, at_ns: int) -> Settled:
+    return Settled(
+        Charge(
+            attempt_id=f"{route}-{place}",
+            cost_nano_usd=5,
+            usage=Usage(input=2_000, output=5),
+            basis=Basis.USAGE,
+            model="claude-sonnet-5-5",
+            requested_model="claude-sonnet-5-5",
+            route=route,
+            at_ns=at_ns,
+        )
+    )
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    """A ledger with ten calls, a minute apart, of each of two routes in the last hour."""
+    path = tmp_path / "bursar.sqlite"
+    first = time.time_ns() - 60 * MINUTE_NS
+    records = [charge(route, n, first + n * MINUTE_NS) for route in ("support.triage", "docs") for n in range(10)]
+    ledger = Ledger(path, clock_ns=time.time_ns)
+    ledger.book(records, holder="p", policy=None).result()
+    ledger.close()
+    return path
+
+
+def run(*arguments: str, environ: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(advise_command, arguments, env={"BURSAR_PRICES": "", **(environ or {})})
+
+
+def test_json_is_alone_on_standard_output(db: Path) -> None:
+    """One document, with every route's saving of the day: ten calls share 2,000 tokens at most, 1,000 at least."""
+    result = run("--json", "--db", str(db))
+    document = json.loads(result.stdout)
+    assert (result.exit_code, result.stderr, list(document)) == (0, "", ["recommendations", "since", "until"])
+    assert [(one["route"], one["saving_nano_usd_per_day"]) for one in document["recommendations"]] == [
+        ("docs", {"from": 16_600_000, "to": 33_200_000}),
+        ("support.triage", {"from": 16_600_000, "to": 33_200_000}),
+    ]
+
+
+@pytest.mark.parametrize(("glob", "routes"), [("support.*", ["support.triage"]), ("docs", ["docs"]), ("x", [])])
+def test_a_route_can_be_chosen(db: Path, glob: str, routes: list[str]) -> None:
+    """By its name or a glob; a route without calls gets an empty list."""
+    document = json.loads(run("--json", "--db", str(db), "--route", glob).stdout)
+    assert [one["route"] for one in document["recommendations"]] == routes
+
+
+def test_people_get_a_table(db: Path) -> None:
+    """Route, saving and what to do, on standard output."""
+    result = run(environ={"BURSAR_DB": str(db), "COLUMNS": "200"})
+    assert result.exit_code == 0
+    for text in ("support.triage", "uncached", "0.01 to 0.03", 'cache_control={"type": "ephemeral"}'):
+        assert text in result.stdout
+
+
+def test_nothing_to_advise_is_said(db: Path) -> None:
+    """On standard error, so that standard output stays empty; nothing to say is no failure."""
+    result = run("--db", str(db), "--since", "1s")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "nothing to advise from the calls since 1s" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "code", "told"),
+    [
+        (("--since", "yesterday"), {}, 2, "yesterday"),
+        (("--db", "no-such-file"), {}, 3, "no-such-file"),
+        ((), {"BURSAR_PRICES": "no-such-prices.toml"}, 3, "no-such-prices.toml"),
+    ],
+)
+def test_what_cannot_be_answered_is_explained(
+    db: Path, arguments: tuple[str, ...], environ: dict[str, str], code: int, told: str
+) -> None:
+    """2 for a wrong question, 3 where there is nothing to answer from; the sentence is on standard error."""
+    result = run(*arguments, environ={"BURSAR_DB": str(db), **environ})
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("first_ns", "days"), [((3 * DAY_NS, 4 * DAY_NS), Fraction(4)), ((6 * DAY_NS + DAY_NS // 2,), Fraction(1)), ((), 1)]
+)
+def test_days_without_a_ledger_do_not_thin_the_saving(first_ns: tuple[int, ...], days: Fraction) -> None:
+    """From the first call seen to the end, a day at least: four days of calls are not spread over a week."""
+    rows = [RouteUsage("r", "m", [at_ns], [1]) for at_ns in first_ns]
+    assert observed_days(rows, 7 * DAY_NS) == days
