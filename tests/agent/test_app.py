@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bursar.agent import outbox, reports
+from bursar.agent import app, outbox, reports
 from bursar.agent.app import Running, run_agent, serving_agent
 from bursar.agent.ledger import Ledger, LedgerInUse
 from bursar.agent.listening import ListenError
@@ -139,8 +139,9 @@ def webhook(*answers: int) -> Generator[Webhook]:
             thread.join()
 
 
-def test_from_charge_to_webhook(tmp_path: Path) -> None:
-    """A charge over a step arrives at the webhook as one message, with the route it went to."""
+def test_from_charge_to_webhook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A charge over a step arrives at the webhook at once, as one message, with the route it went to."""
+    monkeypatch.setattr(app, "DELIVER_SECONDS", 3600)
     with (
         webhook() as hook,
         serving_agent(settings(tmp_path, policy=POLICY, TEAM_URL=hook.url), clock_ns=lambda: NOON) as running,
@@ -331,7 +332,7 @@ def test_signals(tmp_path: Path, number: signal.Signals) -> None:
 
 
 def test_hangup_and_end_of_input(tmp_path: Path) -> None:
-    """SIGHUP reads a policy again at once, and a bad one is told with its mistake; the end of input stops the agent."""
+    """Each SIGHUP reads a policy again, and a bad one is told with its mistake; the end of input stops the agent."""
     policy = tmp_path / "bursar.toml"
     policy.write_text(POLICY)
     with process(tmp_path, str(policy), TEAM_URL="http://127.0.0.1:9/", STOP_WITH_INPUT="1") as (agent, ready):
@@ -339,11 +340,11 @@ def test_hangup_and_end_of_input(tmp_path: Path) -> None:
         assert agent.stdin is not None
         assert ready.endswith(f"policy {policy} (mode observe)\n")
         assert agent.stderr.readline().startswith('warning: budget "day": step "90%" = "batch" is recorded')
-        agent.send_signal(signal.SIGHUP)
         policy.write_text(POLICY.replace("[budget.at]", "[budget.when]"))
-        agent.send_signal(signal.SIGHUP)
-        told = agent.stderr.readline() + agent.stderr.readline()
-        assert "the rules before stay in force" in told
-        assert "when" in told
+        for _ in range(2):
+            agent.send_signal(signal.SIGHUP)
+            told = agent.stderr.readline() + agent.stderr.readline()
+            assert "the rules before stay in force" in told
+            assert "when" in told
         agent.stdin.close()
         assert agent.wait(10) == 0

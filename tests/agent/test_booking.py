@@ -95,7 +95,11 @@ def leases(db: Database) -> dict[tuple[str, str], tuple[int, int, int]]:
 def test_a_settled_attempt_counts_in_every_balance_it_named(db: Database) -> None:
     """At its cost, and no longer as expected."""
     told(db, sent())
-    assert (spent(db)[HARD], balances.expected(db, HARD), balances.expected(db, SOFT)) == ((0, 0, 0), 40, 40)
+    assert db.conn.execute("SELECT balance, expected_nano, lent_nano FROM holds").fetchall() == [
+        (HARD, 40, 100),
+        (SOFT, 40, 0),
+    ]
+    assert spent(db) == {HARD: (0, 0, 0), SOFT: (0, 0, 0)}
     booked = told(db, settled())
     assert spent(db) == {HARD: (30, 0, 1), SOFT: (30, 0, 1)}
     assert balances.expected(db, HARD) == 0
@@ -197,6 +201,13 @@ def test_money_spent_under_no_policy_belongs_to_no_later_budget(db: Database) ->
     assert spent(db) == {}
 
 
+def test_what_was_matched_once_stays_so(db: Database) -> None:
+    """A late record that names no balances, while the policy cannot be read, takes no charge out of them."""
+    told(db, settled())
+    told(db, replace(sent(), balances=None, leased=()), policy=None)
+    assert spent(db) == {HARD: (30, 0, 1), SOFT: (30, 0, 1)}
+
+
 def test_an_attempt_sent_before_there_was_a_policy_is_matched_when_it_settles(db: Database) -> None:
     """As long as it has not counted, it can still be matched."""
     told(db, replace(sent(), balances=None, leased=()), policy=None)
@@ -261,8 +272,10 @@ def test_orphans_hold_their_bound_until_their_usage_turns_up(db: Database) -> No
     # a1 at its bound of 100, a2 at 10, a3 at the 5 its stream had shown; a4 never left.
     assert spent(db) == {HARD: (115, 105, 3), SOFT: (115, 105, 3)}
     assert balances.expected(db, HARD) == 0
+    assert leases(db) == {(HARD, "h1"): (110, 0, 110)}
     told(db, settled("a1", cost=12))
     assert spent(db) == {HARD: (27, 5, 3), SOFT: (27, 5, 3)}
+    assert leases(db) == {(HARD, "h1"): (110, 0, 110)}
     assert orphan(db, "h1", policy=POLICY, now_ns=NOON) == Booked()
 
 
@@ -312,8 +325,11 @@ def test_of_two_sent_attempts_with_one_response_one_counts(db: Database) -> None
     """The first keeps it, with the more exact figures, and the second is in flight no more."""
     told(db, sent("a1"), sent("a2"))
     told(db, settled("a1", cost=33, basis=Basis.SPAN, response_id="msg_1"))
-    told(db, settled("a2", cost=30, response_id="msg_1"))
+    told(db, settled("a2", cost=30, response_id="msg_1"), sent("a2"))
     assert spent(db)[HARD] == (30, 0, 1)
+    keeper = attempts.with_response(db, "msg_1")
+    assert keeper is not None
+    assert keeper.attempt_id == "a1"
     assert orphan(db, "h1", now_ns=NOON) == Booked()
 
 
@@ -366,11 +382,13 @@ def test_a_hold_does_not_set_an_attempt_back(db: Database) -> None:
 
 def test_a_held_attempt_whose_sent_record_was_lost_still_pays_its_lease(db: Database) -> None:
     """Its hold names the lease; the policy names the other balances."""
-    holders.grant(db, "h1", HARD, 100)
-    hold(db, Attempt("a1", holder="h1", at_ns=NOON, bound_nano=100, leased=(HARD,)))
+    other = f"tenants|{DAY}|tenant=zoe"
+    for key in (HARD, other):
+        holders.grant(db, "h1", key, 100)
+    hold(db, Attempt("a1", holder="h1", at_ns=NOON, bound_nano=100, leased=(HARD, other)))
     told(db, settled())
-    assert leases(db) == {(HARD, "h1"): (100, 0, 30)}
-    assert spent(db) == {HARD: (30, 0, 1), SOFT: (30, 0, 1)}
+    assert leases(db) == {(HARD, "h1"): (100, 0, 30), (other, "h1"): (100, 0, 30)}
+    assert spent(db) == {HARD: (30, 0, 1), SOFT: (30, 0, 1), other: (30, 0, 1)}
 
 
 SCRIPT: list[tuple[str | None, Record]] = [

@@ -239,7 +239,7 @@ def test_nudges(ledger: Ledger) -> None:
         await delivery.aclose()
         raise_alert(ledger, "100%")
         delivery.nudge()
-        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     raise_alert(ledger, "80%")
     asyncio.run(nudging())

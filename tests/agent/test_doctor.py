@@ -29,10 +29,12 @@ def examined(tmp_path: Path, environ: Mapping[str, str] | None = None) -> dict[s
 
 
 @pytest.fixture(autouse=True)
-def _no_agent_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This machine may run an agent at the usual place."""
+def free_port(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Where nobody listens, in place of the usual port, at which this machine may run an agent."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        monkeypatch.setattr(doctor, "PORT", listener.getsockname()[1])
+        port: int = listener.getsockname()[1]
+    monkeypatch.setattr(doctor, "PORT", port)
+    return port
 
 
 def test_a_new_machine_is_well(tmp_path: Path) -> None:
@@ -66,9 +68,9 @@ def test_a_running_agent_is_ready(tmp_path: Path) -> None:
     assert found["traces"].said == f"they go to {agent.url} (BURSAR_AGENT)"
 
 
-def test_an_agent_that_is_gone_fails(tmp_path: Path) -> None:
+def test_an_agent_that_is_gone_fails(tmp_path: Path, free_port: int) -> None:
     """The one thing that an application would silently go without."""
-    gone = f"http://127.0.0.1:{doctor.PORT}"
+    gone = f"http://127.0.0.1:{free_port}"
     found = examined(tmp_path, {"BURSAR_AGENT": gone})
     assert found["agent"].state is FAIL
     assert gone in found["agent"].said

@@ -154,6 +154,7 @@ SPAN = {"a2": (SPAN_NANO, "span")}
         ((sent(), settled(), span()), JOURNAL),
         ((sent(), settled(), NAMELESS), JOURNAL),
         ((sent(), settled(response=None), span()), JOURNAL),
+        ((span("0c" * 8), sent(), settled(), NAMELESS), JOURNAL),
         (
             (settled("b1", response="msg_8"), settled("b2", response="msg_9"), NAMELESS),
             {"b1": (JOURNAL_NANO, "usage"), "b2": (JOURNAL_NANO, "usage"), FOREIGN: (SPAN_NANO, "span")},

@@ -206,6 +206,24 @@ def test_one_process_writes(ledger: Ledger, path: Path) -> None:
     assert notes(path) == {"a", "b"}
 
 
+def test_the_lock_names_its_present_owner(path: Path) -> None:
+    """A longer process id that an earlier owner left behind is gone."""
+    path.parent.mkdir()
+    Path(f"{path}.lock").write_text("99999999999999\n")
+    ledger = Ledger(path, clock_ns=lambda: 1_000)
+    assert Path(f"{path}.lock").read_text() == f"{os.getpid()}\n"
+    ledger.close()
+
+
+def test_a_file_of_an_older_version_is_left_to_the_agent(tmp_path: Path) -> None:
+    """A reader upgrades nothing, and says who does."""
+    path = tmp_path / "empty.sqlite"
+    path.touch()
+    with pytest.raises(LedgerError, match="start the agent on it once"), open_for_reading(path):
+        pass
+    assert path.read_bytes() == b""
+
+
 def test_a_file_that_is_missing_says_what_to_do(path: Path) -> None:
     """Reading makes no file."""
     with (

@@ -179,6 +179,10 @@ def test_ids_of_a_lighter_charge_are_kept() -> None:
     first = settled(Attempt("a1"), Basis.USAGE)
     then = with_charge(first, charge(Basis.SPAN, request_id="req_1"), final=True, source="span", now_ns=9)
     assert (then.request_id, then.source) == ("req_1", "journal")
+    early = charge(Basis.USAGE, request_id="req_1", response_id="msg_1")
+    begun = with_charge(Attempt("a1"), early, final=False, source="journal", now_ns=9)
+    ended = settled(begun, Basis.USAGE)
+    assert (ended.request_id, ended.response_id) == ("req_1", "msg_1")
 
 
 def test_a_duplicate_counts_as_nothing() -> None:

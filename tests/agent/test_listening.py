@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 
 import httpx
@@ -76,6 +77,17 @@ def test_requests_in_flight_are_finished() -> None:
             assert (await request).text == "done"
             with pytest.raises(httpx.ConnectError):
                 await client.get(url)
+
+    asyncio.run(run())
+
+
+def test_signals_are_left_alone() -> None:
+    """What a signal does is the agent's to say, not the server's."""
+
+    async def run() -> None:
+        before = signal.getsignal(signal.SIGTERM)
+        async with answering(Starlette(), bind("127.0.0.1", 0)):
+            assert signal.getsignal(signal.SIGTERM) is before
 
     asyncio.run(run())
 

@@ -192,7 +192,7 @@ def test_too_many_at_once_are_sent_to_wait(books: Books) -> None:
                 return await client.post(receiver.PATH, content=ONE, headers=PROTOBUF)
 
             running = [tasks.create_task(send()) for _ in range(MOST_AT_ONCE + 1)]
-            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED, timeout=5)
             (refused,) = (task for task in running if task.done())
             books.gate.set()
             taken = [await task for task in running if task is not refused]

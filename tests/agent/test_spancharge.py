@@ -179,7 +179,7 @@ SUM_MISSING = ("token counts of earlier attempts of the call",)
 
 
 @pytest.mark.parametrize(
-    ("attributes", "journaled", "nano", "basis", "missing"),
+    ("attributes", "known", "nano", "basis", "missing"),
     [
         (MORE, False, 9_000_000, Basis.SPAN, SUM_MISSING),
         ({**MORE, "bursar.cost.basis": "estimate"}, False, 9_000_000, Basis.ESTIMATE, SUM_MISSING),
@@ -195,22 +195,22 @@ SUM_MISSING = ("token counts of earlier attempts of the call",)
     ],
 )
 def test_the_sum_of_several_attempts_is_not_one_more_charge(
-    attributes: dict[str, Any], journaled: bool, nano: int, basis: Basis, missing: tuple[str, ...]
+    attributes: dict[str, Any], known: bool, nano: int, basis: Basis, missing: tuple[str, ...]
 ) -> None:
     """It stands under the last attempt only where the journal can replace it; else that attempt's own tokens do."""
-    found = charge(attributes, journaled=journaled)
+    found = charge(attributes, known=known)
     assert (found.cost_nano_usd, found.basis, found.missing, found.attempt_id) == (nano, basis, missing, "a1")
 
 
-def test_a_journaled_sum_without_tokens_is_left_to_the_journal() -> None:
+def test_a_known_sum_without_tokens_is_left_to_the_journal() -> None:
     """There is nothing to price, and the sum is the journal's."""
     tokens = dict.fromkeys((name for name in SDK if ".usage." in name), None)
-    assert charge_of(span({**MORE, **tokens}), BOOK, journaled=True) is None
+    assert charge_of(span({**MORE, **tokens}), BOOK, known=True) is None
 
 
-def test_one_journaled_attempt_keeps_its_stamp() -> None:
+def test_one_known_attempt_keeps_its_stamp() -> None:
     """With one attempt the sum is that attempt's cost, whoever else knows of it."""
-    assert charge({**SDK, **STAMP, "bursar.cost.nano_usd": 7}, journaled=True).cost_nano_usd == 7
+    assert charge({**SDK, **STAMP, "bursar.cost.nano_usd": 7}, known=True).cost_nano_usd == 7
 
 
 POLICY = Policy(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bursar.policies.amounts import Limit, Velocity
-from bursar.policies.policy import Budget, Mode, Policy, Route, Step, StepAction
+from bursar.policies.policy import Budget, Mode, Policy, Route, Step, StepAction, Unreachable
 from bursar.policies.unenforced import unenforced, unpriced
 
 RECORDED = "is recorded but not acted on in this release"
@@ -62,6 +62,18 @@ def test_a_budget_that_is_not_kept_is_told_once(changes: dict[str, Any], what: s
     """Its steps go without saying."""
     found = unenforced(policy_with(budget(at_90(StepAction("batch")), **changes)))
     assert found == (f'budget "x": {what} {RECORDED}; this budget counts nothing and none of its steps is taken',)
+
+
+LIMITED = Unreachable("limited", 1_500_000_000)
+AS_CLOSED = f'on_unreachable = "limited 1.50 USD" {RECORDED}; while the agent is away, calls are refused as with closed'
+
+
+def test_an_allowance_for_outages_is_told() -> None:
+    """For the policy and for a budget; the other choices are acted on."""
+    assert unenforced(replace(policy_with(budget()), on_unreachable=LIMITED)) == (AS_CLOSED,)
+    assert unenforced(policy_with(budget(on_unreachable=LIMITED))) == (f'budget "x": {AS_CLOSED}',)
+    for choice in (Unreachable("open"), Unreachable("closed")):
+        assert unenforced(replace(policy_with(budget(on_unreachable=choice)), on_unreachable=choice)) == ()
 
 
 def test_a_velocity_is_told() -> None:

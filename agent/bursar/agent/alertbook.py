@@ -32,9 +32,25 @@ def touched(db: Database, request: SyncRequest) -> frozenset[str]:
     return frozenset(key for (key,) in rows)
 
 
-def raise_reached(db: Database, keys: Iterable[str], *, policy: Policy, now_ns: int) -> int:
+def refusing(request: SyncRequest) -> frozenset[str]:
+    """The balances that a request says have refused a call for want of money."""
+    refusals = (
+        record.get("decision")
+        for record in request.records
+        if record.get("kind") == "decided" and record.get("action") == "block" and record.get("reason") in _NO_MONEY
+    )
+    keys = (refusal.get("balance") for refusal in refusals if isinstance(refusal, dict))
+    return frozenset(key for key in keys if isinstance(key, str) and key)
+
+
+_NO_MONEY = ("spent", "held")
+
+
+def raise_reached(
+    db: Database, keys: Iterable[str], *, policy: Policy, now_ns: int, refusing: frozenset[str] = frozenset()
+) -> int:
     """Put every step that these balances have reached into the outbox, once for ever; how many are new."""
-    steps = reached(policy, balances.views(db, keys))
+    steps = reached(policy, balances.views(db, {*keys, *refusing}), refusing)
     return sum(
         outbox.raise_alert(
             db, balance=step.balance, step=step.step, channel=step.channel, payload=to_payload(step), now_ns=now_ns

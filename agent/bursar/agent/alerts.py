@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -30,6 +30,8 @@ class Reached:
     """The other actions of the step, such as `downgrade to cheapest` or `block`."""
     acts: bool = True
     """False under a policy that only observes."""
+    refused: bool = False
+    """Whether a call was refused by this step: the money left was less than the call might need."""
 
     @property
     def permille(self) -> int | None:
@@ -37,14 +39,16 @@ class Reached:
         return (self.spent + self.expected) * 1000 // self.limit if self.limit else None
 
 
-def reached(policy: Policy, views: Iterable[BalanceView]) -> list[Reached]:
+def reached(policy: Policy, views: Iterable[BalanceView], refusing: Collection[str] = ()) -> list[Reached]:
     """
     Every step with an `alert` whose share of the limit is spent or expected, once for each channel it names.
 
-    Whether it was told before is not asked here. Balances of budgets that the policy does not have reach nothing.
+    In balances that are `refusing` calls the step that blocks is reached too, whatever is left of the limit. Whether it was told before is not asked here. Balances of budgets that the policy does not have reach nothing.
     """
     budgets = {budget.name: budget for budget in policy.budgets if budget.kept}
-    return [found for view in views for found in _of_view(view, budgets, policy.mode)]
+    return [
+        found for view in views for found in _of_view(view, budgets, policy.mode, refusing=view.key in refusing)
+    ]
 
 
 def to_payload(step: Reached) -> dict[str, Any]:
@@ -59,13 +63,16 @@ def from_payload(payload: Mapping[str, Any]) -> Reached:
     return Reached(**known)
 
 
-def _of_view(view: BalanceView, budgets: Mapping[str, Budget], mode: Mode) -> Iterator[Reached]:
+def _of_view(
+    view: BalanceView, budgets: Mapping[str, Budget], mode: Mode, *, refusing: bool
+) -> Iterator[Reached]:
     key = parse_balance_key(view.key)
     budget = budgets.get(key.budget)
     if budget is None:
         return
     for step in budget.steps:
-        if step.share is None or view.spent + view.expected < step.share * view.limit:
+        refused = refusing and step.does("block")
+        if not refused and (step.share is None or view.spent + view.expected < step.share * view.limit):
             continue
         for channel in _channels(step):
             yield Reached(
@@ -81,6 +88,7 @@ def _of_view(view: BalanceView, budgets: Mapping[str, Budget], mode: Mode) -> It
                 limit=view.limit,
                 does=tuple(_written(action) for action in step.actions if action.kind != "alert"),
                 acts=(budget.mode or mode) is Mode.ENFORCE,
+                refused=refused,
             )
 
 

@@ -83,7 +83,7 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         chores = [
             Chore("adopt journals", ADOPT_SECONDS, adoption.run),
             Chore("deliver alerts", DELIVER_SECONDS, nudge),
-            
+            Chore("reload rules", RELOAD_SECONDS, rules.reload),
             Chore("look for the silent", SILENCE_SECONDS, _silence(ledger, clock_ns)),
         ]
         await teardown.enter_async_context(scheduled(chores))

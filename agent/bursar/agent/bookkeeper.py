@@ -59,7 +59,8 @@ class Bookkeeper:
             response = lending.sync(db, request, policy=rules.policy, now_ns=now_ns)
             if request.snapshot_id != rules.snapshot.id:
                 response = replace(response, snapshot=rules.snapshot)
-            return response, self._raise_alerts(db, alertbook.touched(db, request), rules.policy, now_ns)
+            refusing = alertbook.refusing(request)
+            return response, self._raise_alerts(db, alertbook.touched(db, request), rules.policy, now_ns, refusing)
 
         return self._submit(job)
 
@@ -99,8 +100,17 @@ class Bookkeeper:
 
         return self._submit(job)
 
-    def _raise_alerts(self, db: Database, keys: Iterable[str], policy: Policy | None, now_ns: int) -> int:
-        return 0 if policy is None else alertbook.raise_reached(db, keys, policy=policy, now_ns=now_ns)
+    def _raise_alerts(
+        self,
+        db: Database,
+        keys: Iterable[str],
+        policy: Policy | None,
+        now_ns: int,
+        refusing: frozenset[str] = frozenset(),
+    ) -> int:
+        if policy is None:
+            return 0
+        return alertbook.raise_reached(db, keys, policy=policy, now_ns=now_ns, refusing=refusing)
 
     def _submit(self, job: Callable[[Database], tuple[T, int]]) -> Future[T]:
         """Run a job that also says how many alerts are new, and bring its result."""

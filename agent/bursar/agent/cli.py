@@ -34,7 +34,10 @@ from bursar.policies.prices import PriceBookError
 
 NO, USAGE, CANNOT_START = 1, 2, 3
 
-_LATER = {"advise": "bursar.agent.advice.command:advise_command"}
+_LATER = {
+    "advise": "bursar.agent.advice.command:advise_command",
+    "demo": "bursar.agent.demo.command:demo_command",
+}
 """Commands of other rooms, loaded when they are called for."""
 
 _WRONG_USAGE = (AmountError, PriceBookError, ReportError, RunError, SpanError, UsageTextError)

@@ -67,8 +67,8 @@ def book_spans(
 def _charge(db: Database, span: SeenSpan, *, policy: Policy | None, book: PriceBook, now_ns: int) -> Charge | None:
     dated = span if span.start_ns else replace(span, start_ns=now_ns)
     attempt_id = span.text(names.ATTEMPT_ID)
-    attempt = attempts.load(db, attempt_id) if attempt_id else None
-    return charge_of(dated, book, policy=policy, journaled=attempt is not None and attempt.holder is not None)
+    known = attempt_id is not None and attempts.load(db, attempt_id) is not None
+    return charge_of(dated, book, policy=policy, known=known)
 
 
 def _stamped(span: SeenSpan) -> bool:

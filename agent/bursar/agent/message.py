@@ -43,10 +43,16 @@ def compose(step: Reached, routes: Sequence[RouteCost]) -> Message:
     scope = f" ({step.scope})" if step.scope else ""
     sentences = (_sums(step), _window(step), _doing(step), _routes(routes))
     return Message(
-        headline=f'Budget "{step.budget}"{scope} has reached {step.step}',
+        headline=f'Budget "{step.budget}"{scope} {_event(step)}',
         sentences=tuple(sentence for sentence in sentences if sentence),
         data={**to_payload(step), "routes": [route._asdict() for route in routes]},
     )
+
+
+def _event(step: Reached) -> str:
+    if not step.refused:
+        return f"has reached {step.step}"
+    return f"has refused a call (step {step.step})" if step.acts else f"would have refused a call (step {step.step})"
 
 
 def _sums(step: Reached) -> str:

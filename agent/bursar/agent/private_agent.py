@@ -72,7 +72,7 @@ def private_agent(
     token_file.write_text(secrets.token_urlsafe())
     port = _free_port()
     ledger = db or folder / "bursar.sqlite"
-    arguments = ["--db", ledger, "--listen", f"{HOST}:{port}", "--token-file", token_file]
+    arguments: list[str | Path] = ["--db", ledger, "--listen", f"{HOST}:{port}", "--token-file", token_file]
     arguments += ["--policy", policy] if policy else []
     arguments += ["--prices", prices] if prices else []
     process = _start(arguments, folder, {**environ, "BURSAR_STATE_DIR": str(folder)})

@@ -73,7 +73,7 @@ class _Receiver:
         return Response(encode_answer(export, encoding), media_type=encoding.value)
 
     async def _take(self, request: Request, encoding: Encoding) -> Export:
-        if self._busy > MOST_AT_ONCE:
+        if self._busy >= MOST_AT_ONCE:
             raise _RefusedError(
                 429,
                 _RESOURCE_EXHAUSTED,

@@ -82,18 +82,23 @@ def autoload_folder() -> Path:
 def last_line(total: reports.Row, decisions: Sequence[reports.Row], *, alerts: int) -> str:
     """One line on what a run cost and what the steps did; a call that was retried under a step counts once."""
     estimated = total["estimated_nano_usd"]
-    line = f"bursar: {total['calls']} calls, {usd(total['nano_usd'])} USD"
+    line = f"bursar: {_counted(total['calls'], 'call')}, {usd(total['nano_usd'])} USD"
     line += f" ({usd(estimated)} USD estimated)" if estimated else " (0 estimated)"
     if total["unknown_charges"]:
-        line += f" and {total['unknown_charges']} charges of unknown cost"
+        line += f" and {_counted(total['unknown_charges'], 'charge')} of unknown cost"
     acted = Counter(action for action, _ in {(row["action"], row["call_id"]) for row in decisions})
     done = [f"{word} {acted[action]}" for action, word in _DONE.items() if acted[action]]
     done += [f"alerted {alerts}"] if alerts else []
     return f"{line}; {', '.join(done)}" if done else line
 
 
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def _refuse_own_rules(order: Order, shared: str) -> None:
-    option = "--policy" if order.policy else "--limit" if order.limit else "--db" if order.db else None
+    own = {"--policy": order.policy, "--limit": order.limit, "--prices": order.prices, "--db": order.db}
+    option = next((name for name, value in own.items() if value is not None), None)
     if option is not None:
         raise RunError(
             f"{option} needs an agent of the command's own, and BURSAR_AGENT names the one at {shared}, which has "

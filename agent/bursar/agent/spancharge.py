@@ -36,13 +36,11 @@ class _Stamp:
     missing: tuple[str, ...]
 
 
-def charge_of(
-    span: SeenSpan, book: PriceBook, *, policy: Policy | None = None, journaled: bool = False
-) -> Charge | None:
+def charge_of(span: SeenSpan, book: PriceBook, *, policy: Policy | None = None, known: bool = False) -> Charge | None:
     """
     The charge that a span tells of; None where it tells of no cost.
 
-    `journaled` says that a journal knows the attempt whose id the span carries. `policy` finds a route for spans that
+    `known` says that the ledger knows the attempt whose id the span carries. `policy` finds a route for spans that
     name none.
     """
     call = read_inference(span)
@@ -52,7 +50,7 @@ def charge_of(
     stamp = _stamp(span)
     if stamp is not None:
         charge = replace(charge, attempt_id=stamp.attempt_id)
-        if stamp.cost_nano is not None and _may_stand(stamp, call, journaled=journaled):
+        if stamp.cost_nano is not None and _may_stand(stamp, call, known=known):
             return _stamped(charge, call, stamp, stamp.cost_nano, book)
     if call.report is None:
         return None
@@ -80,7 +78,7 @@ def _stamped_basis(told: str | None) -> Basis:
     return Basis.ESTIMATE if told == Basis.ESTIMATE else Basis.SPAN
 
 
-def _may_stand(stamp: _Stamp, call: Inference, *, journaled: bool) -> bool:
+def _may_stand(stamp: _Stamp, call: Inference, *, known: bool) -> bool:
     """
     Whether the stamped sum may be booked under the id of the call's last attempt.
 
@@ -90,7 +88,7 @@ def _may_stand(stamp: _Stamp, call: Inference, *, journaled: bool) -> bool:
     """
     if stamp.attempts == 1:
         return True
-    return not journaled and (call.complete or stamp.basis is Basis.SPAN)
+    return not known and (call.complete or stamp.basis is Basis.SPAN)
 
 
 def _stamped(charge: Charge, call: Inference, stamp: _Stamp, cost_nano: int, book: PriceBook) -> Charge:

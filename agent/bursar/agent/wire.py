@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, cast
 
 from bursar.policies.protocol import Need, ProtocolError, SyncRequest, request_from_json
 
@@ -28,14 +27,14 @@ def parse_request(body: bytes) -> SyncRequest:
     request = request_from_json(value)
     _check_holder(request)
     _whole(request.seq, "seq")
-    for name in ("returned", "granted_seen"):
-        for key, amount in _mapping(getattr(request, name), name).items():
+    for name, amounts in (("returned", request.returned), ("granted_seen", request.granted_seen)):
+        for key, amount in amounts.items():
             _whole(amount, f"{name}[{key!r}]")
     for need in request.needs:
         _check_need(need)
     _texts(request.views, "views")
     if not all(isinstance(record, dict) for record in request.records):
-        raise ProtocolError("every one of `records` must be a JSON object")
+        raise ProtocolError("every one of records must be a JSON object")
     return request
 
 
@@ -43,7 +42,7 @@ def _check_holder(request: SyncRequest) -> None:
     holder = request.holder
     _texts((holder.id, holder.host, holder.service), "the texts of holder")
     if not holder.id:
-        raise ProtocolError("`holder.id` must not be empty: it names the process")
+        raise ProtocolError("holder.id must not be empty: it names the process")
     if holder.journal is not None:
         _texts((holder.journal,), "holder.journal")
     _whole(holder.pid, "holder.pid")
@@ -56,12 +55,6 @@ def _check_need(need: Need) -> None:
         _whole(getattr(need, name), f"need.{name}")
 
 
-def _mapping(value: object, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ProtocolError(f"`{name}` must be a JSON object, not {type(value).__name__}")
-    return cast("dict[str, Any]", value)
-
-
 def _texts(values: tuple[object, ...], name: str) -> None:
     for value in values:
         if not isinstance(value, str) or _SURROGATE.search(value):
@@ -70,4 +63,4 @@ def _texts(values: tuple[object, ...], name: str) -> None:
 
 def _whole(value: object, name: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST:
-        raise ProtocolError(f"`{name}` must be a whole number from 0 to {_MOST}, got {ascii(value)[:60]}")
+        raise ProtocolError(f"{name} must be a whole number from 0 to {_MOST}, got {ascii(value)[:60]}")

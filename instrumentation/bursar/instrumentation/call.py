@@ -54,7 +54,8 @@ class Call:
         """Find the route once more, by rules that came after the call began."""
         caller = self.work.caller
         if caller is not None:
-            found = self.runtime.rules.find_route(caller, self.runtime.config.service)
+            with trace.use_span(self._outer_span):
+                found = self.runtime.rules.find_route(caller, self.runtime.config.service)
             self.work = replace(self.work, route=found or caller)
 
     def see_span(self) -> None:
@@ -86,7 +87,7 @@ class Call:
                 call_id=self.id,
                 at_ns=self.runtime.clock_ns(),
                 route=refusal.route,
-                model=refusal.model,
+                model=self.requested_model,
                 action="block",
                 reason=refusal.reason.value,
                 labels=self.work.labels,
@@ -126,6 +127,7 @@ def _numbers(refusal: BudgetExceeded) -> dict[str, Any]:
         "spent": refusal.spent_nano,
         "held": refusal.held_nano,
         "needed": refusal.needed_nano,
+        "model": refusal.model,
         "decision_id": refusal.decision_id,
     }
 

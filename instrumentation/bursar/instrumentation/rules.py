@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bursar.policies.policy import Policy, find_route
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.pricefile import parse_book, shipped_book
 from bursar.policies.protocol import ProtocolError, Snapshot, snapshot_from_json
+from opentelemetry import baggage, trace
 
 SNAPSHOT_FILE = "snapshot.json"
 
@@ -28,10 +30,25 @@ class Rules:
     """Whether an agent ever told its rules, on this run or the last: without that, `policy` says nothing."""
 
     def find_route(self, caller: str, service: str) -> str | None:
-        """The policy's route for a caller (`module:function`), or None."""
-        if self.policy is None:
+        """
+        The policy's route for a call made just now, or None.
+
+        By its caller (`module:function`), the enclosing span's name and `http.route`, baggage and the service's name.
+        """
+        if self.policy is None or not any(route.find for route in self.policy.routes):
             return None
-        found = find_route(self.policy, code=caller, service=service or None)
+        span = trace.get_current_span()
+        name: object = getattr(span, "name", None)
+        attributes: Mapping[str, object] = getattr(span, "attributes", None) or {}
+        http_route = attributes.get("http.route")
+        found = find_route(
+            self.policy,
+            code=caller,
+            http_route=http_route if isinstance(http_route, str) else None,
+            span=name if isinstance(name, str) else None,
+            baggage=baggage.get_all(),
+            service=service or None,
+        )
         return found.name if found is not None else None
 
 

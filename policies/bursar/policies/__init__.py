@@ -1,1 +1,1 @@
-"""The ground floor: what the guest in an application and the agent must agree on. Pure: no clock, socket or environment."""
+"""The ground floor: what guest and agent must agree on. Pure: it reads no clock, socket or environment."""

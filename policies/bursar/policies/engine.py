@@ -35,6 +35,7 @@ class Reason(StrEnum):
     STEP = "step"
     SPENT = "spent"
     HELD = "held"
+    LENT = "lent"
     UNBOUNDED = "unbounded"
     UNREACHABLE = "unreachable"
     UNKNOWN_PRICE = "unknown_price"

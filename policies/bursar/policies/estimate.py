@@ -162,7 +162,7 @@ class OutputHistogram:
 
 
 def _cited(citations: Any) -> bool:
-    return isinstance(citations, Mapping) and bool(citations.get("enabled"))  # pyright: ignore[reportUnknownMemberType]
+    return isinstance(citations, Mapping) and citations.get("enabled") is True  # pyright: ignore[reportUnknownMemberType]
 
 
 def _upper_edge(bucket: int) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from bursar.policies.amounts import usd
 from bursar.policies.mistakes import did_you_mean
-from bursar.policies.policy import ActionKind, Budget, Policy, Route, Step
+from bursar.policies.policy import ActionKind, Budget, Policy, Route, Step, Unreachable
 
 _INSTEAD: dict[ActionKind, str] = {
     "batch": "the call goes on at once",
@@ -18,7 +19,8 @@ _INSTEAD: dict[ActionKind, str] = {
 def unenforced(policy: Policy) -> tuple[str, ...]:
     """One sentence for each thing that is recorded only, naming where it stands and what happens instead."""
     return tuple(
-        [warning for budget in policy.budgets for warning in _of_budget(budget)]
+        [*_of_unreachable("on_unreachable", policy.on_unreachable)]
+        + [warning for budget in policy.budgets for warning in _of_budget(budget)]
         + [warning for route in policy.routes for warning in _of_route(route)]
     )
 
@@ -41,8 +43,15 @@ def _of_budget(budget: Budget) -> Iterator[str]:
         what = f'every = "{budget.every}"' if budget.limit.unit == "usd" else f"a limit in {budget.limit.unit}"
         yield _warning(f"{name}: {what}", "this budget counts nothing and none of its steps is taken")
         return
+    yield from _of_unreachable(f"{name}: on_unreachable", budget.on_unreachable)
     for step in budget.steps:
         yield from _of_step(name, step)
+
+
+def _of_unreachable(place: str, choice: Unreachable | None) -> Iterator[str]:
+    if choice is not None and choice.kind == "limited":
+        amount = usd(choice.amount_nano or 0)
+        yield _warning(f'{place} = "limited {amount} USD"', "while the agent is away, calls are refused as with closed")
 
 
 def _of_step(name: str, step: Step) -> Iterator[str]:

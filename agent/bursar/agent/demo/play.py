@@ -66,7 +66,7 @@ def play(environ: Mapping[str, str], console: Console, *, prices: Path | None = 
         _run_application(on_stage, environ, console)
         _settled(on_stage)
         summary = _summary(on_stage, prices)
-        console.print(screen.closing(summary))
+        console.print(_look(on_stage), screen.closing(summary))
         if keep:
             _keep(on_stage, console)
     return summary
@@ -157,8 +157,8 @@ def _summary(on_stage: Play, prices: Path | None) -> Summary:
             until_ns=until_ns,
             bill=bill,
             limit=stage.LIMIT_NANO,
-            alerts=len(on_stage.slack.texts()),
-            advice=[wording.sentence(one) for one in found],
+            alerts=on_stage.slack.by_step(),
+            advice=[f"{one.route} on {one.model}: {wording.sentence(one)}" for one in found],
         )
 
 

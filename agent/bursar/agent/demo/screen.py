@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -26,11 +27,13 @@ def live(budget: Row | None, routes: Sequence[Row], recent: Iterable[Row], alert
 
 def closing(summary: Summary) -> RenderableType:
     """What it came to: spend, steps, ledger against bill, the first recommendation."""
+    beside = Table.grid(expand=True, padding=(0, 1))
+    beside.add_column(ratio=1)
+    beside.add_column(ratio=1)
+    beside.add_row(_spend("spend by route", summary.by_route), _spend("spend by model", summary.by_model))
+    beside.add_row(_steps(summary), _books(summary))
     return Group(
-        _spend("Spend by route", summary.by_route),
-        _spend("Spend by model", summary.by_model),
-        _steps(summary),
-        _books(summary),
+        beside,
         *(Panel(Text(line), title="First recommendation", title_align="left") for line in summary.advice[:1]),
     )
 
@@ -46,7 +49,7 @@ def _bar(budget: Row | None) -> Text:
 
 
 def _routes(rows: Sequence[Row]) -> Table:
-    table = Table("route", "model", title_justify="left", expand=True)
+    table = Table("route", "model", box=box.ROUNDED, expand=True)
     for title in ("calls", "tokens in", "cached", "tokens out", "USD"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
@@ -64,7 +67,7 @@ def _routes(rows: Sequence[Row]) -> Table:
 
 
 def _recent(rows: Iterable[Row]) -> Table:
-    table = Table("last calls", "asked", "served", "decision", expand=True)
+    table = Table("last calls", "asked", "served", "decision", box=box.ROUNDED, expand=True)
     table.add_column("USD", justify="right", no_wrap=True)
     for row in rows:
         action = str(row["action"])
@@ -80,12 +83,17 @@ def _recent(rows: Iterable[Row]) -> Table:
 
 
 def _slack(alerts: Sequence[str]) -> Panel:
-    said = "\n".join(text.splitlines()[0] for text in alerts) or "nothing yet"
+    said = "\n".join(_beginning(text) for text in alerts) or "nothing yet"
     return Panel(Text(said), title="Slack", title_align="left")
 
 
+def _beginning(text: str) -> str:
+    """The first two sentences of a message: what happened, and the sums."""
+    return ". ".join(text.splitlines()[0].split(". ")[:2]).rstrip(".") + "."
+
+
 def _spend(title: str, amounts: Mapping[str, int]) -> Table:
-    table = Table(title, expand=True)
+    table = Table(title, box=box.ROUNDED, expand=True)
     table.add_column("USD", justify="right", no_wrap=True)
     table.add_column("share", no_wrap=True)
     total = sum(amounts.values())
@@ -95,8 +103,8 @@ def _spend(title: str, amounts: Mapping[str, int]) -> Table:
 
 
 def _steps(summary: Summary) -> Table:
-    said = {"alert": "told Slack", "downgrade": "served by a cheaper model", "block": "refused before any money was spent"}
-    table = Table("step", "what it did", expand=True)
+    said = {"alert": "told Slack", "downgrade": "served by a cheaper model", "block": "refused, nothing spent"}
+    table = Table("step", "what it did", box=box.ROUNDED, expand=True)
     table.add_column("times", justify="right")
     for step, count in summary.steps.items():
         table.add_row(step, said.get(step, step), f"{count:,}")
@@ -104,11 +112,11 @@ def _steps(summary: Summary) -> Table:
 
 
 def _books(summary: Summary) -> Table:
-    table = Table("the books", expand=True)
+    table = Table("the books", box=box.ROUNDED, expand=True)
     table.add_column("USD", justify="right", no_wrap=True)
     agree = summary.ledger_nano_usd == summary.sandbox_nano_usd
     table.add_row("Bursar's ledger", usd(summary.ledger_nano_usd))
-    table.add_row("the sandbox's bill, from prices of its own", usd(summary.sandbox_nano_usd))
+    table.add_row("the sandbox's bill", usd(summary.sandbox_nano_usd))
     table.add_row("they differ by", Text(usd(abs(summary.ledger_nano_usd - summary.sandbox_nano_usd)), _tone(agree)))
     table.add_row("limit of the day", usd(summary.limit_nano_usd))
     table.add_row("spent beyond it", Text(usd(summary.overspend_nano_usd), _tone(not summary.overspend_nano_usd)))

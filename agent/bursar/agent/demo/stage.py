@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -75,6 +77,9 @@ def application() -> Path:
     raise FileNotFoundError("the demo's application support_desk.py is neither packaged nor in examples/; reinstall bursar")
 
 
+_STEP = re.compile(r"\d+%")
+
+
 class Slack:
     """A stand-in for Slack's incoming webhooks: takes what Slack takes, keeps the texts."""
 
@@ -90,6 +95,11 @@ class Slack:
         """What has arrived so far."""
         with self._lock:
             return list(self._texts)
+
+    def by_step(self) -> dict[str, int]:
+        """How many messages told of each step."""
+        steps = (found[0] for text in self.texts() if (found := _STEP.search(text)))
+        return dict(Counter(steps))
 
     async def _take(self, request: Request) -> PlainTextResponse:
         message: Mapping[str, object] = json.loads(await request.body())

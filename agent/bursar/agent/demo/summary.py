@@ -16,7 +16,11 @@ _ALL = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Amounts in nano-dollars. `steps` counts the calls that each action was taken on; `alerts` what Slack received."""
+    """
+    Amounts in nano-dollars.
+
+    `steps` says how often each action was taken: on calls, and in messages; `alerts` what Slack received of each step.
+    """
 
     ledger_nano_usd: int
     sandbox_nano_usd: int
@@ -25,7 +29,7 @@ class Summary:
     calls: int
     charges: int
     steps: Mapping[str, int]
-    alerts: int
+    alerts: Mapping[str, int]
     by_route: Mapping[str, int]
     by_model: Mapping[str, int]
     advice: tuple[str, ...] = field(default=())
@@ -36,7 +40,14 @@ class Summary:
 
 
 def summarise(
-    db: Database, *, since_ns: int, until_ns: int, bill: Mapping[str, Any], limit: int, alerts: int, advice: list[str]
+    db: Database,
+    *,
+    since_ns: int,
+    until_ns: int,
+    bill: Mapping[str, Any],
+    limit: int,
+    alerts: Mapping[str, int],
+    advice: list[str],
 ) -> Summary:
     """The ledger's side beside the sandbox's: two accounts that share no code."""
     total = reports.totals(db, since_ns, until_ns)
@@ -49,7 +60,7 @@ def summarise(
         overspend_nano_usd=max(total["nano_usd"] - limit, bill["nano_usd"] - limit, 0),
         calls=total["calls"],
         charges=total["charges"],
-        steps={**dict(sorted(acted.items())), "alert": alerts},
+        steps={**dict(sorted(acted.items())), "alert": sum(alerts.values())},
         alerts=alerts,
         by_route=_spend(db, "route", since_ns, until_ns),
         by_model=_spend(db, "model", since_ns, until_ns),

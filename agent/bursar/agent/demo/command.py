@@ -1,0 +1,39 @@
+"""`bursar demo`: how is the demo asked for?"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from bursar.agent.demo.play import play
+
+_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+"""What a picture would fetch from elsewhere; without it the reader's own monospaced font serves."""
+
+
+@click.command()
+@click.option(
+    "--prices",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your own prices, on top of the shipped ones; the sandbox keeps its own.",
+)
+@click.option("--keep", is_flag=True, help="Leave it running at the end, until Ctrl-C.")
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), hidden=True)
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON on standard output.")
+def demo_command(prices: Path | None, keep: bool, picture: Path | None, as_json: bool) -> None:
+    """A day's budget spent in a minute: sandbox, agent and an application, with no key and no network. Exit code 1
+    where the ledger and the sandbox's bill differ, or more than the limit was spent."""
+    console = Console(stderr=as_json, highlight=False, record=picture is not None, width=100 if picture else None)
+    summary = play(os.environ, console, prices=prices, keep=keep)
+    if picture is not None:
+        picture.write_text(_FONTS.sub("", console.export_svg(title="bursar demo")))
+    if as_json:
+        click.echo(json.dumps(summary.to_json(), indent=2))
+    sound = summary.ledger_nano_usd == summary.sandbox_nano_usd and not summary.overspend_nano_usd
+    sys.exit(0 if sound else 1)

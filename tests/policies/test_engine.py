@@ -1,0 +1,344 @@
+"""The engine: one verdict over all budgets, with its reason and its numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any, Literal
+
+import pytest
+
+from bursar.policies.amounts import Limit, Velocity
+from bursar.policies.engine import Action, Candidate, Decision, Facts, Reason, Standing, Verdict, decide, refused
+from bursar.policies.plan import Misfit
+from bursar.policies.policy import Budget, Mode, Step, StepAction, Unbounded
+from bursar.policies.protocol import BalanceView
+from bursar.policies.windows import window_at
+
+WINDOW = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), UTC)
+OPUS = Candidate("opus", worst=1_000, least=300, expected=100)
+SONNET = Candidate("sonnet", worst=500, least=150, expected=50)
+HAIKU = Candidate("haiku", worst=100, least=30, expected=10)
+CALL = Facts("support", (OPUS, SONNET, HAIKU))
+
+
+def step(share: int, *kinds: Literal["alert", "downgrade", "cheapest", "batch", "block"]) -> Step:
+    actions = tuple(
+        StepAction("downgrade", target="cheapest" if kind == "cheapest" else "rung")
+        if kind in ("downgrade", "cheapest")
+        else StepAction("alert" if kind == "alert" else "batch" if kind == "batch" else "block")
+        for kind in kinds
+    )
+    return Step(f"{share}%", Fraction(share, 100), None, actions)
+
+
+def standing(
+    *steps: Step,
+    name: str = "b",
+    spent: int | None = 0,
+    expected: int = 0,
+    limit: int = 10_000,
+    mode: Mode = Mode.ENFORCE,
+    **budget: Any,
+) -> Standing:
+    """A budget of 10,000 nano-dollars, of which so much is spent and expected; `spent=None`: never seen."""
+    rule = Budget(name, Limit("usd", limit), "day", steps=steps, **budget)
+    key = f"{name}|w|"
+    view = None if spent is None else BalanceView(key, limit, rule.ceiling, spent, expected, lent=7)
+    return Standing(rule, key, WINDOW, mode, view)
+
+
+def short(decision: Decision) -> tuple[str, str, str, str, str]:
+    verdict = decision.verdict
+    return verdict.action.value, verdict.reason.value, verdict.model, verdict.budget, verdict.step
+
+
+GO = ("go", "within", "opus", "", "")
+DOWN = step(80, "downgrade")
+FLOOR = step(90, "cheapest")
+BLOCK = step(100, "block")
+
+
+@pytest.mark.parametrize(
+    ("standings", "expected"),
+    [
+        ([], ("go", "no_budget", "opus", "", "")),
+        ([standing(DOWN, spent=None)], GO),
+        ([standing(DOWN, spent=7_999)], GO),
+        ([standing(DOWN, spent=8_000)], ("downgrade", "step", "sonnet", "b", "80%")),
+        ([standing(DOWN, spent=7_000, expected=999)], GO),
+        ([standing(DOWN, spent=7_000, expected=1_000)], ("downgrade", "step", "sonnet", "b", "80%")),
+        ([standing(DOWN, FLOOR, spent=8_999)], ("downgrade", "step", "sonnet", "b", "80%")),
+        ([standing(DOWN, FLOOR, spent=9_000)], ("downgrade", "step", "haiku", "b", "90%")),
+        ([standing(FLOOR, DOWN, spent=9_000)], ("downgrade", "step", "haiku", "b", "90%")),
+        ([standing(step(50, "alert"), spent=9_999)], GO),
+        ([standing(step(50, "batch"), spent=9_999)], GO),
+        ([standing(step(50, "alert", "downgrade"), spent=5_000)], ("downgrade", "step", "sonnet", "b", "50%")),
+        ([standing(BLOCK, spent=10_000)], GO),
+        ([standing(DOWN, limit=0)], ("downgrade", "step", "sonnet", "b", "80%")),
+        ([standing(DOWN, spent=20_000)], ("downgrade", "step", "sonnet", "b", "80%")),
+        (
+            [standing(DOWN, name="mild", spent=8_000), standing(FLOOR, name="strict", spent=9_000)],
+            ("downgrade", "step", "haiku", "strict", "90%"),
+        ),
+        (
+            [standing(FLOOR, name="strict", spent=9_000), standing(DOWN, name="mild", spent=8_000)],
+            ("downgrade", "step", "haiku", "strict", "90%"),
+        ),
+        (
+            [standing(DOWN, name="first", spent=8_000), standing(DOWN, name="second", spent=9_999)],
+            ("downgrade", "step", "sonnet", "first", "80%"),
+        ),
+    ],
+)
+def test_the_strictest_step_that_is_reached_wins_and_is_named(
+    standings: list[Standing], expected: tuple[str, ...]
+) -> None:
+    """A step is reached at its very share, by what is spent and expected; money for the call is the leases' matter."""
+    assert short(decide(CALL, standings)) == expected
+
+
+def test_a_step_at_a_velocity_is_not_judged_by_share() -> None:
+    """It has none."""
+    fast = Step("1 USD in 1m", None, Velocity(1, 60.0), (StepAction("downgrade", target="rung"),))
+    assert short(decide(CALL, [standing(fast, spent=10_000)])) == GO
+
+
+@pytest.mark.parametrize(
+    ("kind", "candidates", "model", "skipped"),
+    [
+        ("downgrade", (OPUS,), "opus", (("b 80%", "no_rung"),)),
+        ("downgrade", (OPUS, replace(SONNET, misfit=Misfit.CONTEXT), HAIKU), "opus", (("b 80% to sonnet", "context"),)),
+        ("downgrade", (OPUS, replace(SONNET, expected=100)), "opus", (("b 80% to sonnet", "dearer"),)),
+        ("downgrade", (OPUS, replace(SONNET, expected=99)), "sonnet", ()),
+        ("cheapest", (OPUS, SONNET, HAIKU), "haiku", ()),
+        ("cheapest", (OPUS, SONNET, replace(HAIKU, misfit=Misfit.SPEED)), "sonnet", (("b 80% to haiku", "speed"),)),
+        (
+            "cheapest",
+            (OPUS, replace(SONNET, expected=101), replace(HAIKU, misfit=Misfit.RETIRED)),
+            "opus",
+            (("b 80% to haiku", "retired"), ("b 80% to sonnet", "dearer")),
+        ),
+    ],
+)
+def test_a_rung_that_does_not_fit_or_save_is_skipped_and_said(
+    kind: Any, candidates: tuple[Candidate, ...], model: str, skipped: tuple[tuple[str, str], ...]
+) -> None:
+    """One rung down means the next one or none; to the cheapest means the lowest that fits and costs less."""
+    decision = decide(Facts("r", candidates), [standing(step(80, kind), spent=8_000)])
+    assert decision.verdict.model == decision.candidate.model == model
+    assert decision.skipped == skipped
+
+
+def test_a_misfit_is_named_before_a_price() -> None:
+    """Of two reasons against a rung the one that would break the call is told."""
+    rung = replace(SONNET, misfit=Misfit.MAX_TOKENS, expected=1_000)
+    decision = decide(Facts("r", (OPUS, rung)), [standing(DOWN, spent=8_000)])
+    assert decision.skipped == (("b 80% to sonnet", "max_tokens"),)
+
+
+@pytest.mark.parametrize(
+    ("standings", "observed"),
+    [
+        ([standing(DOWN, spent=7_999)], None),
+        ([standing(DOWN, spent=8_000)], ("downgrade", "step", "sonnet", "b", "80%")),
+        ([standing(BLOCK, spent=9_900)], None),
+        ([standing(BLOCK, spent=9_901)], ("block", "spent", "opus", "b", "100%")),
+        ([standing(BLOCK, spent=9_000, expected=901)], ("block", "spent", "opus", "b", "100%")),
+        ([standing(BLOCK, spent=9_901, overdraft_nano=1)], None),
+        ([standing(BLOCK, spent=None, limit=99)], ("block", "spent", "opus", "b", "100%")),
+        ([standing(DOWN, BLOCK, spent=9_901)], ("block", "spent", "opus", "b", "100%")),
+    ],
+)
+def test_observing_changes_nothing_and_says_what_it_would_have_done(
+    standings: list[Standing], observed: tuple[str, ...] | None
+) -> None:
+    """No other model, no money asked, and no skipped step; only the word of what would have been."""
+    watching = [replace(each, mode=Mode.OBSERVE) for each in standings]
+    decision = decide(CALL, watching)
+    assert short(decision) == ("go", "no_budget", "opus", "", "")
+    assert decision.hard == ()
+    assert decision.balances == tuple(each.key for each in standings)
+    seen = decision.observed
+    assert (None if seen is None else (seen.action, seen.reason, seen.model, seen.budget, seen.step)) == observed
+
+
+def test_an_observing_budget_beside_an_enforcing_one() -> None:
+    """Each does what it is there for."""
+    watching = standing(FLOOR, name="watching", spent=9_000, mode=Mode.OBSERVE)
+    decision = decide(CALL, [watching, standing(DOWN, name="acting", spent=8_000)])
+    assert short(decision) == ("downgrade", "step", "sonnet", "acting", "80%")
+    assert decision.observed == Verdict(
+        Action.DOWNGRADE, Reason.STEP, "haiku", "watching", "watching|w|", "90%", Fraction(9, 10)
+    )
+
+
+@pytest.mark.parametrize(
+    ("standings", "hard", "most", "least"),
+    [
+        ([standing(DOWN)], (), 1_000, 300),
+        ([standing(BLOCK)], ("b|w|",), 1_000, 300),
+        ([standing(BLOCK, fit="asked")], ("b|w|",), 1_000, 1_000),
+        ([standing(BLOCK, mode=Mode.OBSERVE)], (), 1_000, 300),
+        ([standing(DOWN, BLOCK, spent=8_000)], ("b|w|",), 500, 150),
+        ([standing(BLOCK, name="x"), standing(BLOCK, name="y", fit="asked")], ("x|w|", "y|w|"), 1_000, 1_000),
+        ([standing(BLOCK, name="x"), standing(DOWN, name="y", fit="asked")], ("x|w|",), 1_000, 300),
+    ],
+)
+def test_every_hard_budget_that_enforces_is_asked_for_money(
+    standings: list[Standing], hard: tuple[str, ...], most: int, least: int
+) -> None:
+    """For the bound of the model that is taken; a soft budget lends none, and only a hard one forbids trimming."""
+    decision = decide(CALL, standings)
+    assert (decision.hard, decision.most, decision.least) == (hard, most, least)
+    assert decision.balances == tuple(each.key for each in standings)
+
+
+def test_a_least_above_the_bound_is_the_bound() -> None:
+    """A request with a small `max_tokens` needs no more than it asks for."""
+    small = Facts("r", (replace(OPUS, worst=200, least=300),))
+    assert decide(small, [standing(BLOCK)]).least == 200
+
+
+@pytest.mark.parametrize(
+    ("steps", "refuse", "expected"),
+    [
+        ((BLOCK,), True, ("block", "unknown_price", "opus", "b", "100%")),
+        ((BLOCK,), False, GO),
+        ((DOWN,), True, GO),
+    ],
+)
+def test_a_call_without_a_price_is_refused_where_the_policy_says_so(
+    steps: tuple[Step, ...], refuse: bool, expected: tuple[str, ...]
+) -> None:
+    """By hard budgets only."""
+    unpriced = Facts("r", (Candidate("opus", worst=None, least=0, expected=0),))
+    decision = decide(unpriced, [standing(*steps)], refuse_unknown_price=refuse)
+    assert short(decision) == expected
+    assert (decision.most, decision.least) == (0, 0)
+
+
+def test_an_unknown_price_is_refused_before_any_step_is_taken() -> None:
+    """No cheaper rung makes up for it, since nobody knows what it saves."""
+    unpriced = Facts("r", (Candidate("opus", worst=None, least=0, expected=0), SONNET))
+    decision = decide(unpriced, [standing(DOWN, BLOCK, spent=9_000)], refuse_unknown_price=True)
+    assert decision.verdict.reason is Reason.UNKNOWN_PRICE
+
+
+@pytest.mark.parametrize(
+    ("unbounded", "expected", "most"),
+    [
+        (Unbounded("refuse"), ("block", "unbounded", "opus", "b", "100%"), 1_000),
+        (Unbounded("reserve", 400), GO, 1_400),
+        (Unbounded("overdraft"), GO, 1_000),
+    ],
+)
+def test_what_the_request_does_not_bound_is_refused_or_reserved_for(
+    unbounded: Unbounded, expected: tuple[str, ...], most: int
+) -> None:
+    """As each hard budget says; the reserve is held on top of the bound."""
+    searching = replace(CALL, unbounded=("web_search_20260209",))
+    decision = decide(searching, [standing(BLOCK, unbounded=unbounded)])
+    assert short(decision) == expected
+    assert decision.most == most
+    assert decision.least == most - 700
+
+
+@pytest.mark.parametrize("unbounded", [Unbounded("refuse"), Unbounded("reserve", 400)])
+def test_a_bounded_call_reserves_nothing(unbounded: Unbounded) -> None:
+    """Neither refused nor held more for."""
+    decision = decide(CALL, [standing(BLOCK, unbounded=unbounded)])
+    assert (short(decision), decision.most) == (GO, 1_000)
+
+
+def test_the_largest_reserve_of_all_budgets_is_held() -> None:
+    """One hold is made in all of them."""
+    searching = replace(CALL, unbounded=("mcp_servers",))
+    budgets = [standing(BLOCK, name=f"b{amount}", unbounded=Unbounded("reserve", amount)) for amount in (400, 900, 100)]
+    assert decide(searching, budgets).most == 1_900
+
+
+def test_an_expectation_above_the_bound_is_held_on_overdraft() -> None:
+    """Nothing else is known of such a call."""
+    searching = Facts("r", (replace(OPUS, expected=1_250),), unbounded=("container",))
+    assert decide(searching, [standing(BLOCK, unbounded=Unbounded("overdraft"))]).most == 1_250
+
+
+def test_a_soft_budget_refuses_nothing() -> None:
+    """Not even what it would call unbounded."""
+    searching = replace(CALL, unbounded=("container",))
+    assert short(decide(searching, [standing(DOWN, unbounded=Unbounded("refuse"))])) == GO
+
+
+@pytest.mark.parametrize("reason", [Reason.SPENT, Reason.HELD, Reason.LENT, Reason.UNREACHABLE])
+def test_a_balance_that_lends_nothing_refuses_in_its_budget_s_name(reason: Reason) -> None:
+    """With the figures of the decision it ends, and nothing left to ask for."""
+    before = decide(CALL, [standing(DOWN, BLOCK, name="x", spent=8_000), standing(BLOCK, name="y", spent=10_000)])
+    after = refused(before, reason, "y|w|")
+    assert after.verdict == Verdict(Action.BLOCK, reason, "sonnet", "y", "y|w|", "100%", Fraction(1))
+    assert after == replace(before, verdict=after.verdict, hard=())
+
+
+def test_a_balance_of_nobody_refuses_without_a_name() -> None:
+    """An agent may know budgets that this process does not."""
+    after = refused(decide(CALL, [standing(BLOCK)]), Reason.SPENT, "other|w|")
+    assert after.verdict == Verdict(Action.BLOCK, Reason.SPENT, "opus", "", "other|w|")
+
+
+def test_the_numbers_are_ready_for_json() -> None:
+    """Amounts whole, shares as percent with two decimals, every budget and every skipped step in them."""
+    decision = decide(
+        Facts("r", (OPUS, replace(SONNET, misfit=Misfit.SPEED), HAIKU)),
+        [
+            standing(DOWN, FLOOR, BLOCK, name="x", spent=8_900, expected=1_000),
+            standing(DOWN, name="y", spent=None, mode=Mode.OBSERVE),
+            standing(FLOOR, name="z", spent=9_000, mode=Mode.OBSERVE),
+        ],
+    )
+    assert json.loads(json.dumps(decision.numbers())) == {
+        "budget": "x",
+        "balance": "x|w|",
+        "step": "90%",
+        "most": 100,
+        "least": 30,
+        "expected": 10,
+        "skipped": ["x 80% to sonnet: speed"],
+        "observed": {"action": "downgrade", "reason": "step", "budget": "z", "step": "90%"},
+        "balances": [
+            {
+                "balance": "x|w|",
+                "mode": "enforce",
+                "share": "99.00%",
+                "limit": 10_000,
+                "spent": 8_900,
+                "expected": 1_000,
+                "lent": 7,
+            },
+            {
+                "balance": "y|w|",
+                "mode": "observe",
+                "share": "0.00%",
+                "limit": 10_000,
+                "spent": None,
+                "expected": None,
+                "lent": None,
+            },
+            {
+                "balance": "z|w|",
+                "mode": "observe",
+                "share": "90.00%",
+                "limit": 10_000,
+                "spent": 9_000,
+                "expected": 0,
+                "lent": 7,
+            },
+        ],
+    }
+
+
+def test_without_budgets_there_are_no_numbers_but_the_call_s_own() -> None:
+    """Nobody would have done anything."""
+    numbers = decide(CALL, []).numbers()
+    assert (numbers["observed"], numbers["balances"], numbers["most"], numbers["budget"]) == (None, [], 1_000, "")

@@ -1,0 +1,170 @@
+"""Records: what one version writes every version reads, and a torn line is known for one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bursar.policies.charge import Basis, Charge, Line
+from bursar.policies.records import (
+    Decided,
+    Record,
+    RecordError,
+    Released,
+    Sent,
+    Settled,
+    from_json,
+    from_line,
+    to_json,
+    to_line,
+)
+from bursar.policies.usage import Usage
+
+CHARGE = Charge(
+    attempt_id="h-1",
+    cost_nano_usd=1_234_567,
+    usage=Usage(10, 20, 30, 40, 50, 5, 1, 2),
+    basis=Basis.ESTIMATE,
+    model="claude-haiku-5-5",
+    requested_model="claude-opus-5-5",
+    route="desk.triage",
+    call_id="h-c1",
+    labels={"tenant": "acme"},
+    price_id="claude-haiku-5-5@launch",
+    request_id="req_1",
+    response_id="msg_1",
+    at_ns=1_795_262_400_000_000_000,
+    lines=(Line("input", 10, 100_000, 1_000, "claude-haiku-5-5", "claude-haiku-5-5@launch"),),
+    missing=("output after the stream was broken off",),
+    modifiers=("batch", "geo:us"),
+    action="downgrade",
+    reason="step",
+)
+SENT = Sent(
+    attempt_id="h-1",
+    call_id="h-c1",
+    at_ns=5,
+    route="r",
+    model="m",
+    requested_model="n",
+    labels={"tenant": 'a|b,c=\n"é\u2028"'},
+    balances=("b|w|", "c|w|tenant=a"),
+    leased=("b|w|",),
+    bound_nano=9,
+    expected_nano=3,
+    action="downgrade",
+    reason="step",
+    decision={"step": "80%", "balances": [{"spent": None}]},
+)
+RECORDS: list[Record] = [
+    SENT,
+    Sent("h-2", "h-c2", 5, "r", "m", "m"),
+    Sent("h-2", "h-c2", 5, "r", "m", "m", balances=()),
+    Settled(CHARGE),
+    Settled(CHARGE, final=False),
+    Settled(Charge("h-3", None, Usage(), Basis.UNKNOWN, "m", "m", "r")),
+    Released("h-1", "http 429"),
+    Decided("h-c1", 5, "r", "m", "block", "spent", {"tenant": "acme"}, {"needed": 7}),
+]
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_a_record_survives_its_line(record: Record) -> None:
+    """Every kind with every field, as one line of ASCII."""
+    line = to_line(record)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert line.isascii()
+    assert from_line(line) == record
+    assert from_json(to_json(record)) == record
+
+
+@pytest.mark.parametrize(
+    ("record", "kind"),
+    [(SENT, "sent"), (Settled(CHARGE), "settled"), (RECORDS[6], "released"), (RECORDS[7], "decided")],
+)
+def test_the_kind_is_named(record: Record, kind: str) -> None:
+    """Under `kind`, beside the fields."""
+    assert to_json(record)["kind"] == kind
+
+
+def test_a_settled_record_goes_by_its_charge_s_attempt() -> None:
+    """It has no id of its own."""
+    assert Settled(CHARGE).attempt_id == "h-1"
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_fields_of_a_later_version_are_passed_over(record: Record) -> None:
+    """Anywhere in the record."""
+    value = json.loads(to_line(record))
+    value["later"] = {"x": 1}
+    if "charge" in value:
+        value["charge"]["later"] = 1
+        value["charge"]["usage"]["later"] = 1
+        for line in value["charge"]["lines"]:
+            line["later"] = 1
+    assert from_json(value) == record
+
+
+def test_a_record_of_an_earlier_version_has_the_defaults() -> None:
+    """What it does not say is what nobody knew."""
+    sent = {"kind": "sent", "attempt_id": "a", "call_id": "c", "at_ns": 1, "route": "r", "model": "m"}
+    assert from_json({**sent, "requested_model": "m"}) == Sent("a", "c", 1, "r", "m", "m")
+    charge: dict[str, Any] = {"attempt_id": "a", "cost_nano_usd": 1, "usage": {}, "basis": "usage", "model": "m"}
+    found = from_json({"kind": "settled", "charge": {**charge, "requested_model": "m", "route": "r"}})
+    assert found == Settled(Charge("a", 1, Usage(), Basis.USAGE, "m", "m", "r"), final=True)
+
+
+def test_every_torn_line_is_known_for_one() -> None:
+    """Cut anywhere, a line is no record; whole but for its newline it is."""
+    line = to_line(SENT)
+    for end in range(len(line) - 1):
+        with pytest.raises(RecordError):
+            from_line(line[:end])
+    assert from_line(line[:-1]) == SENT
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[]", "expected a JSON object, got list"),
+        (b"null", "expected a JSON object, got NoneType"),
+        (b"{}", "no `kind` that this version knows"),
+        (b'{"kind":"later"}', "no `kind` that this version knows"),
+        (b'{"kind":["sent"]}', "no `kind` that this version knows"),
+        (b'{"kind":"sent"}', "not a complete `sent` record"),
+        (b'{"kind":"released"}', "not a complete `released` record"),
+        (b'{"kind":"settled"}', "not a complete `settled` record"),
+        (b'{"kind":"settled","charge":null}', "not a complete `settled` record"),
+        (b'{"kind":"settled","charge":[]}', "not a complete `settled` record"),
+        (b'{"kind":"settled","charge":"usage"}', "not a complete `settled` record"),
+    ],
+)
+def test_what_is_no_record_is_said(line: bytes, message: str) -> None:
+    """Never a KeyError or TypeError of the reader's own."""
+    with pytest.raises(RecordError, match=message):
+        from_line(line)
+
+
+WRONG: list[dict[str, Any]] = [
+    {"usage": None},
+    {"basis": "guess"},
+    {"lines": [5]},
+    {"lines": 5},
+    {"lines": [{}]},
+    {"missing": 1},
+    {"modifiers": 1},
+]
+
+
+@pytest.mark.parametrize("changes", WRONG)
+def test_a_charge_of_wrong_shapes_is_no_record(changes: dict[str, Any]) -> None:
+    """Each of its parts is looked at."""
+    value = to_json(Settled(CHARGE))
+    value["charge"] |= changes
+    with pytest.raises(RecordError, match="not a complete `settled` record"):
+        from_json(value)

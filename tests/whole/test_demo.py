@@ -1,0 +1,63 @@
+"""The demo, as anybody would run it: the books agree, nothing is overspent, every step acts and is told once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+from typing import Any
+
+import pytest
+
+
+@cache
+def demo() -> tuple[int, dict[str, Any]]:
+    """One run for all tests here."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bursar.agent", "demo", "--json"], capture_output=True, text=True, timeout=120, check=False
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, found
+
+
+pytestmark = pytest.mark.xdist_group("demo")
+
+
+def test_the_ledger_is_the_bill_to_the_nano_dollar() -> None:
+    """Two accounts that share no code."""
+    code, data = demo()
+    assert code == 0
+    assert data["ledger_nano_usd"] == data["sandbox_nano_usd"] > 0
+
+
+def test_nothing_is_spent_beyond_the_limit_and_almost_all_of_it_is_used() -> None:
+    """At least 95%: the last calls are refused because they might not fit, and no earlier ones."""
+    _, data = demo()
+    assert data["overspend_nano_usd"] == 0
+    assert data["limit_nano_usd"] * 95 // 100 <= data["ledger_nano_usd"] <= data["limit_nano_usd"]
+
+
+def test_every_step_acts_and_is_told_exactly_once() -> None:
+    """Half, four fifths, and the end: one message each, whatever number of threads crossed them together."""
+    _, data = demo()
+    assert data["alerts"] == {"50%": 1, "80%": 1, "100%": 1}
+    assert data["steps"]["downgrade"] >= 1
+    assert data["steps"]["block"] >= 1
+    assert data["steps"]["alert"] == 3
+
+
+def test_spend_is_told_by_route_and_model_and_adds_up() -> None:
+    """Four routes, found without a change to the application; three models; both add up to the total."""
+    _, data = demo()
+    assert set(data["by_route"]) == {"support.triage", "support.answer", "support.follow_up", "support.digest"}
+    assert set(data["by_model"]) == {"claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"}
+    assert sum(data["by_route"].values()) == sum(data["by_model"].values()) == data["ledger_nano_usd"]
+    assert data["charges"] >= data["calls"] > 0
+
+
+def test_the_first_recommendation_is_to_cache_the_handbook() -> None:
+    """The long system prompt that is the same every time."""
+    _, data = demo()
+    assert data["advice"][0].startswith("support.answer on claude-opus-5-5: ")
+    assert "cache_control" in data["advice"][0]
