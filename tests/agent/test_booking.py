@@ -344,6 +344,107 @@ def test_two_spans_of_one_response_count_once(db: Database) -> None:
     assert {twin.attempt_id for twin in attempts.duplicates_of(db, "a1")} == {"span-1", "span-2"}
 
 
+NAMELESS = (None, settled("span-1", cost=33, basis=Basis.SPAN, request_id="req_1"))
+OWN = ("h1", settled(request_id="req_1", response_id="msg_1"))
+NAMED = (None, settled("span-1", cost=33, basis=Basis.SPAN, request_id="req_1", response_id="msg_1"))
+OWN_NAMELESS = ("h1", settled(request_id="req_1"))
+BEGUN = ("h1", Settled(charge(cost=5, response_id="msg_1"), final=False))
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        (NAMELESS, ("h1", sent()), OWN),
+        (("h1", sent()), NAMELESS, OWN),
+        (NAMELESS, OWN, ("h1", sent())),
+        (NAMED, ("h1", sent()), OWN_NAMELESS),
+        (NAMED, OWN_NAMELESS, ("h1", sent())),
+        (("h1", sent()), BEGUN, NAMELESS, OWN),
+        (BEGUN, NAMELESS, OWN, ("h1", sent())),
+        (BEGUN, NAMELESS, OWN_NAMELESS, ("h1", sent())),
+    ],
+)
+def test_a_span_that_came_first_is_found_by_its_request(
+    db: Database, order: Sequence[tuple[str | None, Record]]
+) -> None:
+    """One of the two names no message; the journal's attempt takes the charge over, and both names lead to it."""
+    for by, record in (*order, *order):
+        told(db, record, by=by)
+        assert len(attempts.duplicates_of(db, "span-1")) + len(attempts.duplicates_of(db, "a1")) <= 1
+    assert spent(db) == folded(db) == {HARD: (30, 0, 1), SOFT: (30, 0, 1)}
+    keeper = attempts.with_response(db, "msg_1")
+    twin = attempts.load(db, "span-1")
+    assert keeper is not None
+    assert twin is not None
+    assert (keeper.attempt_id, keeper.request_id, twin.duplicate_of) == ("a1", "req_1", "a1")
+    assert leases(db) == {(HARD, "h1"): (30, 0, 30)}
+    assert [told(db, record, by=by).balances for by, record in order] == [frozenset()] * len(order)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_before_its_sent_record_a_charge_counts_under_the_span_of_its_request(db: Database, known: bool) -> None:
+    """Also where the attempt had named its message already, which it then gives up."""
+    for by, record in (BEGUN, NAMELESS, OWN) if known else (NAMELESS, OWN):
+        told(db, record, by=by)
+    assert spent(db)[HARD] == (30, 0, 1)
+    keeper = attempts.with_response(db, "msg_1")
+    assert keeper is not None
+    assert (keeper.attempt_id, keeper.source) == ("span-1", "journal")
+
+
+@pytest.mark.parametrize(
+    ("records", "calls"),
+    [
+        ((settled("b1", request_id="req_1", response_id="m1"), settled("b2", request_id="req_1", response_id="m2")), 2),
+        ((sent("b1"), settled("b1", request_id="req_1"), settled("b2", request_id="req_1", response_id="m2")), 2),
+        ((settled("b1", request_id="req_1"), settled("b2", request_id="req_2", response_id="m2")), 2),
+        ((settled("b1"), settled("b2", response_id="m2")), 2),
+        (
+            (
+                settled("b1", request_id="req_1", response_id="m1"),
+                settled("b2", request_id="req_1", response_id="m2"),
+                settled("b3", request_id="req_1"),
+            ),
+            3,
+        ),
+    ],
+)
+def test_a_request_alone_makes_no_two_charges_one(db: Database, records: Sequence[Record], calls: int) -> None:
+    """A batch's results share it; an attempt that a process told of, or of another request or none, is another's."""
+    assert told(db, *records, *records).duplicates == ()
+    assert spent(db)[HARD] == (30 * calls, 0, calls)
+
+
+def span_of(place: int, message: str) -> tuple[None, Settled]:
+    return None, settled(f"span-{place}", cost=33, basis=Basis.SPAN, request_id="req_1", response_id=message)
+
+
+@pytest.mark.parametrize(
+    ("order", "figures"),
+    [
+        ((span_of(1, "m1"), ("h1", settled(request_id="req_1", response_id="m2"))), (63, 0, 2)),
+        ((span_of(1, "m1"), span_of(2, "m2"), OWN_NAMELESS), (96, 0, 3)),
+        ((span_of(1, "m2"), BEGUN, OWN_NAMELESS), (63, 0, 2)),
+        ((span_of(1, "m1"), span_of(2, "m1"), OWN_NAMELESS), (30, 0, 1)),
+    ],
+)
+def test_of_the_spans_of_one_request_only_a_single_one_that_may_be_meant_is_taken(
+    db: Database, order: Sequence[tuple[str | None, Record]], figures: tuple[int, int, int]
+) -> None:
+    """Not one with another message, nor one of two; two that are known as one response are one."""
+    for by, record in (*order, *order):
+        told(db, record, by=by)
+    assert spent(db)[HARD] == figures
+
+
+def test_a_span_of_an_attempt_that_was_sent_is_no_others(db: Database) -> None:
+    """It waits for its own process's word; another attempt of the same request counts by itself."""
+    told(db, sent("b1"))
+    told(db, settled("b1", basis=Basis.SPAN, request_id="req_1"), by=None)
+    assert told(db, settled("b2", request_id="req_1", response_id="m2")).duplicates == ()
+    assert spent(db)[HARD] == (60, 0, 2)
+
+
 def test_refusals_and_changes_are_kept_with_their_numbers(db: Database) -> None:
     """Each once; a call that went as it was leaves no decision."""
     refusal = Decided("c9", NOON, "support", "opus", "block", "spent", {"tenant": "acme"}, {"most": 5})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import permutations
 from typing import Any
 
 import anthropic
@@ -85,7 +86,11 @@ def sent(attempt_id: str = "a2", bound_nano: int = 90_000_000) -> Sent:
 
 
 def settled(
-    attempt_id: str = "a2", nano: int = JOURNAL_NANO, basis: Basis = Basis.USAGE, response: str | None = "msg_1"
+    attempt_id: str = "a2",
+    nano: int = JOURNAL_NANO,
+    basis: Basis = Basis.USAGE,
+    response: str | None = "msg_1",
+    request: str = "req_1",
 ) -> Settled:
     return Settled(
         Charge(
@@ -97,7 +102,7 @@ def settled(
             requested_model=MODEL,
             route="support",
             call_id="call-1",
-            request_id="req_1",
+            request_id=request,
             response_id=response,
             at_ns=NOON,
         )
@@ -160,8 +165,18 @@ SPAN = {"a2": (SPAN_NANO, "span")}
             {"b1": (JOURNAL_NANO, "usage"), "b2": (JOURNAL_NANO, "usage"), FOREIGN: (SPAN_NANO, "span")},
         ),
         ((sent(), settled(response="msg_9"), span()), {**JOURNAL, FOREIGN: (SPAN_NANO, "span")}),
+        ((span(), sent(), settled(response="msg_9")), {**JOURNAL, FOREIGN: (SPAN_NANO, "span")}),
+        (
+            (settled("b1", response="msg_8"), settled("b2", response="msg_9")),
+            {"b1": (JOURNAL_NANO, "usage"), "b2": (JOURNAL_NANO, "usage")},
+        ),
+        (
+            (sent("b1"), sent("b2"), NAMELESS, settled("b1", response="msg_8"), settled("b2", response="msg_9")),
+            {"b1": (JOURNAL_NANO, "usage"), "b2": (JOURNAL_NANO, "usage")},
+        ),
         ((span(), sent(), settled()), JOURNAL),
         ((stamped(), sent(), settled()), JOURNAL),
+        ((stamped(7, basis="estimate"), sent(), settled(basis=Basis.ESTIMATE)), {"a2": (JOURNAL_NANO, "estimate")}),
         ((stamped(), sent(), settled(basis=Basis.ESTIMATE)), SPAN),
         ((sent(), stamped()), SPAN),
         ((sent(), "process-1", stamped()), SPAN),
@@ -177,9 +192,26 @@ def test_each_call_counts_once(db: Database, told: Sequence[Told], expected: dic
     assert spent(db) == sum(nano for nano, _ in expected.values())
 
 
+@pytest.mark.parametrize("message", ["span", "journal", "both", "neither"])
+@pytest.mark.parametrize("basis", [Basis.USAGE, Basis.ESTIMATE])
+def test_a_span_and_a_journal_of_one_request_count_once_in_any_order(message: str, basis: Basis) -> None:
+    """Whichever of them names the message, and however often they are told: what stands is the journal's."""
+    tokens: dict[str, Any] = {} if basis is Basis.USAGE else {"gen_ai__usage__output_tokens": None}
+    other = span(gen_ai__response__id="msg_1" if message in ("span", "both") else None, **tokens)
+    own = settled(basis=basis, response="msg_1" if message in ("journal", "both") else None)
+    told: tuple[Told, ...] = (sent(), own, other)
+    for order in permutations(told):
+        for again in ((), order, tuple(reversed(order))):
+            with Database(memory=True) as db:
+                schema.upgrade(db)
+                tell(db, *order, *again)
+                assert counts(db) == {"a2": (JOURNAL_NANO, basis.value)}, order
+                assert spent(db) == JOURNAL_NANO
+
+
 MORE = stamped(9_000_000, tries=2)
 CUT = stamped(9_000_000, tries=2, basis="estimate", gen_ai__usage__output_tokens=None)
-EARLIER = settled("a1", 6_000_000, Basis.ESTIMATE, response=None)
+EARLIER = settled("a1", 6_000_000, Basis.ESTIMATE, response=None, request="req_0")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bursar.agent.life import (
     Attempt,
+    Source,
     State,
     as_duplicate,
     as_orphan,
@@ -72,6 +76,70 @@ def test_of_two_final_charges_of_one_basis_the_first_stays() -> None:
     """A second figure of the same exactness changes nothing."""
     attempt = settled(settled(Attempt("a1"), Basis.USAGE, 7), Basis.USAGE, 8)
     assert attempt.posted_nano == 7
+
+
+Word = tuple[Source, Basis, int, bool]
+"""Who tells it, its basis, its cost, and whether it is final."""
+
+
+def tell(attempt: Attempt, word: Word) -> Attempt:
+    source, basis, cost, final = word
+    return with_charge(attempt, charge(basis, cost), final=final, source=source, now_ns=9)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "cost", "source"),
+    [
+        (("span", Basis.ESTIMATE, 7, True), ("journal", Basis.ESTIMATE, 8, True), 8, "journal"),
+        (("journal", Basis.ESTIMATE, 8, True), ("span", Basis.ESTIMATE, 7, True), 8, "journal"),
+        (("span", Basis.UNKNOWN, 7, True), ("journal", Basis.UNKNOWN, 8, True), 8, "journal"),
+        (("span", Basis.ESTIMATE, 7, True), ("span", Basis.ESTIMATE, 8, True), 7, "span"),
+        (("journal", Basis.ESTIMATE, 7, True), ("journal", Basis.ESTIMATE, 8, True), 7, "journal"),
+        (("span", Basis.SPAN, 7, True), ("journal", Basis.ESTIMATE, 8, True), 7, "span"),
+        (("journal", Basis.UNKNOWN, 8, True), ("span", Basis.ESTIMATE, 7, True), 7, "span"),
+        (("span", Basis.ESTIMATE, 7, True), ("journal", Basis.USAGE, 8, False), 7, "span"),
+    ],
+)
+def test_of_one_weight_the_journals_word_stands(first: Word, then: Word, cost: int, source: Source) -> None:
+    """Its process saw more than a span tells. A weightier word stands whoever says it, and a span replaces no equal."""
+    attempt = tell(tell(Attempt("a1"), first), then)
+    assert attempt.charge is not None
+    assert (attempt.charge.cost_nano_usd, attempt.source) == (cost, source)
+
+
+@st.composite
+def told_in_two_orders(draw: st.DrawFn) -> tuple[list[Word | None], list[Word | None]]:
+    """Different words about one attempt, None for its release, in two orders."""
+    sources: st.SearchStrategy[Source] = st.sampled_from(["journal", "span"])
+    kinds = draw(
+        st.lists(
+            st.one_of(
+                st.none(),
+                st.just(("journal", Basis.USAGE, False)),
+                st.tuples(sources, st.sampled_from(Basis), st.just(True)),
+            ),
+            unique=True,
+            max_size=8,
+        )
+    )
+    words: list[Word | None] = [kind and (kind[0], kind[1], place, kind[2]) for place, kind in enumerate(kinds)]
+    return words, draw(st.permutations(words))
+
+
+@given(told_in_two_orders())
+def test_the_order_of_words_does_not_matter(orders: tuple[list[Word | None], list[Word | None]]) -> None:
+    """One word of each source and basis, a stream's first and a release: one charge stands, in every order."""
+
+    def heard(attempt: Attempt, word: Word | None) -> Attempt:
+        return with_release(attempt, "h1") if word is None else tell(attempt, word)
+
+    one, other = (reduce(heard, words, with_sent(HELD, SENT, "h1")) for words in orders)
+    assert (one.charge, one.state, one.source, one.posted_nano) == (
+        other.charge,
+        other.state,
+        other.source,
+        other.posted_nano,
+    )
 
 
 def test_a_final_charge_replaces_a_provisional_one_and_never_the_other_way() -> None:

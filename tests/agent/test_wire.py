@@ -40,6 +40,7 @@ def test_round_trip() -> None:
     [
         (b"{", "the body is no JSON"),
         (b"\xff", "the body is no JSON"),
+        (b"[" * 100_000, "the body is no JSON"),
         (b"[]", "the request must be a JSON object, not list"),
         (b"{}", "the sync request is incomplete: 'holder'"),
         (body(holder=[]), "holder must be a JSON object, not list"),
@@ -52,6 +53,7 @@ def test_round_trip() -> None:
         (body(holder={**HOLDER, "started_ns": 2**63}), "holder.started_ns must be a whole number"),
         (body(seq=-1), "seq must be a whole number from 0 to 9223372036854775807, got -1"),
         (body(seq=True), "seq must be a whole number"),
+        (body(returned={"\ud800": 1}), "the keys of returned must be texts"),
         (body(returned=[]), "returned must be a JSON object, not list"),
         (body(returned={"b": 2**63}), r"returned\['b'\] must be a whole number from 0"),
         (body(granted_seen={"b": -1}), r"granted_seen\['b'\] must be a whole number from 0"),

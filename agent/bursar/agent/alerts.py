@@ -46,9 +46,7 @@ def reached(policy: Policy, views: Iterable[BalanceView], refusing: Collection[s
     In balances that are `refusing` calls the step that blocks is reached too, whatever is left of the limit. Whether it was told before is not asked here. Balances of budgets that the policy does not have reach nothing.
     """
     budgets = {budget.name: budget for budget in policy.budgets if budget.kept}
-    return [
-        found for view in views for found in _of_view(view, budgets, policy.mode, refusing=view.key in refusing)
-    ]
+    return [found for view in views for found in _of_view(view, budgets, policy.mode, refusing=view.key in refusing)]
 
 
 def to_payload(step: Reached) -> dict[str, Any]:
@@ -63,9 +61,7 @@ def from_payload(payload: Mapping[str, Any]) -> Reached:
     return Reached(**known)
 
 
-def _of_view(
-    view: BalanceView, budgets: Mapping[str, Budget], mode: Mode, *, refusing: bool
-) -> Iterator[Reached]:
+def _of_view(view: BalanceView, budgets: Mapping[str, Budget], mode: Mode, *, refusing: bool) -> Iterator[Reached]:
     key = parse_balance_key(view.key)
     budget = budgets.get(key.budget)
     if budget is None:

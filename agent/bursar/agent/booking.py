@@ -21,6 +21,7 @@ from bursar.agent.life import (
     with_release,
     with_sent,
 )
+from bursar.policies.charge import Charge
 from bursar.policies.policy import Policy
 from bursar.policies.records import Decided, Record, RecordError, Released, Sent, Settled
 
@@ -111,10 +112,8 @@ def _book_settled(desk: _Desk, settled: Settled) -> None:
     attempt = before or Attempt(charge.attempt_id)
     if settled.final and desk.holder is not None:
         attempt = with_own_word(attempt, charge, desk.holder)
-    rival = attempts.with_response(desk.db, charge.response_id) if charge.response_id else None
-    if rival is None and attempt.duplicate_of is not None:
-        rival = attempts.load(desk.db, attempt.duplicate_of)
-    if rival is None or rival.attempt_id == attempt.attempt_id:
+    rival = _rival(desk, attempt, charge)
+    if rival is None:
         _keep(desk, before, _charged(desk, attempt, settled))
     elif attempt.sent and not rival.sent:
         united = _unite(desk, _keep(desk, before, attempt), rival)
@@ -123,15 +122,43 @@ def _book_settled(desk: _Desk, settled: Settled) -> None:
         _count_elsewhere(desk, before, attempt, rival, settled)
 
 
+def _rival(desk: _Desk, attempt: Attempt, charge: Charge) -> Attempt | None:
+    """Another attempt under which the same response counts: found by its id, known already, or of the same request."""
+    named = attempts.with_response(desk.db, charge.response_id) if charge.response_id else None
+    if named is not None and named.attempt_id != attempt.attempt_id:
+        return named
+    if attempt.duplicate_of is not None:
+        return attempts.load(desk.db, attempt.duplicate_of)
+    return _of_request(desk, attempt, charge)
+
+
+def _of_request(desk: _Desk, attempt: Attempt, charge: Charge) -> Attempt | None:
+    """
+    The one other attempt of the same HTTP request, if only spans told of it and one of the two names no response.
+
+    `intake` leads a span to the journal's attempt; this is for the span that came first. A request id alone does not
+    make two responses one: the results of a batch share it.
+    """
+    if charge.request_id is None:
+        return None
+    others = [
+        other
+        for other in attempts.with_request(desk.db, charge.request_id)
+        if other.attempt_id != attempt.attempt_id and other.duplicate_of is None
+    ]
+    if len(others) != 1 or others[0].sent or others[0].source != "span":
+        return None
+    return others[0] if None in (others[0].response_id, charge.response_id or attempt.response_id) else None
+
+
 def _count_elsewhere(desk: _Desk, before: Attempt | None, attempt: Attempt, keeper: Attempt, settled: Settled) -> None:
     """A charge for a response that another attempt holds: it may correct that one, and counts nowhere else."""
-    keeper = _keep(desk, keeper, _charged(desk, keeper, settled))
     if attempt.duplicate_of is None:
-        named = _charged(desk, replace(attempt, response_id=None), settled) if before is None else attempt
-        before = _keep(desk, before, as_duplicate(named, keeper.attempt_id))
-        _unite(desk, keeper, before)
+        # First of all the attempt gives up its response: the ledger has each under one attempt only.
+        keeper = _unite(desk, keeper, _charged(desk, attempt, settled) if before is None else attempt)
     else:
         _keep(desk, before, attempt)
+    _keep(desk, keeper, _charged(desk, keeper, settled))
     desk.duplicates.append(attempt.attempt_id)
 
 

@@ -15,8 +15,8 @@ Each record is a word about one attempt, and the weightiest word stands. From th
 | sent                        | sent        | nothing yet: its hold stands     | the process, before the request   |
 | granted                     | held        | nothing yet: its hold stands     | the agent, when it lent           |
 
-Of two words of one weight the first stays. What a crash leaves is `held` (released: it never left), `sent` or
-`provisional` (orphaned: it may have cost its bound).
+Of two words of one weight the journal's stands above a span's; of two from one source the first stays. What a crash
+leaves is `held` (released: it never left), `sent` or `provisional` (orphaned: it may have cost its bound).
 """
 
 from __future__ import annotations
@@ -129,6 +129,14 @@ def _weight(state: State, charge: Charge | None) -> int:
     return _WEIGHT[state]
 
 
+def _outweighs(attempt: Attempt, state: State, charge: Charge, source: Source) -> bool:
+    """Whether a charge, told by `source`, takes the place of the word that stands."""
+    weight = _weight(state, charge)
+    if weight == attempt.weight:
+        return (source, attempt.source) == ("journal", "span")
+    return weight < attempt.weight
+
+
 def with_sent(attempt: Attempt, sent: Sent, holder: str | None) -> Attempt:
     """The attempt once its `sent` record is known: its names, balances and bound are the process's own."""
     if attempt.sent:
@@ -155,12 +163,12 @@ def with_sent(attempt: Attempt, sent: Sent, holder: str | None) -> Attempt:
 
 
 def with_charge(attempt: Attempt, charge: Charge, *, final: bool, source: Source, now_ns: int) -> Attempt:
-    """The attempt once somebody has told its charge, whoever it was; the weightier charge stays."""
+    """The attempt once somebody has told its charge, whoever it was; the weightier charge stands."""
     known = _named(attempt, charge)
     if not final:
         known = replace(known, floor_nano=max(known.floor_nano, charge.cost_nano_usd or 0))
     state = State.SETTLED if final else State.PROVISIONAL
-    if _weight(state, charge) >= attempt.weight:
+    if not _outweighs(attempt, state, charge, source):
         return known
     return replace(
         known,

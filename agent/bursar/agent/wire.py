@@ -20,7 +20,7 @@ def parse_request(body: bytes) -> SyncRequest:
     """
     try:
         value = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolError(
             f"the body is no JSON: {error}; send a sync request as `protocol.to_json` writes it"
         ) from error
@@ -28,6 +28,7 @@ def parse_request(body: bytes) -> SyncRequest:
     _check_holder(request)
     _whole(request.seq, "seq")
     for name, amounts in (("returned", request.returned), ("granted_seen", request.granted_seen)):
+        _texts(tuple(amounts), f"the keys of {name}")
         for key, amount in amounts.items():
             _whole(amount, f"{name}[{key!r}]")
     for need in request.needs:

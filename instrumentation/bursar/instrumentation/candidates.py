@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ from bursar.policies import plan
 from bursar.policies.book import Rates
 from bursar.policies.engine import Candidate, Facts
 from bursar.policies.estimate import FLOOR_OUTPUT_TOKENS, OutputHistogram, RequestSize, bound, expected, measure
+from bursar.policies.models import canonical
 from bursar.policies.policy import Policy
 from bursar.policies.prices import rates
 
@@ -23,22 +25,25 @@ MEMORY = 512
 
 
 class Estimates:
-    """What answers have been like so far, per route and model."""
+    """What answers have been like so far, per route and model: one model under each of its names."""
 
     def __init__(self) -> None:
         self._outputs: dict[tuple[str, str], OutputHistogram] = {}
+        self._lock = threading.RLock()  # a destructor may settle an attempt while this thread reads
 
     def learn(self, route: str, model: str, output_tokens: int) -> None:
         """Count one finished answer."""
-        key = (route, model)
-        if key not in self._outputs and len(self._outputs) >= MEMORY:
-            self._outputs.pop(next(iter(self._outputs)))
-        self._outputs.setdefault(key, OutputHistogram()).add(output_tokens)
+        key = (route, canonical(model).id)
+        with self._lock:
+            if key not in self._outputs and len(self._outputs) >= MEMORY:
+                self._outputs.pop(next(iter(self._outputs)))
+            self._outputs.setdefault(key, OutputHistogram()).add(output_tokens)
 
     def output(self, route: str, model: str, share: float) -> int | None:
         """Output tokens that this share of answers stays within; None while unknown."""
-        histogram = self._outputs.get((route, model))
-        return histogram.quantile(share) if histogram is not None else None
+        with self._lock:
+            histogram = self._outputs.get((route, canonical(model).id))
+            return histogram.quantile(share) if histogram is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class Candidates:
 def weigh(errand: Errand, rules: Rules, estimates: Estimates) -> Candidates:
     """Size the request and price it on every model it may be served by."""
     size = measure(errand.body)
-    day = datetime.fromtimestamp(errand.at_ns / 1e9, UTC).date()
+    day = datetime.fromtimestamp(errand.at_ns // 10**9, UTC).date()
     asked = errand.settled_model or str(errand.body.get("model") or "")
     ladder = rules.policy.ladder_for(errand.route) if rules.policy is not None else ()
     weigher = _Weigher(errand, rules, estimates, size, day)
@@ -122,12 +127,17 @@ class _Weigher:
         )
 
     def _dearest(self) -> Rates | None:
-        """For a model without a price: the dearest of its ladder, as the policy's `unknown_price` says."""
+        """
+        For a model without a price: the dearest of its ladder, as the policy's `unknown_price` says.
+
+        Where no rung has a price it is the dearest of all, so that nothing is ever held at zero.
+        """
         policy: Policy | None = self._rules.policy
         if policy is None or policy.unknown_price == "refuse":
             return None
-        known = [found for rung in policy.ladder_for(self._errand.route) if (found := self._rates_of(rung))]
-        return max(known, key=lambda found: found.output, default=None)
+        ladder = [found for rung in policy.ladder_for(self._errand.route) if (found := self._rates_of(rung))]
+        known = ladder or [found for model in self._rules.book.models if (found := self._rates_of(model.id))]
+        return max(known, key=lambda found: bound(self._size, found), default=None)
 
     def _misfit(self, model: str) -> plan.Misfit | None:
         book, asked = self._rules.book, str(self._errand.body.get("model") or "")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 from urllib.parse import urlsplit
 
 Unreachable = Literal["open", "closed"]
@@ -37,18 +37,24 @@ class Config:
 
 
 def read_config(environ: Mapping[str, str]) -> Config:
-    """The configuration from environment variables. Raises `ConfigError` for one that cannot work."""
+    """
+    The configuration from environment variables; one that is set to nothing counts as not set.
+
+    Raises `ConfigError` for one that cannot work, unless all of it is disabled anyway.
+    """
+    state_dir = Path(environ.get("BURSAR_STATE_DIR") or _state_folder(environ))
+    if _switch("BURSAR_DISABLED", environ.get("BURSAR_DISABLED") or "0"):
+        return Config(state_dir, disabled=True)
     return Config(
-        state_dir=Path(environ.get("BURSAR_STATE_DIR") or _state_folder(environ)),
+        state_dir=state_dir,
         agent=_url(environ.get("BURSAR_AGENT")),
         token_file=_path(environ.get("BURSAR_TOKEN_FILE")),
         prices_file=_path(environ.get("BURSAR_PRICES")),
         route=environ.get("BURSAR_ROUTE") or None,
         labels=read_labels(environ.get("BURSAR_LABELS", "")),
         service=environ.get("OTEL_SERVICE_NAME", ""),
-        on_unreachable=_unreachable(environ.get("BURSAR_ON_UNREACHABLE", "open")),
-        enforce=_switch("BURSAR_ENFORCE", environ.get("BURSAR_ENFORCE", "1")),
-        disabled=_switch("BURSAR_DISABLED", environ.get("BURSAR_DISABLED", "0")),
+        on_unreachable=_unreachable(environ.get("BURSAR_ON_UNREACHABLE") or "open"),
+        enforce=_switch("BURSAR_ENFORCE", environ.get("BURSAR_ENFORCE") or "1"),
         exports=bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")),
     )
 
@@ -67,22 +73,27 @@ def read_labels(text: str) -> dict[str, str]:
 def _url(text: str | None) -> str | None:
     if not text:
         return None
-    parts = urlsplit(text)
-    if parts.scheme != "http" or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme == "http" and parts.hostname and parts.port != 0 and parts.path in ("", "/")
+    except ValueError:  # brackets that do not close, a port that is no number
+        sound = False
+    if not sound:
         raise ConfigError(f"BURSAR_AGENT: {text!r} is not an agent's address. Write it as http://127.0.0.1:4319.")
     return text.rstrip("/")
 
 
 def _unreachable(text: str) -> Unreachable:
-    if text not in ("open", "closed"):
+    choices: dict[str, Unreachable] = {"open": "open", "closed": "closed"}
+    if text not in choices:
         raise ConfigError(f"BURSAR_ON_UNREACHABLE: {text!r} is not a choice. Write open or closed.")
-    return cast(Unreachable, text)
+    return choices[text]
 
 
 def _switch(name: str, text: str) -> bool:
     if text.lower() in ("1", "true", "yes", "on"):
         return True
-    if text.lower() in ("0", "false", "no", "off", ""):
+    if text.lower() in ("0", "false", "no", "off"):
         return False
     raise ConfigError(f"{name}: {text!r} is neither on nor off. Write 1 or 0.")
 

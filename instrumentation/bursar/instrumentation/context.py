@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
@@ -13,12 +12,13 @@ from pathlib import PurePath
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-_FRAMEWORKS = frozenset(
+_FRAMEWORK_NAMES = (
     "_asyncio anthropic anyio asyncio backoff bursar celery concurrent contextlib functools gunicorn httpcore httpcore2"
     " httpx httpx2 importlib instructor langchain langchain_anthropic langchain_core langgraph litellm llama_index"
     " opentelemetry pydantic pydantic_ai runpy sentry_sdk sniffio starlette stamina tenacity threading trio uvicorn"
-    " uvloop wrapt _pytest pluggy".split()
+    " uvloop wrapt _pytest pluggy"
 )
+_FRAMEWORKS = frozenset(_FRAMEWORK_NAMES.split())
 """Top-level packages that call on somebody's behalf: a route is the nearest caller outside of them."""
 
 UNNAMED = "unnamed"
@@ -89,21 +89,24 @@ class route(ContextDecorator):  # noqa: N801 - reads as a verb: `with route("sup
 
 
 _MEMO_LIMIT = 4_096
-_names: dict[CodeType, str | None] = {}
+_names: dict[int, tuple[CodeType, str | None]] = {}
+"""By identity, since code that reads alike compares equal whatever its module; the entry keeps its code alive."""
 
 
 def find_caller() -> str:
     """The nearest caller outside the SDK and frameworks as `module:function`; `UNNAMED` where there is none."""
-    for frame in _frames(sys._getframe(1)):  # noqa: SLF001 - the documented way to walk the stack without copying it
-        code = frame.f_code
-        if code not in _names:
-            if len(_names) >= _MEMO_LIMIT:
-                _names.clear()
-            _names[code] = _name(frame)
-        name = _names[code]
+    for frame in _frames(inspect.currentframe()):
+        _, name = _names.get(id(frame.f_code)) or _remember(frame)
         if name is not None:
             return name
     return UNNAMED
+
+
+def _remember(frame: FrameType) -> tuple[CodeType, str | None]:
+    if len(_names) >= _MEMO_LIMIT:
+        _names.clear()
+    entry = _names[id(frame.f_code)] = (frame.f_code, _name(frame))
+    return entry
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:
@@ -120,18 +123,18 @@ def _name(frame: FrameType) -> str | None:
     function = frame.f_code.co_qualname.replace(".<locals>", "")
     *outer, last = function.split(".")
     if last in ("<lambda>", "<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"):
-        if not outer:
+        function = ".".join(part for part in outer if not part.startswith("<"))
+        if not function:
             return None
-        function = ".".join(part for part in outer if not part.startswith("<")) or last
     return f"{_script(frame) if module == '__main__' else module}:{function}"
 
 
 def _script(frame: FrameType) -> str:
-    """The name a script or `-m` module would have if it were imported."""
+    """The name a script or `-m` module would have if it were imported; a notebook's cell and `-c` have none."""
     spec = frame.f_globals.get("__spec__")
     if spec is not None and getattr(spec, "name", None):
         return str(spec.name).removesuffix(".__main__")
-    return PurePath(frame.f_code.co_filename).stem or "__main__"
+    return PurePath(str(frame.f_globals.get("__file__") or "")).stem or "__main__"
 
 
 RouteFinder = Callable[[str], str | None]

@@ -122,16 +122,23 @@ class EventBytes:
             self._buffer = self._buffer[total:]
             encoded = _get(frame, "bytes")
             if isinstance(encoded, str):
-                yield base64.b64decode(encoded)
-
-
-_MATTERS = (b"message_start", b"message_delta", b"content_block_start", b'"error"')
+                yield _decoded(encoded)
 
 
 def _matters(line: bytes) -> bool:
-    """Whether an event can change the tally: a cheap test that spares most deltas their JSON."""
-    head = line[:64]
-    return any(name in head for name in _MATTERS)
+    """
+    Whether an event may change the tally: a cheap test that spares most deltas their JSON.
+
+    Gateways may order an event's fields as they like: what is not surely a delta of content is looked at.
+    """
+    return b'"content_block_delta"' not in line[:64]
+
+
+def _decoded(encoded: str) -> bytes:
+    try:
+        return base64.b64decode(encoded)
+    except ValueError:
+        return b""
 
 
 def is_binary_stream(content_type: str) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import anyio
 import anyio.to_thread
@@ -19,7 +19,7 @@ from bursar.instrumentation.refusal import refusal
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.sync import Ask
 from bursar.policies.engine import Action, Decision, Reason, Standing, decide, refused
-from bursar.policies.errors import BudgetExceeded
+from bursar.policies.errors import RefusalReason
 from bursar.policies.estimate import fitted_tokens
 from bursar.policies.policy import Mode, Policy
 from bursar.policies.protocol import Answer, BalanceView, Need, Verdict
@@ -29,8 +29,13 @@ POLL_SECONDS = 0.02
 """How often a call that waits for settlements asks again."""
 FRESH_SECONDS = 1.0
 """How long the state of a balance may be judged by without asking."""
+VIEWS = 10_000
+"""Balances remembered; beyond that the stale ones are forgotten, which costs the next call that meets one an ask."""
 ROUNDS = 4
 """How often a plan may change because fresher figures came with the answer; then the last one stands."""
+
+
+_REFUSALS = frozenset(RefusalReason)
 
 
 class Carrier(Protocol):
@@ -84,13 +89,20 @@ class Guard:
         *,
         enforce: bool,
         without_rules: str,
+        on_release: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        sleep_async: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
+        self._sleep = sleep
+        self._sleep_async = sleep_async
         self._leases = leases
         self._rules = rules
         self._carrier = carrier
         self._enforce = enforce
         self._without_rules = without_rules
+        self._on_release = on_release
+        self._lent: set[str] = set()
         self._clock = clock
         self._views: dict[str, tuple[BalanceView, float]] = {}
         self.estimates = Estimates()
@@ -100,6 +112,9 @@ class Guard:
         now = self._clock()
         for view in views:
             self._views[view.key] = (view, now)
+        if len(self._views) > VIEWS:
+            kept = [(key, seen) for key, seen in tuple(self._views.items()) if now - seen[1] <= FRESH_SECONDS]
+            self._views = dict(kept)
 
     @property
     def is_new(self) -> bool:
@@ -123,8 +138,12 @@ class Guard:
                 try:
                     step = admitting.send(reply)
                 except StopIteration as stop:
-                    return stop.value
-                reply = time.sleep(step) if isinstance(step, float) else self._carry(step)
+                    return cast(Admission, stop.value)
+                if isinstance(step, Ask):
+                    reply = self._carry(step)
+                else:
+                    self._sleep(step)
+                    reply = None
 
     async def admit_async(self, errand: Errand) -> Admission:
         """The same without ever blocking the event loop. Raises `BudgetExceeded`."""
@@ -135,20 +154,25 @@ class Guard:
                 try:
                     step = admitting.send(reply)
                 except StopIteration as stop:
-                    return stop.value
-                if isinstance(step, float):
-                    reply = await anyio.sleep(step)
-                else:
+                    return cast(Admission, stop.value)
+                if isinstance(step, Ask):
                     reply = await anyio.to_thread.run_sync(self._carry, step)
+                else:
+                    await self._sleep_async(step)
+                    reply = None
 
     @contextmanager
     def _released_unless_admitted(self, errand: Errand) -> Generator[None]:
-        """A refusal, or a task cancelled while it waited, keeps no money."""
+        """A refusal, or a task cancelled while it waited, keeps no money; the agent is told if it had lent any."""
         try:
             yield
         except BaseException:
             self._leases.release(errand.attempt_id)
+            if errand.attempt_id in self._lent:
+                self._on_release(errand.attempt_id)
             raise
+        finally:
+            self._lent.discard(errand.attempt_id)
 
     def _carry(self, ask: Ask) -> Reply:
         if self._carrier is None:
@@ -161,13 +185,11 @@ class Guard:
     def _admitting(self, errand: Errand) -> Admitting:
         for _ in range(ROUNDS):
             rules = self._rules()
-            if self._carrier is None:
-                return Admission()
-            if not rules.heard:
-                return self._without_any_rules(errand)
-            if rules.policy is None:
-                return Admission()
+            if self._carrier is not None and not rules.heard:
+                self._refuse_if_closed(errand)
             weighed = weigh(errand, rules, self.estimates)
+            if self._carrier is None or rules.policy is None:
+                return _unjudged(weighed)
             admission = yield from self._through_budgets(errand, rules.policy, weighed)
             if admission is not None:
                 return admission
@@ -198,7 +220,8 @@ class Guard:
                 return self._unlent(errand, policy, weighed, refused=amount, decision=decision)
             fresher = self._decide(errand, policy, weighed)
             if not left or fresher.verdict.model == decision.verdict.model:
-                return self._go(errand, decision, weighed, amount=amount, leased=decision.hard)
+                shown = replace(decision, standings=fresher.standings)
+                return self._go(errand, shown, weighed, amount=amount, leased=decision.hard)
             self._leases.release(errand.attempt_id)
             decision = fresher
         return None
@@ -207,7 +230,9 @@ class Guard:
         self, errand: Errand, policy: Policy, weighed: Candidates, *, refused: Refused, decision: Decision
     ) -> Admission:
         """No money was lent: the call is refused, unless the agent is away and every budget it meets is open."""
-        outcome = self._outcome(errand, policy, decision, refused)
+        # The figures that came with the answer are those that the refusal is explained by.
+        decision = replace(decision, standings=self._decide(errand, policy, weighed).standings)
+        outcome = _outcome(policy, decision, refused)
         if outcome.verdict.action is Action.BLOCK:
             raise refusal(outcome, errand) from None
         return self._go(errand, outcome, weighed, amount=decision.most, leased=())
@@ -230,10 +255,11 @@ class Guard:
             if isinstance(reply, Unreachable):
                 return Refused(Reason.UNREACHABLE, decision.hard[0])
             if reply is not None and reply.verdict is Verdict.GRANTED:
+                self._lent.add(errand.attempt_id)
                 if self._leases.held(errand.attempt_id):
                     return reply.amount
             elif reply is not None and reply.verdict is Verdict.REFUSED:
-                return Refused(Reason(reply.reason), reply.balance)
+                return Refused(_reason(reply.reason), reply.balance)
             if self._rules().policy is not policy:
                 return Refused(Reason.HELD, decision.hard[0])  # whoever asked judges anew by the new rules
             if self._clock() >= until:
@@ -241,12 +267,18 @@ class Guard:
             yield POLL_SECONDS
 
     def _decide(self, errand: Errand, policy: Policy, weighed: Candidates) -> Decision:
-        standings = self._standings(errand, policy, weighed.facts.asked.model)
-        return decide(weighed.facts, standings, refuse_unknown_price=policy.unknown_price == "refuse")
+        asked = str(errand.body.get("model") or "")
+        standings = self._standings(errand, policy, asked)
+        decision = decide(weighed.facts, standings, refuse_unknown_price=policy.unknown_price == "refuse")
+        if decision.verdict.action is Action.GO and decision.candidate.model != asked:
+            # A retry stays on the model that its call was moved to, and says so.
+            moved = replace(decision.verdict, action=Action.DOWNGRADE, reason=Reason.STEP)
+            return replace(decision, verdict=moved)
+        return decision
 
     def _standings(self, errand: Errand, policy: Policy, model: str) -> list[Standing]:
         """Every budget the call meets, with its balance in the window of the moment it was made."""
-        at = datetime.fromtimestamp(errand.at_ns / 1e9, UTC)
+        at = datetime.fromtimestamp(errand.at_ns // 10**9, UTC)
         standings: list[Standing] = []
         for budget in policy.budgets:
             if not budget.kept or not budget.matches(route=errand.route, model=model, labels=errand.labels):
@@ -282,23 +314,32 @@ class Guard:
             decision=decision,
         )
 
-    def _outcome(self, errand: Errand, policy: Policy, decision: Decision, why: Refused) -> Decision:
-        """A refusal, unless the agent is away and every budget that asked for money is open."""
-        if why.reason is Reason.UNREACHABLE:
-            kinds = {
-                (s.budget.on_unreachable or policy.on_unreachable).kind
-                for s in decision.standings
-                if s.key in decision.hard
-            }
-            if kinds == {"open"}:
-                return decision
-        return refused(decision, why.reason, why.balance)
-
-    def _without_any_rules(self, errand: Errand) -> Admission:
+    def _refuse_if_closed(self, errand: Errand) -> None:
         """No agent was ever heard of: `BURSAR_ON_UNREACHABLE` decides."""
         if self._without_rules == "closed" and self._enforce:
             raise refusal(None, errand) from None
-        return Admission()
+
+
+def _outcome(policy: Policy, decision: Decision, why: Refused) -> Decision:
+    """A refusal, unless the agent is away and every budget that asked for money is open."""
+    if why.reason is not Reason.UNREACHABLE:
+        return refused(decision, why.reason, why.balance)
+    for standing in decision.standings:
+        choice = standing.budget.on_unreachable or policy.on_unreachable
+        if standing.key in decision.hard and choice.kind != "open":
+            return refused(decision, Reason.UNREACHABLE, standing.key)
+    return decision
+
+
+def _reason(word: str) -> Reason:
+    """The agent's reason for a refusal; a word of a later version stands for the plainest."""
+    return Reason(word) if word in _REFUSALS else Reason.SPENT
+
+
+def _unjudged(weighed: Candidates) -> Admission:
+    """Without a policy nothing is judged; the bound is journalled all the same, for what a crash may leave."""
+    asked = weighed.facts.asked
+    return Admission(bound_nano=None if weighed.facts.unbounded else asked.worst, expected_nano=asked.expected)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import os
 import threading
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from bursar.instrumentation.quiet import tell_once
@@ -16,11 +17,12 @@ CAP_BYTES = 64 * 1024 * 1024
 TRIM_BYTES = 1024 * 1024
 BATCH_BYTES = 256 * 1024
 SPARE_LINES = 10_000
+SPARES_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Lines to ship, and the marks to acknowledge them with."""
+    """Lines to ship, and the marks to acknowledge them with: how much was ever written, and kept, up to them."""
 
     lines: tuple[bytes, ...]
     position: int
@@ -38,19 +40,14 @@ class Journal:
 
     def __init__(self, state_dir: Path, holder: str) -> None:
         self._lock = threading.RLock()
-        self._spare: deque[bytes] = deque(maxlen=SPARE_LINES)
-        self._size = 0
-        self._shipped = 0
-        self._torn = False
-        self._trimming = False
-        self._file: int | None = None
         self.path = state_dir / FOLDER / f"{holder}.jsonl"
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._unwritable(error)
+        # Positions count every byte ever written, so that a batch taken before a trim stays true after it.
+        self._start = self._shipped = self._end = 0
+        self._spares: deque[bytes] = deque()
+        self._spares_gone = 0
+        self._torn = False
+        self._busy = False
+        self._file = self._open()
 
     @property
     def writable(self) -> bool:
@@ -60,46 +57,42 @@ class Journal:
     def append(self, line: bytes) -> None:
         """Write one line, newline included. Never raises: a full disk is told once and the line kept for shipping."""
         with self._lock:
-            if self._file is None or self._trimming or self._size + len(line) > CAP_BYTES:
+            # A destructor may append at any bytecode: also in here, and while the file is trimmed.
+            if self._file is None or self._busy:
                 self._keep(line)
                 return
+            self._busy = True
             try:
-                data = b"\n" + line if self._torn else line
-                written = os.write(self._file, data)
-            except OSError as error:
-                self._unwritable(error)
-                self._keep(line)
-                return
-            self._size += written
-            self._torn = written != len(data)
-            if self._torn:
-                self._keep(line)
+                if not self._write(self._file, line):
+                    self._keep(line)
+            finally:
+                self._busy = False
 
     def unshipped(self) -> Batch:
         """The oldest lines that were not acknowledged, at most about 256 kB."""
         with self._lock:
-            spares = tuple(self._spare)
-            if self._file is None or self._shipped >= self._size:
-                return Batch(spares, self._shipped, len(spares))
-            data = os.pread(self._file, BATCH_BYTES, self._shipped)
-            end = data.rfind(b"\n") + 1
-            lines = tuple(data[:end].splitlines(keepends=True))
-            return Batch((*lines, *spares), self._shipped + end, len(spares))
+            spares = tuple(islice(self._spares, SPARES_AT_ONCE))
+            data = self._read()
+            return Batch(
+                (*data.splitlines(keepends=True), *spares),
+                self._shipped + len(data),
+                self._spares_gone + len(spares),
+            )
 
     def acknowledge(self, batch: Batch) -> None:
         """The agent has booked these lines: they need not be kept for shipping."""
         with self._lock:
-            for _ in range(min(batch.spares, len(self._spare))):
-                self._spare.popleft()
+            while self._spares and self._spares_gone < batch.spares:
+                self._drop_spare()
             self._shipped = max(self._shipped, batch.position)
-            if self._file is not None and self._shipped >= TRIM_BYTES:
+            if self._file is not None and self._shipped == self._end and self._end - self._start >= TRIM_BYTES:
                 self._trim(self._file)
 
     @property
     def drained(self) -> bool:
         """Whether every line was acknowledged."""
         with self._lock:
-            return self._shipped >= self._size and not self._spare
+            return self._shipped == self._end and not self._spares
 
     def close(self, *, remove: bool) -> None:
         """Let go of the file; `remove` it when everything in it is booked."""
@@ -117,24 +110,82 @@ class Journal:
         if file is not None:
             os.close(file)
 
-    def _trim(self, file: int) -> None:
-        # A destructor may append at any bytecode: while trimming, its line goes to the spares.
-        self._trimming = True
+    def _open(self) -> int | None:
         try:
-            if self._shipped >= self._size:
-                os.ftruncate(file, 0)
-                self._shipped = self._size = 0
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            self._unwritable(error)
+            return None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # Without its lock a journal is a dead process's to everybody else: better none.
+            os.close(file)
+            self._unwritable(error)
+            return None
+        return file
+
+    def _write(self, file: int, line: bytes) -> bool:
+        """Whether the line stands in the file, whole. Half a line is cut off again before the next."""
+        if self._end - self._start + len(line) > CAP_BYTES:
+            self._full()
+            return False
+        try:
+            if self._torn:
+                os.ftruncate(file, self._end - self._start)
+            written = os.write(file, line)
+        except OSError as error:
+            self._unwritable(error)
+            return False
+        self._torn = written != len(line)
+        if self._torn:
+            return False
+        self._end += written
+        return True
+
+    def _read(self) -> bytes:
+        """Whole lines from the first that was not acknowledged: a batch of them, or a single one that is longer."""
+        left = self._end - self._shipped
+        if self._file is None or left <= 0:
+            return b""
+        data = os.pread(self._file, min(left, BATCH_BYTES), self._shipped - self._start)
+        whole = data.rfind(b"\n") + 1
+        if not whole:
+            data = os.pread(self._file, left, self._shipped - self._start)
+            whole = data.find(b"\n") + 1
+        return data[:whole]
+
+    def _trim(self, file: int) -> None:
+        self._busy = True
+        try:
+            os.ftruncate(file, 0)
+            self._start = self._end
+        except OSError as error:
+            self._unwritable(error)
         finally:
-            self._trimming = False
+            self._busy = False
 
     def _keep(self, line: bytes) -> None:
-        if self._file is not None and self._size + len(line) > CAP_BYTES:
+        self._spares.append(line)
+        if len(self._spares) > SPARE_LINES:
+            self._drop_spare()
             tell_once(
-                "journal-full",
-                f"bursar: the journal {self.path} has reached {CAP_BYTES >> 20} MiB and no agent has taken it; newer "
-                "charges are kept in memory only. Start `bursar agent` on this host, or set BURSAR_AGENT.",
+                "journal-lost",
+                f"bursar: more than {SPARE_LINES} records wait in memory because the journal {self.path} cannot be "
+                "written; the oldest are lost. Start `bursar agent` on this host, or set BURSAR_STATE_DIR.",
             )
-        self._spare.append(line)
+
+    def _drop_spare(self) -> None:
+        self._spares.popleft()
+        self._spares_gone += 1
+
+    def _full(self) -> None:
+        tell_once(
+            "journal-full",
+            f"bursar: the journal {self.path} has reached {CAP_BYTES >> 20} MiB and no agent has taken it; newer "
+            "charges are kept in memory only. Start `bursar agent` on this host, or set BURSAR_AGENT.",
+        )
 
     def _unwritable(self, error: OSError) -> None:
         tell_once(

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 FIRST_SIGN_SECONDS = 0.05
@@ -20,7 +20,7 @@ BREAKER_SECONDS = 1.0
 """How long after a failure calls do not even try."""
 
 
-class Unreachable(Exception):
+class Unreachable(Exception):  # noqa: N818 - reads as what it is where it is caught
     """The agent gave no sign in time, refused the connection, or answered nonsense. Never leaves the guard."""
 
 
@@ -93,10 +93,11 @@ class AgentLink:
         return self._exchange(path, body, timeout)
 
     def _send(self, connection: http.client.HTTPConnection, path: str, body: bytes, timeout: float) -> Any:
+        connection.timeout = timeout
         if connection.sock is None:
             connection.connect()
-            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sock.settimeout(timeout)
+            _socket(connection).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _socket(connection).settimeout(timeout)
         headers = {"content-type": "application/json"}
         if self._token_file is not None:
             headers["authorization"] = f"Bearer {self._token_file.read_text().strip()}"
@@ -106,3 +107,7 @@ class AgentLink:
         if response.status != 200:
             raise ValueError(f"the agent answered {response.status}: {data[:200].decode(errors='replace')}")
         return json.loads(data)
+
+
+def _socket(connection: http.client.HTTPConnection) -> socket.socket:
+    return cast(socket.socket, connection.sock)  # typeshed knows it as never there

@@ -9,7 +9,7 @@ from types import TracebackType
 log = logging.getLogger("bursar")
 
 _told: set[str] = set()
-_lock = threading.Lock()
+_lock = threading.RLock()  # a destructor may tell something while this thread does
 
 
 class quiet:  # noqa: N801 - reads as an adverb: `with quiet("write a span"):`

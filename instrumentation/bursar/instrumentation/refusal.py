@@ -23,6 +23,9 @@ _REMEDIES = {
 }
 
 
+_WITHOUT_BOUND = (RefusalReason.UNBOUNDED, RefusalReason.UNKNOWN_PRICE)
+
+
 def refusal(decision: Decision | None, errand: Errand) -> BudgetExceeded:
     """The error for a decision to block; None stands for a process that never heard any rules and may not go on."""
     reason = _reason(decision)
@@ -36,7 +39,7 @@ def refusal(decision: Decision | None, errand: Errand) -> BudgetExceeded:
         limit_nano=view.limit if view else standing.budget.limit.amount if standing else 0,
         spent_nano=view.spent if view else 0,
         held_nano=view.lent if view else 0,
-        needed_nano=decision.least if decision is not None and reason is not RefusalReason.UNBOUNDED else None,
+        needed_nano=decision.least if decision is not None and reason not in _WITHOUT_BOUND else None,
         reason=reason,
         remedy=_REMEDIES[reason],
         retry_after=HELD_RETRY_SECONDS if reason is RefusalReason.HELD else None,

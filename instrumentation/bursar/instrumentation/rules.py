@@ -58,8 +58,8 @@ def shipped_rules(prices_file: Path | None) -> Rules:
     if prices_file is None:
         return Rules(book)
     try:
-        return Rules(book.extended(parse_book(prices_file.read_text(), source=str(prices_file))))
-    except (OSError, PriceBookError) as error:
+        return Rules(book.extended(parse_book(prices_file.read_text(encoding="utf-8"), source=str(prices_file))))
+    except (OSError, ValueError) as error:  # a PriceBookError is one, and so is text that is no UTF-8
         tell_once("prices", f"bursar: {prices_file} is not used: {error}")
         return Rules(book)
 
@@ -94,6 +94,7 @@ def keep_snapshot(state_dir: Path, snapshot: Snapshot) -> None:
     target = state_dir / SNAPSHOT_FILE
     draft = state_dir / f".{SNAPSHOT_FILE}.{os.getpid()}"
     try:
+        state_dir.mkdir(parents=True, exist_ok=True)
         draft.write_text(json.dumps(asdict(snapshot)))
         draft.replace(target)
     except OSError as error:

@@ -25,7 +25,7 @@ from bursar.instrumentation.served import Served, Servings
 from bursar.instrumentation.sync import Sync
 from bursar.policies.charge import Charge
 from bursar.policies.protocol import Holder, Snapshot
-from bursar.policies.records import Record, to_line
+from bursar.policies.records import Record, Released, to_line
 
 log = logging.getLogger("bursar")
 
@@ -57,6 +57,7 @@ class Runtime:
             self.sync,
             enforce=config.enforce,
             without_rules=config.on_unreachable,
+            on_release=lambda attempt_id: self.record(Released(attempt_id, "never sent")),
         )
 
     def begin(self, client: Any, requested_model: str, *, span_is_ours: bool = True) -> Call:

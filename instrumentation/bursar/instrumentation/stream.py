@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from anthropic import _base_client
+from anthropic import _base_client  # pyright: ignore[reportPrivateUsage] - the one place that knows which library it is
 
-# The HTTP library that the SDK stands on: httpx2 from 1.0, httpx before. The application may have both.
-http: Any = getattr(_base_client, "httpx2", None) or getattr(_base_client, "httpx")  # noqa: B009 - absent from 1.0's types
+if TYPE_CHECKING:
+    import httpx2
+
+    http = httpx2
+else:
+    # The HTTP library that the SDK stands on: httpx2 from 1.0, httpx before. The application may have both.
+    http = getattr(_base_client, "httpx2", None) or _base_client.httpx
 
 
 class Watcher(Protocol):
@@ -110,5 +115,10 @@ def decoder(content_encoding: str) -> Decode | None:
     known = getattr(import_module(f"{http.__name__}._decoders"), "SUPPORTED_DECODERS", {})
     if len(names) > 1 or names[0] not in known:
         return None
-    decode: Decode = known[names[0]]().decode
+    decoding: Any = known[names[0]]()
+
+    def decode(data: bytes) -> bytes:
+        plain: bytes | Iterator[bytes] = decoding.decode(data)  # in one piece by httpx, in bounded ones by httpx2
+        return plain if isinstance(plain, bytes) else b"".join(plain)
+
     return decode

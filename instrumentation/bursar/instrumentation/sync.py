@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 
 from bursar.instrumentation.journal import Journal
 from bursar.instrumentation.leases import Hold, Leases
@@ -48,7 +50,9 @@ class Sync:
         *,
         on_views: Callable[[Iterable[BalanceView]], None],
         on_snapshot: Callable[[Snapshot], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._link = link
         self._back = back
         self._holder = holder
@@ -62,10 +66,11 @@ class Sync:
         self._asks_lock = threading.Lock()
         self._seq = 0
         self._snapshot_id: str | None = None
-        self._wake = threading.Event()
+        # Destructors nudge at any bytecode: of the standard library's signals only this queue takes that.
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._thread_lock = threading.Lock()
+        self._thread_lock = threading.RLock()
 
     def ask(self, ask: Ask) -> Answer | None:
         """
@@ -76,27 +81,31 @@ class Sync:
         self._start()
         with self._asks_lock:
             self._asks.append(ask)
-        if not self._channel.acquire(timeout=BUSY_SECONDS):
+        if self._channel.acquire(timeout=BUSY_SECONDS):
+            try:
+                if not ask.reply.done():
+                    self._carry()
+            finally:
+                self._channel.release()
+        elif ask.reply.cancel():  # from here on nobody holds money for it
             raise Unreachable("the agent has kept others waiting")
-        try:
-            if not ask.reply.done():
-                self._carry()
-        finally:
-            self._channel.release()
-        return ask.reply.result(timeout=0)
+        return ask.reply.result(timeout=BUSY_SECONDS)
 
     def nudge(self) -> None:
         """Something is worth shipping soon. Safe from destructors."""
         self._start()
-        self._wake.set()
+        self._wake.put(None)
 
     def flush(self, timeout: float) -> bool:
         """Ship everything now; whether the agent has booked it all."""
+        until = self._clock() + timeout
         if not self._shipping.acquire(timeout=timeout):
             return False
         try:
             self._ship()
             while not self._journal().drained:
+                if self._clock() >= until:
+                    return False
                 self._ship()
         except Unreachable:
             return False
@@ -107,18 +116,15 @@ class Sync:
     def close(self, timeout: float) -> bool:
         """Ship the rest, give all money back and close this incarnation; whether the agent took it."""
         self._stopping.set()
-        self._wake.set()
-        if not self.flush(timeout):
-            return False
-        with self._shipping:
-            try:
-                self._ship(goodbye=True)
-            except Unreachable:
-                return False
-            finally:
-                self._link.close()
+        self._wake.put(None)
+        try:
+            return self.flush(timeout) and self._say_goodbye()
+        finally:
+            with self._shipping:
                 self._back.close()
-        return True
+            if self._channel.acquire(timeout=BUSY_SECONDS):
+                self._link.close()
+                self._channel.release()
 
     def abandon(self) -> None:
         """Forget the parent's connections after a fork."""
@@ -129,24 +135,41 @@ class Sync:
         with self._asks_lock:
             asks, self._asks = self._asks, []
         try:
-            if self._link.broken:
-                raise Unreachable("the agent did not answer a moment ago")
-            self._seq += 1
-            response = self._exchange(self._link, self._seq, asks)
-        except Unreachable as error:
+            waiting, response = self._exchange_asks(asks)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may be left waiting for an answer
+            if not isinstance(error, Unreachable):
+                tell_once("carry", "bursar could not take over what its agent answered", exc_info=True)
             for ask in asks:
-                ask.reply.set_exception(Unreachable(str(error)))
+                if ask.reply.running() or (not ask.reply.cancelled() and ask.reply.set_running_or_notify_cancel()):
+                    ask.reply.set_exception(Unreachable(str(error)))
             return
         answers = {answer.attempt_id: answer for answer in response.answers}
-        for ask in asks:
+        for ask in waiting:
             ask.reply.set_result(answers.get(ask.need.attempt_id) if ask.need is not None else None)
+
+    def _exchange_asks(self, asks: Sequence[Ask]) -> tuple[list[Ask], SyncResponse]:
+        if self._link.broken:
+            raise Unreachable("the agent did not answer a moment ago")
+        self._seq += 1
+        return self._exchange(self._link, self._seq, asks)
+
+    def _say_goodbye(self) -> bool:
+        with self._shipping:
+            try:
+                self._ship(goodbye=True)
+            except Unreachable:
+                return False
+        return True
 
     def _ship(self, *, goodbye: bool = False) -> None:
         """Records and idle money alone. Sequence zero: such a message may arrive at any time, it is granted nothing."""
         self._exchange(self._back, 0, (), goodbye=goodbye)
         self._link.mend()
 
-    def _exchange(self, link: AgentLink, seq: int, asks: Sequence[Ask], *, goodbye: bool = False) -> SyncResponse:
+    def _exchange(
+        self, link: AgentLink, seq: int, asks: Sequence[Ask], *, goodbye: bool = False
+    ) -> tuple[list[Ask], SyncResponse]:
+        """One message and its answer; with it those of the asks whose asker still waits."""
         batch = self._journal().unshipped()
         request = SyncRequest(
             holder=self._holder(),
@@ -165,12 +188,13 @@ class Sync:
         except protocol.ProtocolError as error:
             raise Unreachable(str(error)) from error
         self._journal().acknowledge(batch)
-        self._leases.merge(response.granted, _holds(asks, response))
+        waiting = [ask for ask in asks if ask.reply.set_running_or_notify_cancel()]
+        self._leases.merge(response.granted, _holds(waiting, response))
         self._on_views(response.views)
         if response.snapshot is not None:
             self._snapshot_id = response.snapshot.id
             self._on_snapshot(response.snapshot)
-        return response
+        return waiting, response
 
     def _start(self) -> None:
         if self._thread is not None or self._stopping.is_set():
@@ -183,12 +207,14 @@ class Sync:
     def _run(self) -> None:
         """Ship in the background: soon after something settles, and once a second to be heard of."""
         while not self._stopping.is_set():
-            if self._wake.wait(HEARTBEAT_SECONDS):
+            if _taken(self._wake, HEARTBEAT_SECONDS):
                 self._stopping.wait(GATHER_SECONDS)
-            self._wake.clear()
-            with quiet("talk to its agent"), self._shipping:
+                while _taken(self._wake, 0):
+                    pass
+            with quiet("talk to its agent"):
                 try:
-                    self._ship()
+                    with self._shipping:
+                        self._ship()
                 except Unreachable as error:
                     tell_once(
                         "unreachable",
@@ -196,6 +222,14 @@ class Sync:
                         "`on_unreachable` decides. Start it with `bursar agent`, or unset BURSAR_AGENT.",
                     )
                     self._stopping.wait(HEARTBEAT_SECONDS)
+
+
+def _taken(queue: SimpleQueue[None], timeout: float) -> bool:
+    try:
+        queue.get(block=timeout > 0, timeout=timeout or None)
+    except Empty:
+        return False
+    return True
 
 
 def _holds(asks: Sequence[Ask], response: SyncResponse) -> dict[str, Hold]:

@@ -10,6 +10,10 @@ from opentelemetry import trace
 log = logging.getLogger("bursar")
 
 
+EXPORT_SECONDS = 2
+"""An agent that is away must not keep a process from ending; its money went by the journal anyway."""
+
+
 def set_up(config: Config) -> None:
     """Make a tracer provider if there is none and an endpoint is known; say in one log line what holds."""
     log.info("bursar: %s", _set_up(config))
@@ -26,10 +30,23 @@ def _set_up(config: Config) -> str:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         return 'no traces: an endpoint is known, but no exporter is installed; pip install "bursar[otel]"'
-    exporter = OTLPSpanExporter() if config.exports else OTLPSpanExporter(endpoint=f"{config.agent}/v1/traces")
+    if config.exports:
+        exporter = OTLPSpanExporter()
+    else:
+        exporter = OTLPSpanExporter(f"{config.agent}/v1/traces", headers=_token(config), timeout=EXPORT_SECONDS)
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     return (
         "traces go to the endpoint of OpenTelemetry's variables" if config.exports else f"traces go to {config.agent}"
     )
+
+
+def _token(config: Config) -> dict[str, str]:
+    if config.token_file is None:
+        return {}
+    try:
+        return {"authorization": f"Bearer {config.token_file.read_text().strip()}"}
+    except OSError as error:
+        log.warning("bursar: the token file %s cannot be read (%s); the agent will refuse spans", config.token_file, error)
+        return {}

@@ -11,13 +11,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bursar.agent.advice.reading import route_usage
 from bursar.agent.advice.usage import Recommendation, RouteUsage, advise
-from bursar.agent.advice.wording import saving_text, sentence, to_json
+from bursar.agent.advice.wording import SNIPPET, assumes, sentence, to_json
 from bursar.agent.balances import iso
 from bursar.agent.ledger import LedgerError, open_for_reading
 from bursar.agent.pricing import load_book
@@ -26,6 +27,9 @@ from bursar.agent.span_of_time import SpanError, parse_span
 from bursar.policies.prices import PriceBookError
 
 _DAY_NS = 86_400 * 10**9
+
+_NAMES = 28
+"""Columns for names at most: in a terminal of 80 the words beside them keep 50."""
 
 
 class _WrongUsage(click.ClickException):
@@ -86,13 +90,18 @@ def _show(found: list[Recommendation], since: str) -> None:
     if not found:
         sys.stderr.write(f"bursar advise: nothing to advise from the calls since {since}\n")
         return
-    table = Table("route", "model", "reason", "USD a day", "what to do", show_lines=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, leading=1)
+    table.add_column("route and model", max_width=_NAMES, overflow="fold")
+    table.add_column("what to do", overflow="fold")
     for one in found:
-        table.add_row(
-            Text(one.route),
-            Text(one.model),
-            Text(one.reason.value),
-            Text(saving_text(one), justify="right"),
-            Text(sentence(one)),
-        )
-    Console().print(table)
+        table.add_row(Text(f"{one.route}\n{one.model}"), _in_lines(sentence(one)))
+    console = Console()
+    console.print(table)
+    for said in dict.fromkeys(assumes(one) for one in found):
+        if said is not None:
+            console.print(Text(said, "dim"))
+
+
+def _in_lines(said: str) -> Text:
+    """A sentence with its snippet unbroken at a line's end, so that it can be copied from a narrow terminal."""
+    return Text(said.replace(f" Put {SNIPPET} ", f"\nPut {SNIPPET}\n"))

@@ -6,10 +6,25 @@ from fractions import Fraction
 from typing import Any
 
 from bursar.agent.advice.usage import Reason, Recommendation
-from bursar.policies.amounts import usd
+from bursar.policies.amounts import NANO, usd
 
 SNIPPET = 'cache_control={"type": "ephemeral"}'
-_WHERE = "on the last block that all calls share: the end of the tools, the system prompt or the examples"
+
+_A_RANGE = (
+    "A range assumes that all calls share as much as the shortest of them sends, or, at its lower end, half of that; "
+    "and that each gap of more than five minutes costs a write."
+)
+_UP_TO = (
+    '"Up to" assumes that all calls share as much as the shortest of them sends, and that each gap of more than five '
+    "minutes costs a write. If they share nothing, nothing is saved: token counts do not tell."
+)
+_UNPRICED = "That calls share a part of their prompts is assumed: token counts do not tell."
+_FIVE_MINUTES = (
+    "A cache entry is taken to live five minutes. Where calls recur within the hour, "
+    '{"type": "ephemeral", "ttl": "1h"} may pay: such a write costs twice the input.'
+)
+_LEAST_SHARE = Fraction(1, 1000)
+"""The smallest share that one decimal of a percentage shows."""
 
 
 def to_json(one: Recommendation) -> dict[str, Any]:
@@ -24,72 +39,87 @@ def to_json(one: Recommendation) -> dict[str, Any]:
         "calls_per_day": _a_day(one.calls, one.days),
         "prompt_tokens_per_day": _a_day(one.prompt_tokens, one.days),
         "cache_read_tokens_per_day": _a_day(one.cache_read, one.days),
+        "cache_writes_per_day": _a_day(one.pattern.writes, one.days),
         "min_cacheable_tokens": one.pattern.minimum,
+        "shared_tokens_likely": one.pattern.likely_shared,
         "shared_tokens_at_most": one.pattern.shortest,
         "saving_nano_usd_per_day": None if saving is None else {"from": saving[0], "to": saving[1]},
         "text": sentence(one),
+        "assumes": assumes(one),
         "snippet": SNIPPET if one.advised else None,
     }
 
 
 def sentence(one: Recommendation) -> str:
-    """What to do, or why not, with the figures and the assumptions behind it."""
+    """What to do, what it is worth and where to do it; or, in one short sentence, why not."""
+    pattern = one.pattern
     if one.reason is Reason.TOO_SHORT:
         return (
-            f"Caching would do nothing: the median prompt has {one.pattern.typical:,} tokens, and {one.model} caches "
-            f"prompts from {one.pattern.minimum:,} tokens on."
+            f"Caching would do nothing: the median prompt has {pattern.typical:,} tokens, and {one.model} caches from "
+            f"{pattern.minimum:,}."
         )
     if one.reason is Reason.TOO_RARE:
-        return (
-            f"Caching for five minutes would not pay: of {one.pattern.calls:,} calls, {one.pattern.writes:,} come "
-            "first or more than five minutes after the one before, and would pay for a write. Where calls recur within "
-            'the hour, {"type": "ephemeral", "ttl": "1h"} may pay: such a write costs twice the input.'
-        )
-    return " ".join((_observed(one), _expected(one), _minimum(one), f"Put {SNIPPET} {_WHERE}."))
+        return f"Caching would save nothing: {pattern.writes:,} of {_calls(pattern.calls)} would find no live entry."
+    return f"{_observed(one)} {_worth(one)} {_place(one)}"
+
+
+def assumes(one: Recommendation) -> str | None:
+    """What the figures rest on, in the same words for all that rest on it; None where nothing is assumed."""
+    match one.reason:
+        case Reason.TOO_SHORT:
+            return None
+        case Reason.TOO_RARE:
+            return _FIVE_MINUTES
+        case _ if one.saving_per_day_nano is None:
+            return _UNPRICED
+        case _:
+            return _A_RANGE if one.saving_per_day_nano[0] else _UP_TO
 
 
 def saving_text(one: Recommendation) -> str:
-    """`0.00 to 4.32`, in US dollars a day; empty where there is no figure."""
-    saving = one.saving_per_day_nano
-    return "" if saving is None else f"{_cents(saving[0])} to {_cents(saving[1])}"
+    """`0.11 to 0.22` or `up to 0.22`, in US dollars a day; empty where there is no figure."""
+    if one.saving_per_day_nano is None:
+        return ""
+    least, most = one.saving_per_day_nano
+    return f"{amount(least)} to {amount(most)}" if least else f"up to {amount(most)}"
+
+
+def amount(nano: int) -> str:
+    """Nano-dollars as dollars, to the cent from a dollar on, to two significant digits below."""
+    digits = min(len(str(nano)) - 2, 7) if nano < NANO else 7
+    return usd(round(nano, -digits) if digits > 0 else nano)
 
 
 def _observed(one: Recommendation) -> str:
-    read = f"{100 * one.cache_read / one.prompt_tokens:.1f}%"
-    told = f"{read} of the prompt tokens are read from the cache"
+    sent = f"{_calls(one.calls)} sent about {one.pattern.typical:,} tokens each"
     if one.reason is Reason.UNREAD_WRITES:
-        return (
-            f"The cache is written, but only {told}: the mark stands behind something that changes from call to call."
-        )
-    return f"{told[0].upper()}{told[1:]}, though calls come close enough together."
+        return f"Move the cache mark to an earlier block: {sent}, some written to cache, {_share_read(one)} from it."
+    return f"Cache the shared prompt: {sent}, {_share_read(one)} from cache."
 
 
-def _expected(one: Recommendation) -> str:
-    pattern = one.pattern
+def _share_read(one: Recommendation) -> str:
+    if not one.cache_read:
+        return "none read"
+    share = Fraction(one.cache_read, one.prompt_tokens)
+    return f"{float(100 * share):.1f}% read" if share >= _LEAST_SHARE else "under 0.1% read"
+
+
+def _worth(one: Recommendation) -> str:
     if one.saving_per_day_nano is None:
-        return f"How much it would save is not known: there is no price for {one.model}."
-    least, most = one.saving_per_day_nano
-    upper = (
-        f"At most {usd(most)} USD a day are saved: if all {pattern.calls:,} calls share as much as the shortest has "
-        f"({pattern.shortest:,} tokens), and {pattern.writes:,} of them write it, one after each gap of more than five "
-        "minutes."
-    )
-    if not least:
-        return f"{upper} Nothing is saved if they share nothing: token counts do not tell."
-    lower = f"{usd(least)} USD if they share half of that"
-    return f"{upper} It is {lower}, which prompts of such similar length (up to {pattern.longest:,}) make likely."
+        return f"What that is worth is not known: there is no price for {one.model}."
+    return f"Worth {saving_text(one)} USD a day."
 
 
-def _minimum(one: Recommendation) -> str:
-    if one.pattern.minimum is None:
-        return f"From which length on {one.model} caches is not known."
-    return f"{one.model} caches from {one.pattern.minimum:,} tokens on."
+def _place(one: Recommendation) -> str:
+    changing = ", ahead of what changes" if one.reason is Reason.UNREAD_WRITES else ""
+    minimum = one.pattern.minimum
+    least = ": its shortest cacheable prompt is not known" if minimum is None else f" caches from {minimum:,} tokens"
+    return f"Put {SNIPPET} on the last block that all calls share{changing} ({one.model}{least})."
+
+
+def _calls(count: int) -> str:
+    return "1 call" if count == 1 else f"{count:,} calls"
 
 
 def _a_day(count: int, days: Fraction) -> float:
     return round(float(count / days), 1)
-
-
-def _cents(nano: int) -> str:
-    """Dollars to the cent, rounded down: a saving is never made larger by its writing."""
-    return f"{nano // 10**9}.{nano // 10**7 % 100:02d}"

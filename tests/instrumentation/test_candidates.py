@@ -1,0 +1,253 @@
+"""Candidates: what each model that could serve a call would cost it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from tests.instrumentation.pricing import BODY, BOOK, EXPECTED, LEAST, NOON, WORST
+
+from bursar.instrumentation.candidates import MEMORY, Candidates, Estimates, weigh
+from bursar.instrumentation.guard import Errand
+from bursar.instrumentation.rules import Rules
+from bursar.policies.engine import Candidate
+from bursar.policies.plan import Misfit
+from bursar.policies.policy import Mode, Policy, Route
+from bursar.policies.pricefile import parse_book, shipped_book
+
+POLICY = Policy(1, Mode.ENFORCE, ladder=("big", "mid", "small"), routes=(Route("short", ladder=("big", "small")),))
+
+
+def weighed(
+    policy: Policy | None = POLICY,
+    *,
+    estimates: Estimates | None = None,
+    route: str = "desk",
+    settled: str | None = None,
+    at_ns: int = NOON,
+    rules: Rules | None = None,
+    region: str | None = None,
+    **changes: Any,
+) -> Candidates:
+    errand = Errand("h-1", route, {"tenant": "acme"}, {**BODY, **changes}, at_ns, region, settled)
+    return weigh(errand, rules or Rules(BOOK, policy, heard=True), estimates or Estimates())
+
+
+def models(found: Candidates) -> list[str]:
+    return [candidate.model for candidate in found.facts.candidates]
+
+
+def test_the_model_asked_for_comes_first_and_the_rungs_below_it_follow() -> None:
+    """Each with its bound, the least it can do with, and what it will likely cost."""
+    found = weighed()
+    assert found.facts.candidates == tuple(
+        Candidate(model, WORST[model], LEAST[model], EXPECTED[model]) for model in ("big", "mid", "small")
+    )
+    assert (found.facts.route, found.facts.labels, found.facts.unbounded) == ("desk", {"tenant": "acme"}, ())
+    assert found.rates.keys() == {"big", "mid", "small"}
+    assert found.size.input_bound == 1_000
+
+
+@pytest.mark.parametrize(
+    ("route", "model", "expected"),
+    [
+        ("desk", "big", ["big", "mid", "small"]),
+        ("desk", "mid", ["mid", "small"]),
+        ("desk", "small", ["small"]),
+        ("desk", "other", ["other"]),
+        ("short", "big", ["big", "small"]),
+        ("short", "mid", ["mid"]),
+    ],
+)
+def test_only_rungs_below_are_candidates(route: str, model: str, expected: list[str]) -> None:
+    """Of the route's own ladder where it has one; a model that is on none has no rungs."""
+    assert models(weighed(route=route, model=model)) == expected
+
+
+def test_without_a_policy_there_is_the_model_alone() -> None:
+    """Nobody said what a rung would be."""
+    assert models(weighed(None)) == ["big"]
+
+
+def test_a_rung_is_known_under_each_of_its_names() -> None:
+    """An alias or a dated id is the rung it names."""
+    policy = Policy(1, Mode.ENFORCE, ladder=("claude-opus-4-5", "claude-haiku-4-5"))
+    rules = Rules(shipped_book(), policy, heard=True)
+    found = weighed(rules=rules, model="claude-opus-4-5-20251101")
+    assert models(found) == ["claude-opus-4-5-20251101", "claude-haiku-4-5"]
+
+
+def test_a_retry_keeps_the_plan_of_its_call() -> None:
+    """The model it was moved to is the one that is priced, and there is no other."""
+    found = weighed(settled="mid")
+    assert found.facts.candidates == (Candidate("mid", WORST["mid"], LEAST["mid"], EXPECTED["mid"]),)
+
+
+def test_a_rung_that_does_not_fit_says_why() -> None:
+    """It is priced all the same, so that the decision can show it."""
+    found = weighed(max_tokens=20_000)
+    assert [candidate.misfit for candidate in found.facts.candidates] == [None, None, Misfit.MAX_TOKENS]
+    assert [candidate.misfit for candidate in weighed(speed="fast").facts.candidates] == [
+        None,
+        Misfit.SPEED,
+        Misfit.SPEED,
+    ]
+
+
+RETIRING = """
+[[model]]
+id = "gone"
+retirement = 2026-11-22
+input = 1
+cache_read = 1
+cache_write_5m = 1
+cache_write_1h = 1
+output = 1
+"""
+
+
+@pytest.mark.parametrize(("at_ns", "misfit"), [(NOON - 86_400 * 10**9, None), (NOON, Misfit.RETIRED)])
+def test_a_rung_is_gone_from_the_day_of_its_retirement(at_ns: int, misfit: Misfit | None) -> None:
+    """In UTC."""
+    rules = Rules(BOOK.extended(parse_book(RETIRING, source="r")), Policy(1, Mode.ENFORCE, ladder=("big", "gone")))
+    assert weighed(rules=rules, at_ns=at_ns).facts.candidates[1].misfit is misfit
+
+
+def test_a_rung_without_a_price_is_no_candidate_for_money() -> None:
+    """Its misfit says so, and it is never held at anything."""
+    policy = Policy(1, Mode.ENFORCE, ladder=("big", "nobody"))
+    assert weighed(policy).facts.candidates[1] == Candidate("nobody", None, 0, 0, Misfit.NO_PRICE)
+
+
+@pytest.mark.parametrize(
+    ("ladder", "unknown_price", "worst"),
+    [
+        (("mid", "small"), "dearest", WORST["mid"]),
+        (("small", "mid"), "dearest", WORST["mid"]),
+        (("small",), "dearest", WORST["small"]),
+        ((), "dearest", WORST["big"]),
+        (("nobody",), "dearest", WORST["big"]),
+        (("mid", "small"), "refuse", None),
+    ],
+)
+def test_a_model_without_a_price_is_held_at_the_dearest(
+    ladder: tuple[str, ...], unknown_price: Any, worst: int | None
+) -> None:
+    """Of its ladder; of all there are, where no rung has a price; or at nothing, to be refused."""
+    policy = Policy(1, Mode.ENFORCE, ladder=ladder, unknown_price=unknown_price)
+    (asked, *_) = weighed(policy, model="other").facts.candidates
+    assert (asked.worst, asked.misfit) == (worst, None)
+
+
+def test_without_a_policy_an_unknown_price_is_unknown() -> None:
+    """Nobody is going to hold it to anything."""
+    assert weighed(None, model="other").facts.asked == Candidate("other", None, 0, 0)
+
+
+def test_the_least_is_what_the_route_needs() -> None:
+    """Its longest usual answer, its thinking and a page on top; never more than was asked for."""
+    estimates = Estimates()
+    for _ in range(59):
+        estimates.learn("desk", "big", 4_096)
+    big, mid, _ = weighed(estimates=estimates).facts.candidates
+    assert (big.least, mid.least) == (1_000 * 4_000 + 4_096 * 20_000, LEAST["mid"])
+    thinking = {"type": "enabled", "budget_tokens": 2_000}
+    assert weighed(thinking=thinking).facts.asked.least == 1_000 * 4_000 + 3_024 * 20_000
+    assert (
+        weighed(max_tokens=50).facts.asked.least
+        == weighed(max_tokens=50).facts.asked.worst
+        == 1_000 * 4_000 + 50 * 20_000
+    )
+    for odd in ("adaptive", {"type": "adaptive"}, {"budget_tokens": "many"}):
+        assert weighed(thinking=odd).facts.asked.least == LEAST["big"]
+
+
+def test_the_expectation_is_what_the_route_s_answers_were_like() -> None:
+    """The 95th percentile of 512 tokens in place of a page."""
+    estimates = Estimates()
+    for _ in range(59):
+        estimates.learn("desk", "big", 512)
+    big, mid, _ = weighed(estimates=estimates).facts.candidates
+    assert (big.expected, mid.expected) == (439 * 4_000 + 512 * 20_000, EXPECTED["mid"])
+    assert weighed(estimates=estimates, route="other").facts.asked.expected == EXPECTED["big"]
+
+
+def test_a_conversation_is_warm_where_it_is_and_cold_elsewhere() -> None:
+    """Reading on big costs 0.2 a token, writing on mid 2.5: the move is priced with both."""
+    block = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
+    turns = [{"role": "user", "content": [block]}, {"role": "assistant", "content": "y"}]
+    found = weighed(messages=turns)
+    start = weighed(messages=turns[:1])
+    big, mid, _ = found.facts.candidates
+    tokens = (big.expected - 1_024 * 20_000) // 200
+    assert tokens > 100
+    assert mid.expected == tokens * 2_500 + 1_024 * 10_000
+    first = (start.facts.asked.expected - 1_024 * 20_000) // 5_000
+    assert 50 < first < tokens
+
+
+def test_what_is_unbounded_is_named() -> None:
+    """For every candidate alike."""
+    found = weighed(tools=[{"type": "web_search_20260209", "name": "web_search"}])
+    assert found.facts.unbounded == ("web_search_20260209",)
+
+
+def test_terms_of_the_request_are_in_its_price() -> None:
+    """Fast speed doubles Opus 5.5 until its end; the region of a cloud costs a tenth more."""
+    rules = Rules(shipped_book(), None)
+    plain = weighed(rules=rules, model="claude-opus-5-5").rates["claude-opus-5-5"]
+    fast = weighed(rules=rules, model="claude-opus-5-5", speed="fast").rates["claude-opus-5-5"]
+    place = weighed(rules=rules, model="claude-opus-5-5", inference_geo="us").rates["claude-opus-5-5"]
+    region = weighed(rules=rules, model="claude-opus-5-5", region="us-east5").rates["claude-opus-5-5"]
+    assert fast.output > plain.output
+    assert place.output * 10 == region.output * 10 == plain.output * 11
+
+
+def test_a_request_without_a_model_is_weighed_too() -> None:
+    """The API will refuse it in its own words."""
+    assert weighed(None, model=None).facts.asked == Candidate("", None, 0, 0)
+
+
+def test_estimates_know_a_model_under_each_of_its_names() -> None:
+    """A response names the snapshot, a request the alias."""
+    estimates = Estimates()
+    for _ in range(59):
+        estimates.learn("desk", "claude-sonnet-4-5-20250929", 128)
+    for name in ("claude-sonnet-4-5", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5@20250929"):
+        assert estimates.output("desk", name, 0.95) == 128
+    assert estimates.output("desk", "claude-sonnet-4-6", 0.95) is None
+    assert estimates.output("other", "claude-sonnet-4-5", 0.95) is None
+
+
+def test_estimates_are_bounded() -> None:
+    """The oldest route goes; 512 are known."""
+    estimates = Estimates()
+    for number in range(MEMORY + 1):
+        for _ in range(59):
+            estimates.learn(f"route-{number}", "big", 128)
+    assert MEMORY == 512
+    assert estimates.output("route-0", "big", 0.5) is None
+    assert estimates.output("route-1", "big", 0.5) == 128
+
+
+def test_estimates_may_be_learnt_and_asked_by_many_threads() -> None:
+    """Nobody is told of a change in mid-reading."""
+    estimates = Estimates()
+    errors: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(300):
+                estimates.learn("desk", "big", 1 + (turn * 37 + number) % 5_000)
+                estimates.output("desk", "big", 0.95)
+        except RuntimeError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert estimates.output("desk", "big", 0.5) is not None

@@ -1,0 +1,719 @@
+"""Guard: whether a call may leave, as what, and with whose money."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.instrumentation.pricing import BODY, BOOK, EXPECTED, LEAST, NOON, WORST
+
+from bursar.instrumentation.guard import FRESH_SECONDS, POLL_SECONDS, VIEWS, Admission, Errand, Guard
+from bursar.instrumentation.leases import Hold, Leases
+from bursar.instrumentation.link import Unreachable
+from bursar.instrumentation.rules import Rules
+from bursar.instrumentation.sync import Ask
+from bursar.policies.engine import Action, Reason
+from bursar.policies.errors import BudgetExceeded, RefusalReason
+from bursar.policies.policyfile import parse_policy
+from bursar.policies.protocol import Answer, BalanceView, Need, Verdict
+
+LIMIT = 10**9
+DAY = "day|2026-11-22T00:00:00Z|"
+BIG, MID = WORST["big"], WORST["mid"]
+
+
+def policy(*budgets: str, mode: str = "enforce", top: str = "") -> str:
+    return f'version = 1\nmode = "{mode}"\nladder = ["big", "mid", "small"]\n{top}\n' + "\n".join(budgets)
+
+
+def budget(name: str = "day", *lines: str, at: str = '"100%" = "block"') -> str:
+    """A budget of a dollar a day."""
+    head = f'[[budget]]\nname = "{name}"\nlimit = "1 USD"\nevery = "day"\n'
+    return head + "\n".join(lines) + f"\n[budget.at]\n{at}\n"
+
+
+HARD = budget(at='"80%" = "downgrade"\n"100%" = "block"')
+SOFT = budget(at='"80%" = "downgrade"')
+
+Scripted = Callable[[Ask], Answer | None]
+
+
+class Scene:
+    """A guard with an agent that answers by script, on a clock that only sleeping moves."""
+
+    def __init__(self, text: str | None = None, *, carried: bool = True, **options: Any) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+        self.asked: list[Ask] = []
+        self.script: list[Scripted] = []
+        self.released: list[str] = []
+        self.leases = Leases()
+        self.rules = self.ruled(text)
+        self.guard = Guard(
+            self.leases,
+            lambda: self.rules,
+            self if carried else None,
+            on_release=self.released.append,
+            clock=lambda: self.now,
+            sleep=self.sleep,
+            sleep_async=self.sleep_async,
+            **{"enforce": True, "without_rules": "open", **options},
+        )
+
+    @staticmethod
+    def ruled(text: str | None) -> Rules:
+        return Rules(BOOK) if text is None else Rules(BOOK, parse_policy(text, file="p.toml"), heard=True)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    async def sleep_async(self, seconds: float) -> None:
+        self.sleep(seconds)
+
+    def ask(self, ask: Ask) -> Answer | None:
+        self.asked.append(ask)
+        assert self.script, "nothing more was to be asked"
+        return (self.script.pop(0) if len(self.script) > 1 else self.script[0])(ask)
+
+    def needs(self) -> list[Need | None]:
+        return [ask.need for ask in self.asked]
+
+    def view(self, key: str = DAY, **figures: int) -> None:
+        """Let the guard see a balance now."""
+        self.guard.see(
+            [BalanceView(key, **{"limit": LIMIT, "ceiling": LIMIT, "spent": 0, "expected": 0, "lent": 0, **figures})]
+        )
+
+    # What the agent may answer. A grant is held by whoever brings it, as `Sync` does.
+
+    def grants(self, amount: int | None = None, *, held: bool = True, **figures: int) -> Scripted:
+        def answer(ask: Ask) -> Answer:
+            assert ask.need is not None
+            lent = ask.need.most if amount is None else amount
+            for key in ask.need.balances:
+                self.view(key, **figures)
+            granted = {key: self.leases.granted().get(key, 0) + lent for key in ask.need.balances}
+            holds = {ask.need.attempt_id: Hold(ask.need.balances, lent)} if held else {}
+            self.leases.merge(granted, holds)
+            return Answer(ask.need.attempt_id, Verdict.GRANTED, lent)
+
+        return answer
+
+    def says(self, verdict: Verdict, reason: str, balance: str = DAY, **figures: int) -> Scripted:
+        def answer(ask: Ask) -> Answer:
+            assert ask.need is not None
+            self.view(balance, **figures)
+            return Answer(ask.need.attempt_id, verdict, 0, reason, balance)
+
+        return answer
+
+    def shows(self, **figures: int) -> Scripted:
+        def answer(ask: Ask) -> None:
+            for key in ask.views:
+                self.view(key, **figures)
+
+        return answer
+
+    def admit(self, attempt: str = "h-1", **changes: Any) -> Admission:
+        return self.guard.admit(errand(attempt, **changes))
+
+
+def errand(attempt: str = "h-1", *, at_ns: int = NOON, settled: str | None = None, **changes: Any) -> Errand:
+    return Errand(attempt, "desk", {"tenant": "acme"}, {**BODY, **changes}, at_ns, None, settled)
+
+
+def away(ask: Ask) -> Answer | None:
+    raise Unreachable("away")
+
+
+def overtaken(ask: Ask) -> Answer | None:
+    return None
+
+
+WAIT, REFUSED = Verdict.WAIT, Verdict.REFUSED
+SEARCH = [{"type": "web_search_20260209", "name": "web_search"}]
+
+
+# Without rules
+
+
+@pytest.mark.parametrize("scene", [Scene(carried=False), Scene(policy(HARD), carried=False), Scene(policy())])
+def test_without_an_agent_or_a_budget_a_call_leaves_as_it_is(scene: Scene) -> None:
+    """Nothing is asked; its bound is known all the same, for what a crash may leave."""
+    admission = scene.admit()
+    assert (admission.changes, admission.leased, scene.asked) == ({}, (), [])
+    assert (admission.bound_nano, admission.expected_nano) == (BIG, EXPECTED["big"])
+
+
+def test_an_agent_without_a_policy_judges_nothing() -> None:
+    """Heard, but with nothing to say."""
+    scene = Scene()
+    scene.rules = Rules(BOOK, None, heard=True)
+    assert scene.admit() == Admission(bound_nano=BIG, expected_nano=EXPECTED["big"])
+    assert scene.asked == []
+
+
+def test_an_unjudged_call_that_nothing_bounds_has_no_bound() -> None:
+    """A false one would be booked after a crash."""
+    assert Scene(carried=False).admit(tools=SEARCH).bound_nano is None
+    assert Scene(carried=False).admit(model="nobody").bound_nano is None
+
+
+@pytest.mark.parametrize(
+    ("without_rules", "enforce", "leaves"),
+    [("open", True, True), ("open", False, True), ("closed", False, True), ("closed", True, False)],
+)
+def test_while_no_agent_was_ever_heard_of_the_environment_decides(
+    without_rules: str, enforce: bool, leaves: bool
+) -> None:
+    """`BURSAR_ON_UNREACHABLE`; observing refuses nobody."""
+    scene = Scene(without_rules=without_rules, enforce=enforce)
+    if leaves:
+        assert scene.admit().balances is None
+        return
+    with pytest.raises(BudgetExceeded) as caught:
+        scene.admit()
+    assert (caught.value.reason, caught.value.budget) == (RefusalReason.UNREACHABLE, "")
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_a_new_guard_greets_its_agent() -> None:
+    """Asking for nothing but its rules; an agent that is away is no error."""
+    scene = Scene()
+    scene.script = [overtaken, away]
+    assert scene.guard.is_new
+    scene.guard.greet()
+    asyncio.run(scene.guard.greet_async())
+    assert [(ask.need, ask.views) for ask in scene.asked] == [(None, ()), (None, ())]
+    scene.rules = Rules(BOOK, None, heard=True)
+    assert not scene.guard.is_new
+    assert not Scene(carried=False).guard.is_new
+
+
+# Soft budgets
+
+
+@pytest.mark.parametrize(("spent", "model"), [(799_999_999, None), (800_000_000, "mid")])
+def test_a_soft_budget_takes_its_steps_and_asks_no_money(spent: int, model: str | None) -> None:
+    """It is shown its balance before it judges."""
+    scene = Scene(policy(SOFT))
+    scene.script = [scene.shows(spent=spent)]
+    admission = scene.admit()
+    assert [(ask.need, ask.views) for ask in scene.asked] == [(None, (DAY,))]
+    assert admission.changes == ({} if model is None else {"model": model})
+    assert (admission.balances, admission.leased) == ((DAY,), ())
+    assert admission.bound_nano == (BIG if model is None else MID)
+
+
+def test_a_balance_is_judged_by_for_a_second() -> None:
+    """Then it is asked for again."""
+    scene = Scene(policy(SOFT))
+    scene.view(spent=900_000_000)
+    scene.now += FRESH_SECONDS
+    assert scene.admit().changes == {"model": "mid"}
+    assert scene.asked == []
+    scene.now += 0.001
+    scene.script = [scene.shows(spent=0)]
+    assert scene.admit().changes == {}
+    assert len(scene.asked) == 1
+
+
+def test_a_soft_budget_goes_by_what_it_saw_while_the_agent_is_away() -> None:
+    """Old figures are better than none; without any the call leaves."""
+    scene = Scene(policy(SOFT))
+    scene.script = [away]
+    assert scene.admit().changes == {}
+    scene.view(spent=900_000_000)
+    scene.now += 60
+    assert scene.admit().changes == {"model": "mid"}
+
+
+# Money from the lease
+
+
+def test_a_call_inside_the_lease_asks_nobody() -> None:
+    """Its bound is held; to the last nano-dollar."""
+    scene = Scene(policy(HARD))
+    scene.view()
+    scene.leases.merge({DAY: BIG})
+    admission = scene.admit()
+    assert scene.asked == []
+    assert (admission.leased, admission.bound_nano, admission.changes) == ((DAY,), BIG, {})
+    assert (scene.leases.free(DAY), scene.leases.held("h-1")) == (0, True)
+
+
+def test_a_lease_of_one_nano_dollar_less_does_not_do() -> None:
+    """The agent is asked for all of it."""
+    scene = Scene(policy(HARD))
+    scene.view()
+    scene.leases.merge({DAY: BIG - 1})
+    scene.script = [scene.grants()]
+    scene.admit()
+    assert scene.needs() == [Need("h-1", (DAY,), BIG, LEAST["big"], EXPECTED["big"])]
+
+
+def test_stale_figures_are_not_judged_by_however_full_the_lease() -> None:
+    """A step may have been reached meanwhile."""
+    scene = Scene(policy(HARD))
+    scene.view()
+    scene.leases.merge({DAY: 10 * BIG})
+    scene.now += FRESH_SECONDS + 0.001
+    scene.script = [scene.grants(spent=900_000_000)]
+    assert scene.admit().changes == {"model": "mid"}
+    assert len(scene.asked) == 1
+
+
+# Money from the agent
+
+
+def test_a_grant_in_full_changes_nothing() -> None:
+    """The call leaves as it was asked for, with its bound held."""
+    scene = Scene(policy(HARD))
+    scene.script = [scene.grants()]
+    admission = scene.admit()
+    assert scene.asked[0].views == (DAY,)
+    assert (admission.changes, admission.leased, admission.bound_nano) == ({}, (DAY,), BIG)
+    assert admission.decision is not None
+    assert admission.decision.verdict.reason is Reason.WITHIN
+    assert scene.released == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "max_tokens"),
+    [(BIG - 1, 9_999), (104_000_000, 5_000), (104_019_999, 5_000), (LEAST["big"], 1_024)],
+)
+def test_a_smaller_grant_trims_the_answer_to_what_it_pays(amount: int, max_tokens: int) -> None:
+    """4,000,000 for the input, 20,000 a token of output; what was granted is the bound."""
+    scene = Scene(policy(HARD))
+    scene.script = [scene.grants(amount)]
+    admission = scene.admit()
+    assert admission.changes == {"max_tokens": max_tokens}
+    assert admission.bound_nano == amount
+
+
+def test_a_reserve_is_not_spent_on_output() -> None:
+    """Half a dollar is held for what a search may bring, on top of the bound."""
+    scene = Scene(policy(budget()))
+    scene.script = [lambda ask: scene.grants(ask.need.least if ask.need else 0)(ask)]
+    admission = scene.admit(tools=SEARCH)
+    (need,) = scene.needs()
+    assert need is not None
+    assert need.most - need.least == (10_000 - 1_024) * 20_000
+    assert need.least - 1_024 * 20_000 > 500_000_000
+    assert admission.changes == {"max_tokens": 1_024}
+    assert admission.bound_nano == need.least
+
+
+def test_who_may_not_be_trimmed_asks_for_all_or_nothing() -> None:
+    """`fit = "asked"`."""
+    scene = Scene(policy(budget("day", 'fit = "asked"')))
+    scene.script = [scene.grants()]
+    scene.admit()
+    assert scene.needs() == [Need("h-1", (DAY,), BIG, BIG, EXPECTED["big"])]
+
+
+def test_all_hard_budgets_lend_together() -> None:
+    """One need names them; a soft one is counted against and lends nothing."""
+    scene = Scene(policy(budget(), budget("per", 'per = ["tenant"]'), budget("soft", at='"50%" = "alert log"')))
+    per, soft = "per|2026-11-22T00:00:00Z|tenant=acme", "soft|2026-11-22T00:00:00Z|"
+    scene.script = [scene.grants()]
+    admission = scene.admit()
+    assert scene.needs() == [Need("h-1", (DAY, per), BIG, LEAST["big"], EXPECTED["big"])]
+    assert scene.asked[0].views == (DAY, per, soft)
+    assert (admission.leased, admission.balances) == ((DAY, per), (DAY, per, soft))
+    assert (scene.leases.free(DAY), scene.leases.free(per)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("at_ns", "day"), [(NOON + 43_200 * 10**9 - 1, "2026-11-22"), (NOON + 43_200 * 10**9, "2026-11-23")]
+)
+def test_a_call_counts_in_the_window_it_was_made_in(at_ns: int, day: str) -> None:
+    """To the nanosecond before midnight."""
+    scene = Scene(policy(budget()))
+    scene.script = [scene.grants()]
+    assert scene.admit(at_ns=at_ns).balances == (f"day|{day}T00:00:00Z|",)
+
+
+# Waiting
+
+
+def test_a_call_waits_for_money_in_flight() -> None:
+    """Asking again every 20 ms, for the same."""
+    scene = Scene(policy(HARD))
+    scene.script = [scene.says(WAIT, "held"), scene.says(WAIT, "held"), overtaken, scene.grants()]
+    assert scene.admit().bound_nano == BIG
+    assert scene.slept == [POLL_SECONDS] * 3
+    assert scene.needs() == [Need("h-1", (DAY,), BIG, LEAST["big"], EXPECTED["big"])] * 4
+
+
+def test_a_grant_that_came_too_late_is_asked_for_again() -> None:
+    """An answer alone is no money: only what is held is."""
+    scene = Scene(policy(HARD))
+    scene.script = [scene.grants(held=False), scene.grants()]
+    assert scene.admit().leased == (DAY,)
+    assert len(scene.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("patience", "sleeps"), [(["2s"], 100), (["50ms"], 3), (["0s"], 0), (["2s", "50ms"], 3), (["50ms", "2s"], 3)]
+)
+def test_patience_ends_and_the_call_is_refused(patience: list[str], sleeps: int) -> None:
+    """The shortest of all hard budgets; the error says when to try again."""
+    names = ["day", "other"][: len(patience)]
+    scene = Scene(policy(*(budget(name, f'patience = "{text}"') for name, text in zip(names, patience, strict=True))))
+    scene.script = [scene.says(WAIT, "held", lent=LIMIT)]
+    with pytest.raises(BudgetExceeded) as caught:
+        scene.admit()
+    error = caught.value
+    assert (error.reason, error.balance, error.retry_after, error.held_nano) == (RefusalReason.HELD, DAY, 2.0, LIMIT)
+    assert len(scene.slept) in (sleeps, sleeps + 1)  # a hundred times 0.02 is not quite two
+    assert len(scene.asked) == len(scene.slept) + 1
+    assert scene.released == []
+
+
+def test_an_answer_that_never_comes_is_money_held() -> None:
+    """Somebody's later message overtakes ours each time."""
+    scene = Scene(policy(budget("day", 'patience = "0s"')))
+    scene.script = [overtaken]
+    with pytest.raises(BudgetExceeded) as caught:
+        scene.admit()
+    assert (caught.value.reason, caught.value.balance) == (RefusalReason.HELD, DAY)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("spent", RefusalReason.SPENT),
+        ("lent", RefusalReason.LENT),
+        ("unbounded", RefusalReason.UNBOUNDED),
+        ("", RefusalReason.SPENT),
+        ("a later word", RefusalReason.SPENT),
+        ("within", RefusalReason.SPENT),
+    ],
+)
+def test_a_balance_that_is_spent_refuses(word: str, reason: RefusalReason) -> None:
+    """At once, with the figures that came with the answer; a reason of a later agent is not an error."""
+    scene = Scene(policy(budget(), budget("other")))
+    other = "other|2026-11-22T00:00:00Z|"
+    scene.script = [scene.says(REFUSED, word, other, spent=LIMIT)]
+    with pytest.raises(BudgetExceeded) as caught:
+        scene.admit()
+    error = caught.value
+    assert (error.reason, error.budget, error.balance, error.spent_nano) == (reason, "other", other, LIMIT)
+    assert (error.decision_id, error.route, error.model) == ("h-1", "desk", "big")
+    assert (error.retry_after, scene.slept, len(scene.asked)) == (None, [], 1)
+    assert error.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("lines", "top", "changes", "reason"),
+    [
+        (['unbounded = "refuse"'], "", {"tools": SEARCH}, RefusalReason.UNBOUNDED),
+        ([], 'unknown_price = "refuse"', {"model": "nobody"}, RefusalReason.UNKNOWN_PRICE),
+    ],
+)
+def test_what_no_money_can_lift_is_refused_without_asking(
+    lines: list[str], top: str, changes: dict[str, Any], reason: RefusalReason
+) -> None:
+    """The policy alone says no."""
+    scene = Scene(policy(budget("day", *lines), top=top))
+    with pytest.raises(BudgetExceeded) as caught:
+        scene.admit(**changes)
+    assert (caught.value.reason, caught.value.budget, scene.asked) == (reason, "day", [])
+
+
+# The agent is away
+
+
+@pytest.mark.parametrize(
+    ("top", "choices", "refusing"),
+    [
+        ("open", [None], None),
+        ("closed", [None], "b0"),
+        ("limited 1 USD", [None], "b0"),
+        ("closed", ["open"], None),
+        ("open", ["closed"], "b0"),
+        ("open", [None, None], None),
+        ("open", ["open", "closed"], "b1"),
+        ("closed", ["open", None], "b1"),
+    ],
+)
+def test_while_the_agent_is_away_each_budget_says_what_happens(
+    top: str, choices: list[str | None], refusing: str | None
+) -> None:
+    """Its own word before the policy's; one that is not open refuses, and is named. `limited` is closed here."""
+    lines = [[] if choice is None else [f'on_unreachable = "{choice}"'] for choice in choices]
+    budgets = [budget(f"b{number}", *line) for number, line in enumerate(lines)]
+    scene = Scene(policy(*budgets, top=f'on_unreachable = "{top}"'))
+    scene.script = [away]
+    if refusing is None:
+        admission = scene.admit()
+        assert (admission.leased, admission.bound_nano, admission.changes) == ((), BIG, {})
+        assert len(admission.balances or ()) == len(choices)
+    else:
+        with pytest.raises(BudgetExceeded) as caught:
+            scene.admit()
+        assert (caught.value.reason, caught.value.budget) == (RefusalReason.UNREACHABLE, refusing)
+    assert (len(scene.asked), scene.slept) == (1, [])
+
+
+def test_a_soft_budget_that_is_closed_refuses_nobody() -> None:
+    """It never does."""
+    scene = Scene(policy(budget("day", 'on_unreachable = "closed"', at='"80%" = "downgrade"')))
+    scene.script = [away]
+    assert scene.admit().leased == ()
+
+
+def test_an_agent_that_goes_away_while_a_call_waits_is_away() -> None:
+    """The wait is over."""
+    scene = Scene(policy(HARD, top='on_unreachable = "closed"'))
+    scene.script = [scene.says(WAIT, "held"), away]
+    with pytest.raises(BudgetExceeded) as caught:
+        scene.admit()
+    assert caught.value.reason is RefusalReason.UNREACHABLE
+
+
+# Plans that change
+
+
+def test_fresher_figures_change_the_plan_and_the_first_grant_is_not_leaked() -> None:
+    """The answer shows that a step is reached: the call moves down, and holds the smaller bound alone."""
+    scene = Scene(policy(HARD))
+    scene.script = [scene.grants(spent=850_000_000)]
+    admission = scene.admit()
+    assert admission.changes == {"model": "mid"}
+    assert (admission.leased, admission.bound_nano, admission.expected_nano) == ((DAY,), MID, EXPECTED["mid"])
+    assert admission.decision is not None
+    assert (admission.decision.verdict.action, admission.decision.verdict.step) == (Action.DOWNGRADE, "80%")
+    assert scene.leases.free(DAY) == BIG - MID
+    assert len(scene.asked) == 1
+
+
+def test_a_trimmed_grant_for_another_plan_is_asked_for_anew() -> None:
+    """What was granted for big is too little for all of mid: the agent is asked once more, for mid."""
+    scene = Scene(policy(HARD))
+    scene.script = [scene.grants(LEAST["big"], spent=850_000_000), scene.grants(LEAST["mid"], spent=850_000_000)]
+    admission = scene.admit()
+    assert scene.needs()[1] == Need("h-1", (DAY,), MID, LEAST["mid"], EXPECTED["mid"])
+    assert admission.changes == {"model": "mid", "max_tokens": 1_024}
+    assert admission.bound_nano == LEAST["mid"]
+    assert scene.leases.free(DAY) == LEAST["big"]
+
+
+def test_a_plan_that_keeps_changing_ends_with_money_held() -> None:
+    """After four rounds the last one stands; never does a call leave a hard budget without its money."""
+    scene = Scene(policy(HARD))
+
+    def flips(ask: Ask) -> Answer | None:
+        answer = scene.grants(spent=850_000_000 * (len(scene.asked) % 2))(ask)
+        scene.now += FRESH_SECONDS / 2
+        return answer
+
+    def stale(ask: Ask) -> Answer | None:
+        answer = flips(ask)
+        scene.leases.give_back()  # what the first plan held is not there for the next
+        return answer
+
+    scene.script = [stale]
+    original = scene.leases.release
+
+    def released_and_gone(attempt_id: str) -> None:
+        original(attempt_id)
+        scene.leases.give_back()
+
+    scene.leases.release = released_and_gone  # type: ignore[method-assign]
+    admission = scene.admit()
+    assert len(scene.asked) == 4
+    assert admission.leased == (DAY,)
+    assert scene.leases.held("h-1")
+
+
+def test_new_rules_are_judged_by_from_the_start() -> None:
+    """They came with the answer: the old plan's money is given up, and the new budget asked."""
+    scene = Scene(policy(HARD))
+    renamed = "other|2026-11-22T00:00:00Z|"
+
+    def changes(ask: Ask) -> Answer | None:
+        scene.rules = scene.ruled(policy(budget("other")))
+        return scene.grants()(ask)
+
+    scene.script = [changes, scene.grants()]
+    admission = scene.admit()
+    assert (admission.balances, admission.leased) == ((renamed,), (renamed,))
+    assert (scene.leases.free(DAY), scene.leases.free(renamed)) == (BIG, 0)
+
+
+def test_a_wait_for_a_budget_that_is_gone_ends_at_once() -> None:
+    """Nobody is refused by a rule that is no longer in force."""
+    scene = Scene(policy(HARD))
+
+    def changes(ask: Ask) -> Answer | None:
+        scene.rules = scene.ruled(policy())
+        return scene.says(WAIT, "no_balance")(ask)
+
+    scene.script = [changes]
+    assert (scene.admit().balances, scene.slept) == ((), [])
+
+
+def test_rules_that_change_without_end_are_an_agent_out_of_its_mind() -> None:
+    """After four rounds the call is refused, and all money free."""
+    scene = Scene(policy(HARD))
+
+    def changes(ask: Ask) -> Answer | None:
+        scene.rules = scene.ruled(policy(HARD))
+        return scene.grants()(ask)
+
+    scene.script = [changes]
+    with pytest.raises(BudgetExceeded) as caught:
+        scene.admit()
+    assert caught.value.reason is RefusalReason.UNREACHABLE
+    assert len(scene.asked) == 4
+    assert not scene.leases.held("h-1")
+
+
+def test_a_refusal_after_a_grant_tells_the_agent() -> None:
+    """Or it would expect the call for ever; a refusal without one has nothing to tell."""
+    scene = Scene(policy(HARD))
+
+    def changes(ask: Ask) -> Answer | None:
+        scene.rules = scene.ruled(policy(budget("day", 'unbounded = "refuse"')))
+        return scene.grants()(ask)
+
+    scene.script = [changes]
+    with pytest.raises(BudgetExceeded):
+        scene.admit(tools=SEARCH)
+    assert (scene.released, scene.leases.held("h-1")) == (["h-1"], False)
+
+
+def test_a_retry_keeps_its_call_s_plan() -> None:
+    """Though the balance would allow the model asked for; it counts where the call counted, and says why it moved."""
+    scene = Scene(policy(budget("day", 'match = { model = "big" }', at='"80%" = "downgrade"\n"100%" = "block"')))
+    scene.view()
+    scene.leases.merge({DAY: BIG})
+    admission = scene.admit(settled="mid")
+    assert admission.changes == {"model": "mid"}
+    assert (admission.balances, admission.leased, admission.bound_nano) == ((DAY,), (DAY,), MID)
+    assert admission.decision is not None
+    assert (admission.decision.verdict.action, admission.decision.verdict.reason) == (Action.DOWNGRADE, Reason.STEP)
+    unmoved = scene.admit("h-2", settled="big")
+    assert unmoved.decision is not None
+    assert (unmoved.changes, unmoved.decision.verdict.action) == ({}, Action.GO)
+
+
+# Observing
+
+
+@pytest.mark.parametrize("how", ["environment", "policy", "budget"])
+def test_observing_changes_nothing_and_says_what_it_would_have_done(how: str) -> None:
+    """By `BURSAR_ENFORCE=0`, by the policy's mode, or by the budget's own."""
+    lines = ['mode = "observe"'] if how == "budget" else []
+    text = policy(
+        budget("day", *lines, at='"80%" = "downgrade"\n"100%" = "block"'),
+        mode="observe" if how == "policy" else "enforce",
+    )
+    scene = Scene(text, enforce=how != "environment")
+    scene.script = [scene.shows(spent=LIMIT)]
+    admission = scene.admit()
+    assert (admission.changes, admission.leased, admission.balances) == ({}, (), (DAY,))
+    assert admission.bound_nano == BIG
+    assert admission.decision is not None
+    assert admission.decision.observed is not None
+    assert (admission.decision.observed.action, admission.decision.observed.reason) == (Action.BLOCK, Reason.SPENT)
+    scene.now += 60
+    scene.script = [away]
+    assert scene.admit().changes == {}
+
+
+# The async twin
+
+
+def play(scene: Scene, how: str, **changes: Any) -> Admission:
+    if how == "sync":
+        return scene.admit(**changes)
+    return asyncio.run(scene.guard.admit_async(errand(**changes)))
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_both_ways_of_admitting_are_one(how: str) -> None:
+    """The same questions, waits, holds and refusals."""
+    scene = Scene(policy(HARD))
+    scene.script = [
+        scene.says(WAIT, "held"),
+        scene.grants(104_000_000, spent=850_000_000),
+        scene.grants(spent=850_000_000),
+    ]
+    admission = play(scene, how)
+    assert admission.changes == {"model": "mid"}
+    assert scene.slept == [POLL_SECONDS]
+    assert [need.most for need in scene.needs() if need is not None] == [BIG, BIG]
+    scene.now += 60
+    scene.script = [scene.says(REFUSED, "spent")]
+    with pytest.raises(BudgetExceeded) as caught:
+        play(scene, how)
+    assert caught.value.__suppress_context__
+
+
+def test_the_event_loop_runs_while_the_agent_is_asked() -> None:
+    """The answer here waits for something that only the loop can do."""
+    scene = Scene(policy(HARD))
+    done = threading.Event()
+
+    def waits(ask: Ask) -> Answer | None:
+        assert done.wait(5)
+        return scene.grants()(ask)
+
+    scene.script = [waits]
+
+    async def both() -> Admission:
+        admitting = asyncio.create_task(scene.guard.admit_async(errand()))
+        while not scene.asked:
+            await asyncio.sleep(0)
+        done.set()
+        return await admitting
+
+    assert asyncio.run(both()).bound_nano == BIG
+
+
+def test_a_task_cancelled_while_it_waits_keeps_no_money() -> None:
+    """The grant that was on its way is free again, and the agent is told."""
+    scene = Scene(policy(HARD))
+    scene.script = [scene.grants(held=False)]
+    asleep = asyncio.Event()
+
+    async def forever(seconds: float) -> None:
+        asleep.set()
+        scene.leases.hold("h-1", (DAY,), 1)
+        await asyncio.Event().wait()
+
+    scene.guard._sleep_async = forever  # pyright: ignore[reportPrivateUsage]
+
+    async def cancelled() -> None:
+        admitting = asyncio.create_task(scene.guard.admit_async(errand()))
+        await asleep.wait()
+        admitting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await admitting
+
+    asyncio.run(cancelled())
+    assert (scene.leases.held("h-1"), scene.leases.free(DAY), scene.released) == (False, BIG, ["h-1"])
+
+
+def test_balances_seen_are_forgotten_when_they_are_too_many() -> None:
+    """The stale ones first: a call that meets one asks again."""
+    scene = Scene(policy(SOFT))
+    scene.view(spent=900_000_000)
+    scene.now += FRESH_SECONDS + 1
+    for number in range(VIEWS):
+        scene.view(f"other|{number}|")
+    scene.script = [scene.shows()]
+    scene.admit()
+    assert len(scene.asked) == 1
+    assert len(scene.guard._views) == VIEWS + 1  # pyright: ignore[reportPrivateUsage]

@@ -1,0 +1,228 @@
+"""Leases: money moves between four places and never comes from nowhere."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from bursar.instrumentation.leases import Hold, Leases
+
+
+def lent(**granted: int) -> Leases:
+    leases = Leases()
+    leases.merge(granted)
+    return leases
+
+
+def test_nothing_is_free_before_a_grant() -> None:
+    """And nothing can be held; a hold of nothing always can."""
+    leases = Leases()
+    assert leases.free("a") == 0
+    assert not leases.hold("1", ("a",), 1)
+    assert leases.hold("1", ("a",), 0)
+
+
+def test_a_hold_is_made_up_to_the_last_nano_dollar() -> None:
+    """And not one beyond."""
+    leases = lent(a=100)
+    assert not leases.hold("1", ("a",), 101)
+    assert leases.hold("1", ("a",), 100)
+    assert (leases.free("a"), leases.held("1"), leases.held("2")) == (0, True, False)
+
+
+def test_all_balances_hold_or_none() -> None:
+    """The one that could is left as it was."""
+    leases = lent(a=100, b=50)
+    assert not leases.hold("1", ("a", "b"), 60)
+    assert (leases.free("a"), leases.free("b"), leases.held("1")) == (100, 50, False)
+    assert leases.hold("1", ("a", "b"), 50)
+    assert (leases.free("a"), leases.free("b")) == (50, 0)
+
+
+def test_holding_again_takes_the_place_of_the_hold_before() -> None:
+    """A plan that changed holds once, and one that no longer fits holds nothing."""
+    leases = lent(a=100)
+    assert leases.hold("1", ("a",), 60)
+    assert leases.hold("1", ("a",), 90)
+    assert leases.free("a") == 10
+    assert not leases.hold("1", ("a",), 101)
+    assert (leases.free("a"), leases.held("1")) == (100, False)
+
+
+@pytest.mark.parametrize(("cost", "free"), [(0, 100), (30, 70), (60, 40), (None, 40), (75, 25), (130, -30)])
+def test_a_settled_hold_becomes_its_charge(cost: int | None, free: int) -> None:
+    """Of 60 held: the rest is free again; an unknown cost is all of it; an overrun leaves less than nothing."""
+    leases = lent(a=100)
+    leases.hold("1", ("a",), 60)
+    leases.settle("1", cost)
+    assert (leases.free("a"), leases.held("1")) == (free, False)
+    leases.settle("1", 50)
+    assert leases.free("a") == free
+
+
+def test_an_overrun_is_made_good_by_the_agent_s_next_word() -> None:
+    """Which grants what was spent by the fact."""
+    leases = lent(a=100)
+    leases.hold("1", ("a",), 100)
+    leases.settle("1", 130)
+    assert leases.give_back() == {}
+    leases.merge({"a": 130})
+    assert leases.free("a") == 0
+
+
+def test_a_released_hold_is_free_again_once() -> None:
+    """Whatever comes after it."""
+    leases = lent(a=100)
+    leases.hold("1", ("a",), 60)
+    for _ in range(2):
+        leases.release("1")
+    leases.settle("1", 10)
+    assert leases.free("a") == 100
+
+
+def test_grants_are_merged_by_the_largest() -> None:
+    """Lost, doubled and late words change nothing."""
+    leases = lent(a=100)
+    for word in ({"a": 100}, {"a": 40}, {}, {"b": 7}):
+        leases.merge(word)
+    assert leases.granted() == {"a": 100, "b": 7}
+    leases.merge({"a": 101})
+    assert leases.free("a") == 101
+
+
+def test_a_grant_and_its_hold_are_one_step() -> None:
+    """Nothing of it is free in between, so nothing of it is given back."""
+    leases = Leases()
+    leases.merge({"a": 100, "b": 100}, {"1": Hold(("a", "b"), 100)})
+    assert leases.held("1")
+    assert leases.give_back() == {}
+    leases.merge({"a": 100}, {"2": Hold(("a",), 1)})
+    assert not leases.held("2")
+
+
+def test_what_is_free_goes_back_whole_and_is_repeated() -> None:
+    """The sum of all that ever went back, so that a lost message needs no care."""
+    leases = lent(a=100, b=20)
+    leases.hold("1", ("a",), 60)
+    assert not leases.idle()
+    assert leases.give_back() == {"a": 40, "b": 20}
+    assert leases.give_back() == {"a": 40, "b": 20}
+    assert leases.idle()
+    leases.settle("1", 10)
+    assert (leases.idle(("b",)), leases.idle(("a",))) == (True, False)
+    assert leases.give_back() == {"a": 90, "b": 20}
+    assert not leases.hold("2", ("a",), 1)
+
+
+class Conservation(RuleBasedStateMachine):
+    """Any order of grants, holds, settlements and returns, against a plain account of where each amount is."""
+
+    names = st.sampled_from(["a", "b", "c"])
+    attempts = st.integers(0, 5).map(str)
+    amounts = st.integers(0, 100)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leases = Leases()
+        self.granted: dict[str, int] = {}
+        self.returned: dict[str, int] = {}
+        self.charged: dict[str, int] = {}
+        self.holds: dict[str, tuple[tuple[str, ...], int]] = {}
+
+    def free(self, name: str) -> int:
+        held = sum(amount for balances, amount in self.holds.values() if name in balances)
+        return self.granted.get(name, 0) - self.returned.get(name, 0) - self.charged.get(name, 0) - held
+
+    @rule(name=names, amount=amounts)
+    def grant(self, name: str, amount: int) -> None:
+        self.granted[name] = self.granted.get(name, 0) + amount
+        self.leases.merge({name: self.granted[name]})
+
+    @rule(name=names, late=amounts)
+    def hear_an_old_word(self, name: str, late: int) -> None:
+        if name in self.granted:
+            self.leases.merge({name: max(self.granted[name] - late, 0)})
+
+    @rule(attempt=attempts, balances=st.sets(names, min_size=1).map(lambda names: tuple(sorted(names))), amount=amounts)
+    def hold(self, attempt: str, balances: tuple[str, ...], amount: int) -> None:
+        self.holds.pop(attempt, None)
+        fits = all(self.free(name) >= amount for name in balances)
+        assert self.leases.hold(attempt, balances, amount) is fits
+        if fits:
+            self.holds[attempt] = (balances, amount)
+
+    @rule(attempt=attempts, cost=st.none() | amounts)
+    def settle(self, attempt: str, cost: int | None) -> None:
+        self.leases.settle(attempt, cost)
+        balances, amount = self.holds.pop(attempt, ((), 0))
+        for name in balances:
+            self.charged[name] = self.charged.get(name, 0) + (amount if cost is None else cost)
+
+    @rule(attempt=attempts)
+    def release(self, attempt: str) -> None:
+        self.leases.release(attempt)
+        self.holds.pop(attempt, None)
+
+    @rule()
+    def give_back(self) -> None:
+        for name in self.granted:
+            if self.free(name) > 0:
+                self.returned[name] = self.returned.get(name, 0) + self.free(name)
+        assert self.leases.give_back() == self.returned
+
+    @invariant()
+    def every_balance_adds_up(self) -> None:
+        assert self.leases.granted() == self.granted
+        for name in ("a", "b", "c"):
+            assert self.leases.free(name) == self.free(name)
+
+
+Conservation.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestConservation = Conservation.TestCase
+
+
+def test_eight_threads_never_hold_more_than_was_lent() -> None:
+    """Money that is back at the end adds up to what was lent."""
+    leases = lent(a=1_000, b=1_500)
+    spent = [0] * 8
+    together = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        source = random.Random(number)
+        together.wait()
+        for turn in range(300):
+            attempt, amount = f"{number}-{turn}", source.randint(1, 300)
+            if leases.hold(attempt, ("a", "b"), amount):
+                assert leases.free("a") >= 0
+                cost = source.randint(0, 2) if source.random() < 0.5 else 0
+                leases.settle(attempt, cost)
+                spent[number] += cost
+
+    run_all([partial(work, number) for number in range(8)])
+    assert leases.free("a") == 1_000 - sum(spent)
+    assert leases.free("b") == 1_500 - sum(spent)
+    assert sum(spent) > 0
+
+
+def run_all(jobs: list[Callable[[], None]]) -> None:
+    errors: list[BaseException] = []
+
+    def guarded(job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:  # noqa: BLE001 - told by the thread that waits
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
