@@ -85,8 +85,8 @@ def test_an_application_killed_between_send_and_settle_leaves_an_estimate(tmp_pa
         (row,) = home.by("route", "basis")
         assert (row["route"], row["basis"]) == ("orphan", "estimate")
         # Bytes bound the input: 936 of text, 16 for the message around it, 4 + 7 for its keys' names, 4 for the role,
-        # and 64 for the frame; 2 USD per million in, 10 out: (1031 * 2000 + 1000 * 10000) nano-dollars.
-        assert row["nano_usd"] == row["estimated_nano_usd"] == 1031 * 2_000 + 1000 * 10_000
+        # 3 * 4 around keys and items, 64 for the frame; 2 USD per million in, 10 out: nano-dollars.
+        assert row["nano_usd"] == row["estimated_nano_usd"] == 1043 * 2_000 + 1000 * 10_000
         (balance,) = home.balances()
         assert balance["spent_nano"] == row["nano_usd"]
         assert balance["lent_nano"] == 0

@@ -15,11 +15,10 @@ import anyio.to_thread
 from bursar.instrumentation.candidates import Candidates, Estimates, weigh
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
-from bursar.instrumentation.refusal import refusal
+from bursar.instrumentation.refusal import Refused, reason_of, refusal, unlent
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.sync import Ask
-from bursar.policies.engine import Action, Decision, Reason, Standing, decide, refused
-from bursar.policies.errors import RefusalReason
+from bursar.policies.engine import Action, Decision, Reason, Standing, decide
 from bursar.policies.estimate import fitted_tokens
 from bursar.policies.policy import Mode, Policy
 from bursar.policies.protocol import Answer, BalanceView, Need, Verdict
@@ -33,9 +32,6 @@ VIEWS = 10_000
 """Balances remembered; beyond that the stale ones are forgotten, which costs the next call that meets one an ask."""
 ROUNDS = 4
 """How often a plan may change because fresher figures came with the answer; then the last one stands."""
-
-
-_REFUSALS = frozenset(RefusalReason)
 
 
 class Carrier(Protocol):
@@ -232,7 +228,7 @@ class Guard:
         """No money was lent: the call is refused, unless the agent is away and every budget it meets is open."""
         # The figures that came with the answer are those that the refusal is explained by.
         decision = replace(decision, standings=self._decide(errand, policy, weighed).standings)
-        outcome = _outcome(policy, decision, refused)
+        outcome = unlent(policy, decision, refused)
         if outcome.verdict.action is Action.BLOCK:
             raise refusal(outcome, errand) from None
         return self._go(errand, outcome, weighed, amount=decision.most, leased=())
@@ -259,7 +255,7 @@ class Guard:
                 if self._leases.held(errand.attempt_id):
                     return reply.amount
             elif reply is not None and reply.verdict is Verdict.REFUSED:
-                return Refused(_reason(reply.reason), reply.balance)
+                return Refused(reason_of(reply.reason), reply.balance)
             if self._rules().policy is not policy:
                 return Refused(Reason.HELD, decision.hard[0])  # whoever asked judges anew by the new rules
             if self._clock() >= until:
@@ -320,31 +316,7 @@ class Guard:
             raise refusal(None, errand) from None
 
 
-def _outcome(policy: Policy, decision: Decision, why: Refused) -> Decision:
-    """A refusal, unless the agent is away and every budget that asked for money is open."""
-    if why.reason is not Reason.UNREACHABLE:
-        return refused(decision, why.reason, why.balance)
-    for standing in decision.standings:
-        choice = standing.budget.on_unreachable or policy.on_unreachable
-        if standing.key in decision.hard and choice.kind != "open":
-            return refused(decision, Reason.UNREACHABLE, standing.key)
-    return decision
-
-
-def _reason(word: str) -> Reason:
-    """The agent's reason for a refusal; a word of a later version stands for the plainest."""
-    return Reason(word) if word in _REFUSALS else Reason.SPENT
-
-
 def _unjudged(weighed: Candidates) -> Admission:
     """Without a policy nothing is judged; the bound is journalled all the same, for what a crash may leave."""
     asked = weighed.facts.asked
     return Admission(bound_nano=None if weighed.facts.unbounded else asked.worst, expected_nano=asked.expected)
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Why no money was lent, and by which balance."""
-
-    reason: Reason
-    balance: str

@@ -1,11 +1,13 @@
-"""What the application is told when a call is refused."""
+"""What becomes of a call whose money was not lent, and what is the application told?"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bursar.policies.engine import Decision, Reason, Standing
+from bursar.policies.engine import Decision, Reason, Standing, refused
 from bursar.policies.errors import BudgetExceeded, RefusalReason
+from bursar.policies.policy import Policy
 
 if TYPE_CHECKING:
     from bursar.instrumentation.guard import Errand
@@ -24,6 +26,33 @@ _REMEDIES = {
 
 
 _WITHOUT_BOUND = (RefusalReason.UNBOUNDED, RefusalReason.UNKNOWN_PRICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why no money was lent, and by which balance."""
+
+    reason: Reason
+    balance: str
+
+
+def reason_of(word: str) -> Reason:
+    """The agent's reason for a refusal; a word of a later version stands for the plainest."""
+    return Reason(word) if word in _WORDS else Reason.SPENT
+
+
+_WORDS = frozenset(RefusalReason)
+
+
+def unlent(policy: Policy, decision: Decision, why: Refused) -> Decision:
+    """A refusal, unless the agent is away and every budget that asked for money is open."""
+    if why.reason is not Reason.UNREACHABLE:
+        return refused(decision, why.reason, why.balance)
+    for standing in decision.standings:
+        choice = standing.budget.on_unreachable or policy.on_unreachable
+        if standing.key in decision.hard and choice.kind != "open":
+            return refused(decision, Reason.UNREACHABLE, standing.key)
+    return decision
 
 
 def refusal(decision: Decision | None, errand: Errand) -> BudgetExceeded:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from opentelemetry import baggage, trace
+
 from bursar.instrumentation.quiet import tell_once
 from bursar.policies.book import PriceBook, PriceBookError
 from bursar.policies.mistakes import PolicyError
@@ -15,7 +17,6 @@ from bursar.policies.policy import Policy, find_route
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.pricefile import parse_book, shipped_book
 from bursar.policies.protocol import ProtocolError, Snapshot, snapshot_from_json
-from opentelemetry import baggage, trace
 
 SNAPSHOT_FILE = "snapshot.json"
 

@@ -1,11 +1,12 @@
-"""Who exports traces: an existing provider is left alone, and where there is none one is made if it has somewhere to go."""
+"""Who exports traces: an existing provider, or where there is none one of our own, if it has somewhere to go."""
 
 from __future__ import annotations
 
 import logging
 
-from bursar.instrumentation.config import Config
 from opentelemetry import trace
+
+from bursar.instrumentation.config import Config
 
 log = logging.getLogger("bursar")
 
@@ -48,5 +49,7 @@ def _token(config: Config) -> dict[str, str]:
     try:
         return {"authorization": f"Bearer {config.token_file.read_text().strip()}"}
     except OSError as error:
-        log.warning("bursar: the token file %s cannot be read (%s); the agent will refuse spans", config.token_file, error)
+        log.warning(
+            "bursar: the token file %s cannot be read (%s); the agent will refuse spans", config.token_file, error
+        )
         return {}
