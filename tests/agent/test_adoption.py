@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from bursar.agent import adoption, holders, reports
+from bursar.agent import adoption
 from bursar.agent.adoption import Adopted, Adoption
 from bursar.agent.bookkeeper import Bookkeeper
-from bursar.agent.holders import HolderState
-from bursar.agent.ledger import Ledger, LedgerError
+from bursar.agent.ledger import Ledger, LedgerError, holders, reports
+from bursar.agent.ledger.holders import HolderState
 from bursar.agent.rules import Rules, RulesInForce
 from bursar.agent.settings import Settings
 from bursar.policies.charge import Basis, Charge

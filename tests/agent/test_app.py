@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bursar.agent import app, outbox, reports
+from bursar.agent import app
 from bursar.agent.app import Running, run_agent, serving_agent
-from bursar.agent.ledger import Ledger, LedgerInUse
-from bursar.agent.listening import ListenError
+from bursar.agent.ledger import Ledger, LedgerInUse, outbox, reports
 from bursar.agent.rules import RulesError
+from bursar.agent.serving.listening import ListenError
 from bursar.agent.settings import Settings, SettingsError, read_settings
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.protocol import PATH, Holder, SyncRequest, to_json

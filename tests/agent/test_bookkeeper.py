@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from bursar.agent import outbox
+from bursar.agent.alerting.delivery import Delivery
+from bursar.agent.alerting.message import Message
 from bursar.agent.bookkeeper import Bookkeeper
-from bursar.agent.delivery import Delivery
-from bursar.agent.ledger import Ledger, LedgerError
-from bursar.agent.message import Message
+from bursar.agent.ledger import Ledger, LedgerError, outbox
 from bursar.agent.rules import Rules, RulesInForce
-from bursar.agent.seenspan import SeenSpan
 from bursar.agent.settings import Settings
+from bursar.agent.spans.seenspan import SeenSpan
 from bursar.policies import attributes as names
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.policyfile import parse_policy

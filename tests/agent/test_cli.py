@@ -18,8 +18,8 @@ from click.testing import CliRunner, Result
 from bursar.agent import app
 from bursar.agent import cli as module
 from bursar.agent.cli import cli
+from bursar.agent.commands.run import Order
 from bursar.agent.ledger import Ledger
-from bursar.agent.run import Order
 from bursar.agent.settings import Settings
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.policyfile import parse_policy
@@ -367,7 +367,7 @@ def test_a_sandbox_on_a_port_in_use() -> None:
 
 def test_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 1 as soon as something fails."""
-    monkeypatch.setattr("bursar.agent.doctor.PORT", 9)
+    monkeypatch.setattr("bursar.agent.commands.doctor.PORT", 9)
     found = answer("doctor")
     assert found["ok"] is True
     assert {"what": "bursar", "state": "ok", "said": "0.1.0, protocol 1", "remedy": ""} in found["findings"]

@@ -24,9 +24,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bursar.agent import receiver
-from bursar.agent.listening import answering, bind, url_of
-from bursar.agent.seenspan import SeenSpan
+from bursar.agent.serving.listening import answering, bind, url_of
+from bursar.agent.spans import receiver
+from bursar.agent.spans.seenspan import SeenSpan
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "exports.md"
 ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"

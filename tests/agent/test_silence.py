@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlite_utils import Database
 
-from bursar.agent import balances, holders, schema
+from bursar.agent.ledger import balances, holders, schema
 from bursar.agent.silence import Silence, Silent, silent
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy

@@ -12,22 +12,23 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-import anthropic
-from bursar.instrumentation import instrument, uninstrument
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from bursar.instrumentation import instrument, uninstrument
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.instrumentation.scene import ASK, client
 
 CALLS = 40
-LARGE = {**ASK, "system": "All work is described here. " * 4_000}
+LARGE: Any = {**ASK, "system": "All work is described here. " * 4_000}
 
-Act = Callable[[anthropic.Anthropic], object]
+Act = Callable[[Any], object]
 ACTS: dict[str, Act] = {
     "create, small": lambda c: c.messages.create(**ASK),
     "create, 100 kB system prompt": lambda c: c.messages.create(**LARGE),

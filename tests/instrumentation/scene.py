@@ -24,7 +24,7 @@ USAGE = {
 COST_NANO = 200_000 + 200_000 + 750_000 + 800_000 + 420_000 + 20_000_000
 START_COST_NANO = COST_NANO - 41 * 10_000
 MODEL = "claude-sonnet-5-5"
-ASK: dict[str, Any] = {"model": MODEL, "max_tokens": 64, "messages": [{"role": "user", "content": "Hello"}]}
+ASK: Any = {"model": MODEL, "max_tokens": 64, "messages": [{"role": "user", "content": "Hello"}]}
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
 
@@ -94,7 +94,8 @@ def answer(request: httpx2.Request) -> httpx2.Response:
     """The API on a good day: a message, or its events."""
     headers = {"request-id": "req_1"}
     if json.loads(request.content).get("stream"):
-        return httpx2.Response(200, headers={**headers, "content-type": "text/event-stream"}, stream=Body(sse(events())))
+        headers["content-type"] = "text/event-stream"
+        return httpx2.Response(200, headers=headers, stream=Body(sse(events())))
     return httpx2.Response(200, headers=headers, json=message())
 
 
@@ -109,11 +110,13 @@ def in_turn(*answers: Answer) -> Answer:
     return lambda request: (left.pop(0) if len(left) > 1 else left[0])(request)
 
 
-def client(respond: Answer = answer, **options: Any) -> anthropic.Anthropic:
-    http_client = httpx2.Client(transport=httpx2.MockTransport(respond))
-    return anthropic.Anthropic(**{"api_key": "k", "http_client": http_client, "max_retries": 0, **options})
+def client(respond: Answer = answer, **options: Any) -> Any:
+    """A client of the real SDK whose every request is answered here."""
+    given: Any = {"api_key": "k", "max_retries": 0, **options}
+    return anthropic.Anthropic(**given, http_client=httpx2.Client(transport=httpx2.MockTransport(respond)))
 
 
-def async_client(respond: Answer = answer, **options: Any) -> anthropic.AsyncAnthropic:
-    http_client = httpx2.AsyncClient(transport=httpx2.MockTransport(respond))
-    return anthropic.AsyncAnthropic(**{"api_key": "k", "http_client": http_client, "max_retries": 0, **options})
+def async_client(respond: Answer = answer, **options: Any) -> Any:
+    """The same, async."""
+    given: Any = {"api_key": "k", "max_retries": 0, **options}
+    return anthropic.AsyncAnthropic(**given, http_client=httpx2.AsyncClient(transport=httpx2.MockTransport(respond)))

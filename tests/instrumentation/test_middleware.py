@@ -10,12 +10,9 @@ from typing import Any
 import anthropic
 import httpx2
 import pytest
-from anthropic import AnthropicBedrock, AnthropicFoundry, AnthropicVertex
-from bursar.instrumentation import route, served
-from bursar.instrumentation.middleware import METER, is_billable
-from bursar.instrumentation.testing import recorded
-from bursar.policies.charge import Basis
-
+from anthropic import AnthropicFoundry
+from anthropic.lib.bedrock import AnthropicBedrock
+from anthropic.lib.vertex import AnthropicVertex
 from tests.instrumentation.scene import (
     ASK,
     COST_NANO,
@@ -30,6 +27,11 @@ from tests.instrumentation.scene import (
     in_turn,
     sse,
 )
+
+from bursar.instrumentation import route, served
+from bursar.instrumentation.middleware import METER, is_billable
+from bursar.instrumentation.testing import recorded
+from bursar.policies.charge import Basis
 
 Client = Any
 Act = Callable[[Client], object]
@@ -310,8 +312,8 @@ def test_a_cancelled_task_leaves_an_unknown_charge() -> None:
                 await asyncio.Event().wait()
                 raise AssertionError("never reached")
 
-        c = anthropic.AsyncAnthropic(api_key="k", http_client=httpx2.AsyncClient(transport=Slow()), max_retries=0)
-        task = asyncio.create_task(c.messages.create(**ASK))
+        c: Any = anthropic.AsyncAnthropic(api_key="k", http_client=httpx2.AsyncClient(transport=Slow()), max_retries=0)
+        task: asyncio.Task[object] = asyncio.create_task(c.messages.create(**ASK))
         await waiting.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -330,8 +332,9 @@ def test_clouds_are_priced_by_their_region() -> None:
     vertex = AnthropicVertex(region="us-east5", project_id="p", access_token="t", http_client=mock)
     worldwide = AnthropicVertex(region="global", project_id="p", access_token="t", http_client=mock)
     foundry = AnthropicFoundry(resource="r", api_key="k", http_client=mock)
+    regional: Any = {**ASK, "model": "us.anthropic.claude-sonnet-5-5"}
     with recorded() as seen:
-        bedrock.messages.create(**{**ASK, "model": "us.anthropic.claude-sonnet-5-5"})
+        bedrock.messages.create(**regional)
         vertex.messages.create(**ASK)
         worldwide.messages.create(**ASK)
         foundry.messages.create(**ASK)

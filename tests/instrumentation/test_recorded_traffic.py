@@ -12,6 +12,7 @@ from typing import Any
 import anthropic
 import httpx2
 import pytest
+
 from bursar.instrumentation import Charge
 from bursar.instrumentation.testing import Recorded, recorded
 from bursar.policies.charge import Basis
@@ -53,18 +54,21 @@ class Chunks(httpx2.SyncByteStream):
 
 
 def content_type(row: Mapping[str, Any]) -> str:
-    named = (row["response_headers"] or {}).get("content-type")
+    headers: Mapping[str, Any] = row["response_headers"] or {}
+    named: Any = headers.get("content-type")
     if isinstance(named, list):
-        named = named[0]
+        return str(named[0])  # pyright: ignore[reportUnknownArgumentType] - as it was recorded
     return str(named or ("text/event-stream" if row["category"].startswith("messages_stream") else "application/json"))
 
 
 def call(row: Mapping[str, Any]) -> list[str]:
     """Make the call as it was made, and say all that a caller can see of its answer."""
     client = client_answering(row)
-    request = dict(row["request"] or {"model": row["model"] or "claude-sonnet-5-5", "messages": [], "max_tokens": 8})
+    request: dict[str, Any] = dict(
+        row["request"] or {"model": row["model"] or "claude-sonnet-5-5", "messages": [], "max_tokens": 8}
+    )
     request.pop("stream", None)
-    body = {"model": "claude-sonnet-5-5", "messages": [], "max_tokens": 8, **request}
+    body: Any = {"model": "claude-sonnet-5-5", "messages": [], "max_tokens": 8, **request}
     try:
         if row["category"] == "messages_stream":
             stream = client.post(
@@ -100,7 +104,8 @@ def reported(row: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
 
 def classes(usage: Mapping[str, Any]) -> dict[str, int]:
     """The recorded usage as Anthropic's own classes; written apart from the code under test."""
-    split = usage.get("cache_creation") or {}
+    split: Mapping[str, int] = usage.get("cache_creation") or {}
+    tools: Mapping[str, int] = usage.get("server_tool_use") or {}
     hour = split.get("ephemeral_1h_input_tokens") or 0
     five = split.get("ephemeral_5m_input_tokens") or 0
     total = usage.get("cache_creation_input_tokens") or 0
@@ -110,7 +115,7 @@ def classes(usage: Mapping[str, Any]) -> dict[str, int]:
         "cache_write": max(total, hour) if total else five + hour,
         "cache_write_1h": hour,
         "output": usage.get("output_tokens") or 0,
-        "web_searches": (usage.get("server_tool_use") or {}).get("web_search_requests") or 0,
+        "web_searches": tools.get("web_search_requests") or 0,
     }
 
 

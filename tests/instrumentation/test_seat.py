@@ -8,12 +8,12 @@ from typing import Any
 
 import anthropic
 import pytest
-from anthropic import _base_client
+from anthropic import _base_client as base  # pyright: ignore[reportPrivateUsage] - what is patched is private
+from tests.instrumentation.scene import ASK, answer, client
+
 from bursar.instrumentation import instrument, uninstrument
 from bursar.instrumentation.middleware import ENTRY, METER
 from bursar.instrumentation.testing import recorded
-
-from tests.instrumentation.scene import ASK, answer, client
 
 
 def passing(request: Any, call_next: Any) -> Any:
@@ -22,31 +22,31 @@ def passing(request: Any, call_next: Any) -> Any:
 
 def test_leaving_puts_everything_back(tmp_path: Path) -> None:
     """The patched methods, and the middleware of every client that was seated."""
-    before = (_base_client.SyncAPIClient.request, _base_client.AsyncAPIClient.request)
+    before = (base.SyncAPIClient.request, base.AsyncAPIClient.request)
     plain, own = client(), client(middleware=[passing])
     environ = {"BURSAR_STATE_DIR": str(tmp_path)}
     assert instrument(environ=environ)
     assert instrument(environ=environ), "again changes nothing"
     for each in (plain, own):
         each.messages.create(**ASK)
-    assert plain.middleware == (METER,)
-    assert own.middleware == (ENTRY, passing, METER)
+    assert [*plain.middleware] == [METER]
+    assert [*own.middleware] == [ENTRY, passing, METER]
     uninstrument()
-    assert (_base_client.SyncAPIClient.request, _base_client.AsyncAPIClient.request) == before
-    assert plain.middleware == ()
-    assert own.middleware == (passing,)
+    assert (base.SyncAPIClient.request, base.AsyncAPIClient.request) == before
+    assert [*plain.middleware] == []
+    assert [*own.middleware] == [passing]
     plain.messages.create(**ASK)
 
 
 def test_a_patch_above_ours_still_works_after_leaving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody patched on top: our function stays reachable, and passes."""
     assert instrument(environ={"BURSAR_STATE_DIR": str(tmp_path)})
-    ours = _base_client.SyncAPIClient.request
+    ours: Any = base.SyncAPIClient.request
 
     def theirs(self: Any, *args: Any, **kwargs: Any) -> Any:
         return ours(self, *args, **kwargs)
 
-    monkeypatch.setattr(_base_client.SyncAPIClient, "request", theirs)
+    monkeypatch.setattr(base.SyncAPIClient, "request", theirs)
     uninstrument()
     assert client().messages.create(**ASK).id == "msg_1"
     monkeypatch.undo()
@@ -92,6 +92,6 @@ def test_the_application_s_idempotency_key_is_kept() -> None:
 
 def test_disabled_means_untouched(tmp_path: Path) -> None:
     """BURSAR_DISABLED=1: nothing is patched."""
-    before = _base_client.SyncAPIClient.request
+    before = base.SyncAPIClient.request
     assert not instrument(environ={"BURSAR_DISABLED": "1", "BURSAR_STATE_DIR": str(tmp_path)})
-    assert _base_client.SyncAPIClient.request is before
+    assert base.SyncAPIClient.request is before

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from bursar.agent import reports
-from bursar.agent.ledger import open_for_reading
+
+from bursar.agent.ledger import open_for_reading, reports
 from bursar.agent.sandbox.app import create_app
 from bursar.agent.sandbox.server import serving
 

@@ -78,7 +78,9 @@ def test_an_application_killed_between_send_and_settle_leaves_an_estimate(tmp_pa
     with house(tmp_path, limit="10 USD") as home, home.agent():
         app = home.start(program(tmp_path, HANGING))
         journals = home.folder / "state" / "journal"
-        until(lambda: any('"sent"' in path.read_text() for path in journals.glob("*.jsonl")), "the call to be journalled")
+        until(
+            lambda: any('"sent"' in path.read_text() for path in journals.glob("*.jsonl")), "the call to be journalled"
+        )
         app.kill()
         app.communicate()
         until(lambda: booked(home) and home.total()["charges"] == 1, "the agent to adopt the journal")

@@ -15,7 +15,11 @@ import pytest
 def demo() -> tuple[int, dict[str, Any]]:
     """One run for all tests here."""
     done = subprocess.run(
-        [sys.executable, "-m", "bursar.agent", "demo", "--json"], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "bursar.agent", "demo", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return done.returncode, found

@@ -7,7 +7,6 @@ import signal
 from pathlib import Path
 
 import pytest
-
 from tests.whole.scene import house, program
 
 EVERYTHING = """
@@ -70,17 +69,17 @@ def test_the_application_sees_no_difference(tmp_path: Path, trouble: str) -> Non
     script = program(tmp_path, EVERYTHING)
     with house(tmp_path, limit="1000 USD") as home:
         bare = seen(home.run(script, alone=True))
-        more = {"WITH_BURSAR": "1", **({"FULL_DISK": "1"} if trouble == "disk full" else {})}
+        home.environ = {"WITH_BURSAR": "1", **({"FULL_DISK": "1"} if trouble == "disk full" else {})}
         if trouble == "journal unwritable":
             (tmp_path / "state").mkdir()
             (tmp_path / "state" / "journal").write_text("a file where a folder should be")
         if trouble == "agent away":
-            assert seen(home.run(script, **more)) == bare
+            assert seen(home.run(script)) == bare
             return
         with home.agent() as agent:
             if trouble == "agent stopped":
                 agent.send_signal(signal.SIGSTOP)
-            assert seen(home.run(script, **more)) == bare
+            assert seen(home.run(script)) == bare
 
 
 def seen(printed: str) -> list[str]:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bursar.agent import holders
 from bursar.agent.bookkeeper import Bookkeeper
-from bursar.agent.holders import HolderState
-from bursar.agent.ledger import LedgerError
+from bursar.agent.ledger import LedgerError, holders
+from bursar.agent.ledger.holders import HolderState
 from bursar.policies.protocol import Holder, SyncRequest
 
 _log = logging.getLogger(__name__)

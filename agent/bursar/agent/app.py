@@ -19,19 +19,19 @@ from pathlib import Path
 import httpx
 from anyio.from_thread import start_blocking_portal
 
-from bursar.agent import receiver
 from bursar.agent.adoption import Adoption
+from bursar.agent.alerting.channels import open_channel
+from bursar.agent.alerting.delivery import Delivery
 from bursar.agent.bookkeeper import Bookkeeper
-from bursar.agent.channels import open_channel
-from bursar.agent.delivery import Delivery
 from bursar.agent.ledger import Ledger, LedgerError
-from bursar.agent.listening import ListenError, answering, bind, url_of
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
-from bursar.agent.seenspan import SeenSpan
-from bursar.agent.server import ServerState, create_app
+from bursar.agent.serving.listening import ListenError, answering, bind, url_of
+from bursar.agent.serving.server import ServerState, create_app
 from bursar.agent.settings import Settings, SettingsError
 from bursar.agent.silence import Silence, silent
+from bursar.agent.spans import receiver
+from bursar.agent.spans.seenspan import SeenSpan
 
 ADOPT_SECONDS = 2
 RELOAD_SECONDS = 2

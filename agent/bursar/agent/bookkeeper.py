@@ -9,12 +9,12 @@ from typing import Protocol, TypeVar
 
 from sqlite_utils import Database
 
-from bursar.agent import alertbook, intake, lending
-from bursar.agent.booking import Booked
-from bursar.agent.intake import Counted
-from bursar.agent.ledger import Ledger, LedgerError
+from bursar.agent.ledger import Ledger, LedgerError, alertbook, lending
+from bursar.agent.ledger.booking import Booked
 from bursar.agent.rules import Rules, RulesInForce
-from bursar.agent.seenspan import SeenSpan
+from bursar.agent.spans import intake
+from bursar.agent.spans.intake import Counted
+from bursar.agent.spans.seenspan import SeenSpan
 from bursar.policies.policy import Policy
 from bursar.policies.protocol import SyncRequest, SyncResponse
 

@@ -17,18 +17,18 @@ import click
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from bursar.agent import balances, reports, tables
-from bursar.agent.check import check_policy
-from bursar.agent.ledger import LedgerError, open_for_reading
-from bursar.agent.pricing import explain, load_book, render
-from bursar.agent.private_agent import PrivateAgentError
-from bursar.agent.program import ProgramError
-from bursar.agent.reports import ReportError
-from bursar.agent.run import Order, RunError
-from bursar.agent.run import run as run_order
+from bursar.agent.commands import tables
+from bursar.agent.commands.check import check_policy
+from bursar.agent.commands.pricing import explain, load_book, render
+from bursar.agent.commands.private_agent import PrivateAgentError
+from bursar.agent.commands.program import ProgramError
+from bursar.agent.commands.run import Order, RunError
+from bursar.agent.commands.run import run as run_order
+from bursar.agent.commands.span_of_time import SpanError, parse_span
+from bursar.agent.commands.usage_text import UsageTextError, parse_usage
+from bursar.agent.ledger import LedgerError, balances, open_for_reading, reports
+from bursar.agent.ledger.reports import ReportError
 from bursar.agent.settings import Settings, SettingsError, read_settings
-from bursar.agent.span_of_time import SpanError, parse_span
-from bursar.agent.usage_text import UsageTextError, parse_usage
 from bursar.policies.amounts import AmountError
 from bursar.policies.prices import PriceBookError
 
@@ -231,7 +231,7 @@ def check(policy: Path, as_json: bool) -> None:
 @click.option("--port", default=4320, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free one.")
 def sandbox(port: int) -> None:
     """Run a Claude API that costs nothing and bills faithfully: for rehearsals and tests. Ends with Ctrl-C."""
-    from bursar.agent.rehearsal import rehearse
+    from bursar.agent.commands.rehearsal import rehearse
 
     try:
         rehearse(port, click.echo)
@@ -243,7 +243,7 @@ def sandbox(port: int) -> None:
 @_json_option
 def doctor(as_json: bool) -> None:
     """Does everything here fit together? Exit code 1 where something fails."""
-    from bursar.agent.doctor import Surroundings, examine, well
+    from bursar.agent.commands.doctor import Surroundings, examine, well
 
     findings = examine(Surroundings(read_settings(os.environ), os.environ, datetime.now(UTC).date()))
     fine = well(findings)

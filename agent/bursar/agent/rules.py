@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from bursar.agent.settings import Settings
 from bursar.policies.book import PriceBook, PriceBookError
-from bursar.policies.mistakes import PolicyError
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
+from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.pricefile import parse_book, shipped_book
 from bursar.policies.protocol import Snapshot
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from bursar.agent import holders
+from bursar.agent.ledger import holders
 from bursar.policies.amounts import usd
 from bursar.policies.protocol import Holder
 

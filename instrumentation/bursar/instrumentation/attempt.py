@@ -1,4 +1,4 @@
-"""One HTTP request inside a call: sent, then settled, released or lost, exactly once. docs/attempt.md draws its life."""
+"""One HTTP request inside a call: sent, then settled or released, exactly once. docs/attempt.md draws its life."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Attempt:
         )
         if report is None:
             return charge
-        at = datetime.fromtimestamp(self._at_ns / 1e9, UTC)
+        at = datetime.fromtimestamp(self._at_ns // 10**9, UTC)
         quote = price(report, model=model, at=at, book=call.runtime.rules.book, region=call.region)
         missing = quote.missing if tally.final else (*quote.missing, "output after the stream was broken off")
         basis = Basis.UNKNOWN if quote.cost_nano_usd is None else Basis.USAGE if tally.final else Basis.ESTIMATE

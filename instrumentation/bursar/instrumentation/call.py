@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import trace
+from opentelemetry.trace import Span
+
 from bursar.instrumentation import telemetry
 from bursar.instrumentation.context import Work
 from bursar.instrumentation.quiet import quiet
@@ -14,8 +17,6 @@ from bursar.policies.engine import Decision
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.models import canonical
 from bursar.policies.records import Decided
-from opentelemetry import trace
-from opentelemetry.trace import Span
 
 if TYPE_CHECKING:
     from bursar.instrumentation.runtime import Runtime

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from anthropic import APIConnectionError
 from anthropic._compat import model_copy
@@ -76,7 +76,7 @@ class Meter(Middleware):
         except BaseException as error:
             _failed(attempt, error)
             raise
-        _answered(call, attempt, request, response)
+        _answered(call, attempt, response)
         return response
 
     async def handle_async(self, request: APIRequest, call_next: Any) -> Any:
@@ -101,7 +101,7 @@ class Meter(Middleware):
         except BaseException as error:
             _failed(attempt, error)
             raise
-        _answered(call, attempt, request, response)
+        _answered(call, attempt, response)
         return response
 
 
@@ -182,7 +182,7 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
             attempt_id=runtime.ids.attempt(),
             route=call.work.route or "",
             labels=call.work.labels,
-            body=body if isinstance(body, Mapping) else {},
+            body=body if _is_object(body) else {},
             at_ns=runtime.clock_ns(),
             region=call.region,
             settled_model=call.decision.candidate.model if retried and call.decision else None,
@@ -227,7 +227,7 @@ def _changed(request: APIRequest, changes: Mapping[str, Any]) -> APIRequest:
     )
 
 
-def _answered(call: Call, attempt: Attempt | None, request: APIRequest, response: Any) -> None:
+def _answered(call: Call, attempt: Attempt | None, response: Any) -> None:
     """Settle by a body that is here, watch one that is not, release what an error answered."""
     if attempt is None:
         return
@@ -273,6 +273,10 @@ def _refused(call: Call, refusal: BudgetExceeded) -> BudgetExceeded:
     return refusal
 
 
+def _is_object(body: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(body, Mapping)
+
+
 def _model(body: Any) -> str:
-    value = body.get("model") if isinstance(body, Mapping) else None  # pyright: ignore
+    value = body.get("model") if _is_object(body) else None
     return value if isinstance(value, str) else ""

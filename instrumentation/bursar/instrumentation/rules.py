@@ -12,9 +12,9 @@ from opentelemetry import baggage, trace
 
 from bursar.instrumentation.quiet import tell_once
 from bursar.policies.book import PriceBook, PriceBookError
-from bursar.policies.mistakes import PolicyError
 from bursar.policies.policy import Policy, find_route
 from bursar.policies.policyfile import parse_policy
+from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.pricefile import parse_book, shipped_book
 from bursar.policies.protocol import ProtocolError, Snapshot, snapshot_from_json
 

@@ -157,7 +157,7 @@ def current_runtime() -> Runtime | None:
 
 def install(config: Config) -> Runtime:
     """Build a runtime and put it in force, closing the one before."""
-    global _runtime  # noqa: PLW0603 - one process, one runtime: the SDK's classes are patched once too
+    global _runtime
     with _lock:
         before, _runtime = _runtime, Runtime(config)
     if before is not None:
@@ -167,7 +167,7 @@ def install(config: Config) -> Runtime:
 
 def remove() -> None:
     """Take the runtime out of force and close it."""
-    global _runtime  # noqa: PLW0603
+    global _runtime
     with _lock:
         before, _runtime = _runtime, None
     if before is not None:
@@ -176,7 +176,7 @@ def remove() -> None:
 
 def _after_fork() -> None:
     """A child starts with no lease, new ids and a journal of its own; locks it inherited may be held by nobody."""
-    global _runtime, _lock  # noqa: PLW0603
+    global _runtime, _lock
     _lock = threading.Lock()
     parent = _runtime
     if parent is None:

@@ -38,7 +38,7 @@ def enter() -> bool:
 
     Whether it could be done: an SDK whose inside has changed is left alone, with one warning.
     """
-    global _active, _original_sync, _original_async  # noqa: PLW0603 - the SDK's classes are global too
+    global _active, _original_sync, _original_async
     for kind in (_SYNC, _ASYNC):
         if not hasattr(kind, "_build_middleware_chain") or not hasattr(kind, "_middleware_chain"):
             log.warning(
@@ -59,7 +59,7 @@ def enter() -> bool:
 
 def leave() -> None:
     """Put the SDK's methods back and take the middleware off every client. A patch on top of ours stays, and passes."""
-    global _active  # noqa: PLW0603
+    global _active
     _active = False
     if _SYNC.__dict__["request"] is _request:
         _SYNC.request = _original_sync

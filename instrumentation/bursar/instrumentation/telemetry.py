@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bursar.policies import attributes as names
-from bursar.policies.charge import Basis, Charge
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
+
+from bursar.policies import attributes as names
+from bursar.policies.charge import Basis, Charge
 
 if TYPE_CHECKING:
     from bursar.instrumentation.call import Call

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from opentelemetry import trace
 
 from bursar.instrumentation import instrument, runtime, uninstrument
 from bursar.policies.charge import Charge
-from opentelemetry import trace
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -26,7 +27,7 @@ class Recorded:
 
 
 @contextmanager
-def recorded() -> Iterator[Recorded]:
+def recorded() -> Generator[Recorded]:
     """
     Every charge and span of the calls made inside, in this process.
 
@@ -53,7 +54,12 @@ def recorded() -> Iterator[Recorded]:
 
 
 class _Tap:
-    """A span processor that hands ended spans to whoever records just now. Added to a provider once: none can be removed."""
+    """
+    A span processor that hands ended spans to whoever records just now.
+
+    Added to a provider once and for all, since none can be removed. Written without the SDK's base class, which an
+    application may not have.
+    """
 
     def __init__(self) -> None:
         self.listeners: list[list[Any]] = []
@@ -61,19 +67,21 @@ class _Tap:
         self.lock = threading.Lock()
 
     def on_start(self, span: Any, parent_context: Any = None) -> None:
-        pass
+        """Nothing is known yet."""
 
     def _on_ending(self, span: Any) -> None:
-        pass
+        """Nothing to add."""
 
     def on_end(self, span: Any) -> None:
+        """Hand it on."""
         for spans in tuple(self.listeners):
             spans.append(span)
 
     def shutdown(self) -> None:
-        pass
+        """Nothing is held."""
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the processor's interface
+        """Nothing is kept back."""
         return True
 
 
@@ -82,7 +90,7 @@ _TAP = _Tap()
 
 def _tap_provider() -> None:
     try:
-        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
     except ImportError:
         return
     with _TAP.lock:
@@ -90,5 +98,5 @@ def _tap_provider() -> None:
             trace.set_tracer_provider(TracerProvider())
         provider = trace.get_tracer_provider()
         if isinstance(provider, TracerProvider) and id(provider) not in _TAP.providers:
-            provider.add_span_processor(_TAP)  # pyright: ignore[reportArgumentType]
+            provider.add_span_processor(cast("SpanProcessor", _TAP))
             _TAP.providers.add(id(provider))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from bursar.agent import booking, schema
 from bursar.agent.advice.reading import route_usage
+from bursar.agent.ledger import booking, schema
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.records import Record, Sent, Settled
 from bursar.policies.usage import Usage

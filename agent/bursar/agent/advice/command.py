@@ -19,11 +19,11 @@ from rich.text import Text
 from bursar.agent.advice.reading import route_usage
 from bursar.agent.advice.usage import Recommendation, RouteUsage, advise
 from bursar.agent.advice.wording import SNIPPET, assumes, sentence, to_json
-from bursar.agent.balances import iso
+from bursar.agent.commands.pricing import load_book
+from bursar.agent.commands.span_of_time import SpanError, parse_span
 from bursar.agent.ledger import LedgerError, open_for_reading
-from bursar.agent.pricing import load_book
+from bursar.agent.ledger.balances import iso
 from bursar.agent.settings import Settings, SettingsError, read_settings
-from bursar.agent.span_of_time import SpanError, parse_span
 from bursar.policies.prices import PriceBookError
 
 _DAY_NS = 86_400 * 10**9

@@ -18,14 +18,13 @@ import httpx
 from rich.console import Console
 from rich.live import Live
 
-from bursar.agent import outbox, reports
 from bursar.agent.advice import reading, usage, wording
+from bursar.agent.commands.pricing import load_book
+from bursar.agent.commands.private_agent import PrivateAgent, private_agent
+from bursar.agent.commands.run import instrumented
 from bursar.agent.demo import screen, stage
 from bursar.agent.demo.summary import Summary, summarise
-from bursar.agent.ledger import open_for_reading
-from bursar.agent.pricing import load_book
-from bursar.agent.private_agent import PrivateAgent, private_agent
-from bursar.agent.run import instrumented
+from bursar.agent.ledger import open_for_reading, outbox, reports
 from bursar.agent.sandbox.app import create_app
 from bursar.agent.sandbox.server import serving
 
@@ -148,9 +147,8 @@ def _summary(on_stage: Play, prices: Path | None) -> Summary:
     until_ns = time.time_ns()
     bill = httpx.get(f"{on_stage.sandbox}/sandbox/bill").raise_for_status().json()
     with open_for_reading(on_stage.agent.db) as db:
-        found = usage.advise(
-            reading.route_usage(db, on_stage.began_ns, until_ns), load_book(prices), datetime.now(UTC).date(), Fraction(1)
-        )
+        rows = reading.route_usage(db, on_stage.began_ns, until_ns)
+        found = usage.advise(rows, load_book(prices), datetime.now(UTC).date(), Fraction(1))
         return summarise(
             db,
             since_ns=on_stage.began_ns,

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from bursar.agent import tables
+from bursar.agent.commands import tables
 from bursar.agent.demo.summary import Summary
 from bursar.policies.amounts import usd
 

@@ -74,7 +74,7 @@ def application() -> Path:
     for path in (here.with_name("support_desk.py"), here.parents[4] / "examples" / "support_desk.py"):
         if path.is_file():
             return path
-    raise FileNotFoundError("the demo's application support_desk.py is neither packaged nor in examples/; reinstall bursar")
+    raise FileNotFoundError("the demo's application support_desk.py is neither packaged nor in examples/")
 
 
 _STEP = re.compile(r"\d+%")

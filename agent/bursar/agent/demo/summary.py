@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bursar.agent import reports
+from bursar.agent.ledger import reports
 
 _ALL = 10**9
 

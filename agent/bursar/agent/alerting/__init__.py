@@ -1,0 +1,1 @@
+"""What is told to whom: steps reached, in words, through channels, until they are taken."""

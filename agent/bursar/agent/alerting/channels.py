@@ -1,0 +1,112 @@
+"""How is a message told: to Slack, to a webhook, to the log?"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import httpx
+
+from bursar.agent.alerting.message import Message
+from bursar.agent.rules import Rules
+
+_log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 10.0
+_HEADER_LIMIT = 150  # Slack refuses a longer header block
+
+
+class ChannelError(Exception):
+    """A channel did not take a message; the text never holds its address, which is a secret."""
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        """`retry_after`: the seconds that the other side asked to wait."""
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Channel(Protocol):
+    """Somebody to tell."""
+
+    async def send(self, message: Message) -> None:
+        """Returns once the message is accepted. Raises `ChannelError` where it is not."""
+        ...
+
+
+class LogChannel:
+    """Writes to the agent's own log."""
+
+    async def send(self, message: Message) -> None:
+        """One line, as a warning."""
+        _log.warning("%s", message.text)
+
+
+class WebhookChannel:
+    """Posts the message's text and data as one JSON object."""
+
+    def __init__(self, url: str, client: httpx.AsyncClient) -> None:
+        self._url = url
+        self._client = client
+
+    async def send(self, message: Message) -> None:
+        """Any 2xx accepts it."""
+        await _post(self._client, self._url, {"text": message.text, **message.data})
+
+
+class SlackChannel:
+    """Posts to a Slack incoming webhook."""
+
+    def __init__(self, url: str, client: httpx.AsyncClient) -> None:
+        self._url = url
+        self._client = client
+
+    async def send(self, message: Message) -> None:
+        """Any 2xx accepts it."""
+        await _post(self._client, self._url, slack_body(message))
+
+
+def open_channel(name: str, rules: Rules, client: httpx.AsyncClient) -> Channel:
+    """The channel of this name; the log for one that the policy has no longer, so that nothing goes untold."""
+    kind = next((known.kind for known in rules.policy.channels if known.name == name), None) if rules.policy else None
+    address = rules.addresses.get(name)
+    if kind == "slack" and address is not None:
+        return SlackChannel(address, client)
+    if kind == "webhook" and address is not None:
+        return WebhookChannel(address, client)
+    return LogChannel()
+
+
+def slack_body(message: Message) -> dict[str, Any]:
+    """The message as Block Kit, with its text for notifications and old clients."""
+    headline = (
+        message.headline if len(message.headline) <= _HEADER_LIMIT else f"{message.headline[: _HEADER_LIMIT - 1]}…"
+    )
+    return {
+        "text": _escaped(message.text),
+        "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": headline, "emoji": False}},
+            {"type": "section", "text": {"type": "mrkdwn", "text": _escaped("\n".join(message.sentences))}},
+        ],
+    }
+
+
+def _escaped(text: str) -> str:
+    """The three signs that Slack reads as its own; a label's value must not ping a channel."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+async def _post(client: httpx.AsyncClient, url: str, body: Mapping[str, Any]) -> None:
+    try:
+        response = await client.post(url, json=body, timeout=TIMEOUT_SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ChannelError(f"it cannot be reached ({type(error).__name__})") from error
+    if not response.is_success:
+        said = response.text[:100].strip()
+        raise ChannelError(f"it answered {response.status_code} {said}".strip(), _retry_after(response))
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """The seconds of a `Retry-After`; the form with a date is passed over, since our own steps serve as well."""
+    text = response.headers.get("retry-after", "")
+    return float(text) if text.isdecimal() else None

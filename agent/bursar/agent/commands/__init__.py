@@ -1,0 +1,1 @@
+"""What the commands do: one module to a question that can be asked on the command line."""

@@ -1,0 +1,141 @@
+"""How is a program run under Bursar without a change to it, and what is said of it at the end?"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bursar.agent.commands.private_agent import PrivateAgent, private_agent
+from bursar.agent.commands.program import resolve, run_program
+from bursar.agent.commands.reach import answers
+from bursar.agent.ledger import LedgerError, open_for_reading, outbox, reports
+from bursar.policies.amounts import usd
+from bursar.policies.policyfile import one_cap
+
+_DONE = {"downgrade": "downgraded", "block": "refused"}
+_ALL = 10**9
+
+
+class RunError(Exception):
+    """A combination that cannot work; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What `bursar run` was asked for. At most one of `policy` and `limit` is given."""
+
+    command: tuple[str, ...]
+    policy: Path | None = None
+    limit: str | None = None
+    prices: Path | None = None
+    db: Path | None = None
+
+
+def run(order: Order, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
+    """
+    Run the command, instrumented, under the agent in reach or else one of its own; its exit code.
+
+    Ends with one line to `say`. Raises `RunError`, `ProgramError`, `PrivateAgentError` and `AmountError`.
+    """
+    argv = resolve(order.command, environ)
+    shared = environ.get("BURSAR_AGENT", "")
+    if shared and answers(shared):
+        _refuse_own_rules(order, shared)
+        code = run_program(argv, instrumented(environ))
+        say(f"bursar: the calls were told to the agent at {shared}; see `bursar report`")
+        return code
+    with (
+        _policy_file(order) as policy,
+        private_agent(policy=policy, prices=order.prices, db=order.db, environ=environ) as agent,
+    ):
+        began_ns = time.time_ns()
+        code = run_program(argv, _environment(order, agent, environ))
+        left = agent.finish()
+        say(_tell(agent, began_ns, left))
+    return code
+
+
+def instrumented(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which every Python started loads Bursar as soon as it imports `anthropic`."""
+    path = [str(autoload_folder()), *filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(path))}
+
+
+def autoload_folder() -> Path:
+    """Where the `sitecustomize` of the instrumentation lies, found without importing it. Raises `RunError`."""
+    spec = importlib.util.find_spec("bursar.instrumentation")
+    for place in (spec.submodule_search_locations if spec is not None else None) or ():
+        folder = Path(place) / "autoload"
+        if folder.is_dir():
+            return folder
+    raise RunError("bursar.instrumentation is not installed beside this agent: pip install bursar")
+
+
+def last_line(total: reports.Row, decisions: Sequence[reports.Row], *, alerts: int) -> str:
+    """One line on what a run cost and what the steps did; a call that was retried under a step counts once."""
+    estimated = total["estimated_nano_usd"]
+    line = f"bursar: {_counted(total['calls'], 'call')}, {usd(total['nano_usd'])} USD"
+    line += f" ({usd(estimated)} USD estimated)" if estimated else " (0 estimated)"
+    if total["unknown_charges"]:
+        line += f" and {_counted(total['unknown_charges'], 'charge')} of unknown cost"
+    acted = Counter(action for action, _ in {(row["action"], row["call_id"]) for row in decisions})
+    done = [f"{word} {acted[action]}" for action, word in _DONE.items() if acted[action]]
+    done += [f"alerted {alerts}"] if alerts else []
+    return f"{line}; {', '.join(done)}" if done else line
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _refuse_own_rules(order: Order, shared: str) -> None:
+    own = {"--policy": order.policy, "--limit": order.limit, "--prices": order.prices, "--db": order.db}
+    option = next((name for name, value in own.items() if value is not None), None)
+    if option is not None:
+        raise RunError(
+            f"{option} needs an agent of the command's own, and BURSAR_AGENT names the one at {shared}, which has "
+            f"its own rules: unset BURSAR_AGENT to use {option}, or leave {option} out"
+        )
+
+
+@contextmanager
+def _policy_file(order: Order) -> Generator[Path | None]:
+    """The policy's file; for a limit a temporary one is written. Raises `AmountError`."""
+    if order.limit is None:
+        yield order.policy
+        return
+    with tempfile.TemporaryDirectory(prefix="bursar-limit-") as folder:
+        path = Path(folder) / "limit.toml"
+        path.write_text(one_cap(order.limit))
+        yield path
+
+
+def _environment(order: Order, agent: PrivateAgent, environ: Mapping[str, str]) -> dict[str, str]:
+    own = {
+        "BURSAR_AGENT": agent.url,
+        "BURSAR_STATE_DIR": str(agent.state_dir),
+        "BURSAR_TOKEN_FILE": str(agent.token_file),
+    }
+    if order.prices is not None:
+        own["BURSAR_PRICES"] = str(order.prices.absolute())
+    if order.limit is not None:
+        own["BURSAR_ON_UNREACHABLE"] = "closed"  # a cap that somebody asked for holds, whatever becomes of the agent
+    return {**instrumented(environ), **own}
+
+
+def _tell(agent: PrivateAgent, began_ns: int, left: Sequence[Path]) -> str:
+    try:
+        with open_for_reading(agent.db) as db:
+            end_ns = time.time_ns() + 1
+            total, decisions = reports.totals(db, began_ns, end_ns), reports.decisions(db, began_ns, end_ns, limit=_ALL)
+            line = last_line(total, decisions, alerts=len(outbox.recent(db, began_ns)))
+    except LedgerError as error:
+        line = f"bursar: what the calls cost cannot be told: {error}"
+    return f"{line}; not counted: {', '.join(map(str, left))}" if left else line

@@ -1,0 +1,145 @@
+"""How is an attempt kept, and how is it found again: by its id, its response, its request or its owner?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from sqlite_utils import Database
+
+from bursar.agent.ledger.life import Attempt, State
+from bursar.policies.charge import Basis, Charge, Line
+from bursar.policies.usage import Usage
+
+_PLAIN = (
+    "attempt_id", "holder", "call_id", "at_ns", "route", "model", "requested_model", "bound_nano", "expected_nano",
+    "action", "reason", "floor_nano", "request_id", "response_id", "source", "settled_ns", "own_cost_nano",
+    "lease_charged_nano", "duplicate_of",
+)  # fmt: skip
+"""Fields of `Attempt` that are columns as they stand."""
+
+_USAGE = tuple(f.name for f in fields(Usage))
+_LINE = tuple(f.name for f in fields(Line))
+_CHARGE = ("basis", "cost_nano", "price_id", "lines", "missing", "modifiers", *_USAGE)
+_COLUMNS = (*_PLAIN, "state", "sent", "own_final", "labels", "balances", "leased", "decision", *_CHARGE)
+
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM attempts"
+_SAVE = (
+    f"INSERT INTO attempts ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) "
+    f"ON CONFLICT (attempt_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
+)
+
+
+def load(db: Database, attempt_id: str) -> Attempt | None:
+    """The attempt of this id."""
+    return next(_found(db, "attempt_id = ?", attempt_id), None)
+
+
+def with_response(db: Database, response_id: str) -> Attempt | None:
+    """The one attempt under which a response (a message id) counts."""
+    return next(_found(db, "response_id = ?", response_id), None)
+
+
+def with_request(db: Database, request_id: str) -> list[Attempt]:
+    """Attempts of one HTTP request: several for the results of one batch."""
+    return list(_found(db, "request_id = ?", request_id))
+
+
+def of_call(db: Database, call_id: str) -> list[Attempt]:
+    """Every attempt of one call, in the order they were sent."""
+    return sorted(_found(db, "call_id = ?", call_id), key=lambda attempt: attempt.at_ns)
+
+
+def open_of(db: Database, holder: str) -> list[Attempt]:
+    """What a process has in flight, or has left so."""
+    found = _found(db, "holder = ? AND state IN ('held', 'sent', 'provisional')", holder)
+    return [attempt for attempt in found if attempt.open]
+
+
+def duplicates_of(db: Database, attempt_id: str) -> list[Attempt]:
+    """Attempts whose response counts under this one."""
+    return list(_found(db, "duplicate_of = ?", attempt_id))
+
+
+def save(db: Database, attempt: Attempt) -> None:
+    """Keep an attempt, new or changed."""
+    db.conn.execute(_SAVE, _row(attempt))
+
+
+def counts(usage: Usage) -> dict[str, int]:
+    """Usage by column. Much faster than `dataclasses.asdict`, which copies deeply."""
+    return {name: getattr(usage, name) for name in _USAGE}
+
+
+def _found(db: Database, where: str, value: str) -> Iterator[Attempt]:
+    for row in db.conn.execute(f"{_SELECT} WHERE {where}", [value]).fetchall():
+        yield _attempt(dict(zip(_COLUMNS, row, strict=True)))
+
+
+def _row(attempt: Attempt) -> dict[str, Any]:
+    return {
+        **{name: getattr(attempt, name) for name in _PLAIN},
+        "state": attempt.state.value,
+        "sent": int(attempt.sent),
+        "own_final": int(attempt.own_final),
+        "labels": _json(attempt.labels),
+        "balances": None if attempt.balances is None else _json(attempt.balances),
+        "leased": _json(attempt.leased),
+        "decision": _json(attempt.decision),
+        **_charge_columns(attempt.charge),
+    }
+
+
+def _charge_columns(charge: Charge | None) -> dict[str, Any]:
+    if charge is None:
+        return dict.fromkeys(_CHARGE)
+    return {
+        "basis": charge.basis.value,
+        "cost_nano": charge.cost_nano_usd,
+        "price_id": charge.price_id,
+        "lines": _json([{name: getattr(line, name) for name in _LINE} for line in charge.lines]),
+        "missing": _json(charge.missing),
+        "modifiers": _json(charge.modifiers),
+        **counts(charge.usage),
+    }
+
+
+def _attempt(row: Mapping[str, Any]) -> Attempt:
+    balances = row["balances"]
+    return Attempt(
+        **{name: row[name] for name in _PLAIN},
+        state=State(row["state"]),
+        sent=bool(row["sent"]),
+        own_final=bool(row["own_final"]),
+        labels=json.loads(row["labels"]),
+        balances=None if balances is None else tuple(json.loads(balances)),
+        leased=tuple(json.loads(row["leased"])),
+        decision=json.loads(row["decision"]),
+        charge=_charge(row) if row["basis"] is not None else None,
+    )
+
+
+def _charge(row: Mapping[str, Any]) -> Charge:
+    """The charge of a row; what the attempt itself says is repeated in it, so that it can stand alone."""
+    return Charge(
+        cost_nano_usd=row["cost_nano"],
+        usage=Usage(**{name: row[name] for name in _USAGE}),
+        basis=Basis(row["basis"]),
+        labels=json.loads(row["labels"]),
+        lines=tuple(Line(**line) for line in json.loads(row["lines"])),
+        missing=tuple(json.loads(row["missing"])),
+        modifiers=tuple(json.loads(row["modifiers"])),
+        **{name: row[name] for name in _REPEATED},
+    )
+
+
+_REPEATED = (
+    "attempt_id", "call_id", "at_ns", "route", "model", "requested_model", "price_id", "request_id", "response_id",
+    "action", "reason",
+)  # fmt: skip
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value if not isinstance(value, Mapping) else dict(value), separators=(",", ":"))  # pyright: ignore[reportUnknownArgumentType]

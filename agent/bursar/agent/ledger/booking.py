@@ -1,0 +1,331 @@
+"""How do records become charges, each counted once in every balance, however often and in whatever order they come?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlite_utils import Database
+
+from bursar.agent.ledger import attempts, balances
+from bursar.agent.ledger.life import (
+    Attempt,
+    Source,
+    State,
+    as_duplicate,
+    as_orphan,
+    with_charge,
+    with_own_word,
+    with_release,
+    with_sent,
+)
+from bursar.policies.charge import Charge
+from bursar.policies.policy import Policy
+from bursar.policies.records import Decided, Record, RecordError, Released, Sent, Settled
+
+_MOST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What a booking changed."""
+
+    balances: frozenset[str] = frozenset()
+    """Keys of the balances whose spending or holds are other than before."""
+    duplicates: tuple[str, ...] = ()
+    """Attempts whose response counts under another attempt."""
+
+
+@dataclass(slots=True)
+class _Desk:
+    """One booking: what it stands on, and what it has touched so far."""
+
+    db: Database
+    holder: str | None
+    policy: Policy | None
+    now_ns: int
+    touched: set[str] = field(default_factory=set[str])
+    duplicates: list[str] = field(default_factory=list[str])
+
+    @property
+    def source(self) -> Source:
+        return "span" if self.holder is None else "journal"
+
+    def booked(self) -> Booked:
+        return Booked(frozenset(self.touched), tuple(dict.fromkeys(self.duplicates)))
+
+
+def book(db: Database, records: Sequence[Record], *, holder: str | None, policy: Policy | None, now_ns: int) -> Booked:
+    """
+    Book records of one process (`holder` is its incarnation), or of other people's spans (`holder` is None).
+
+    Balances are those that `sent` names; where it names none, all that the policy matches at the time of sending.
+    Raises `RecordError` for a record whose figures cannot be true, before anything of it is booked.
+    """
+    desk = _Desk(db, holder, policy, now_ns)
+    for record in records:
+        _refuse_unsound(record)
+        _BOOK[type(record)](desk, record)
+    return desk.booked()
+
+
+def orphan(db: Database, holder: str, *, policy: Policy | None = None, now_ns: int) -> Booked:
+    """
+    Close what a dead process has left open: holds are released, what was sent counts as its bound.
+
+    To be called once its journal has been read. A charge that turns up later replaces the bound exactly.
+    """
+    desk = _Desk(db, holder, policy, now_ns)
+    for attempt in attempts.open_of(db, holder):
+        _keep(desk, attempt, as_orphan(attempt, now_ns))
+    return desk.booked()
+
+
+def hold(db: Database, attempt: Attempt) -> None:
+    """Keep a hold that was just granted, unless its attempt is known to be further already."""
+    before = attempts.load(db, attempt.attempt_id)
+    if before is None or before.state is State.HELD:
+        _keep(_Desk(db, attempt.holder, None, attempt.at_ns), before, attempt)
+
+
+def _book_sent(desk: _Desk, sent: Sent) -> None:
+    before = attempts.load(desk.db, sent.attempt_id)
+    after = _keep(desk, before, with_sent(before or Attempt(sent.attempt_id), sent, desk.holder))
+    if sent.action != "go":
+        _decide(desk, sent.attempt_id, sent)
+    if after.duplicate_of is not None:
+        _reclaim(desk, after, after.duplicate_of)
+
+
+def _reclaim(desk: _Desk, attempt: Attempt, counted_under: str) -> None:
+    """An attempt that was really sent takes its response back from one that only a span told of."""
+    other = attempts.load(desk.db, counted_under)
+    if other is not None and not other.sent:
+        _unite(desk, attempt, other)
+
+
+def _book_settled(desk: _Desk, settled: Settled) -> None:
+    charge = settled.charge
+    before = attempts.load(desk.db, charge.attempt_id)
+    attempt = before or Attempt(charge.attempt_id)
+    if settled.final and desk.holder is not None:
+        attempt = with_own_word(attempt, charge, desk.holder)
+    rival = _rival(desk, attempt, charge)
+    if rival is None:
+        _keep(desk, before, _charged(desk, attempt, settled))
+    elif attempt.sent and not rival.sent:
+        united = _unite(desk, _keep(desk, before, attempt), rival)
+        _keep(desk, united, _charged(desk, united, settled))
+    else:
+        _count_elsewhere(desk, before, attempt, rival, settled)
+
+
+def _rival(desk: _Desk, attempt: Attempt, charge: Charge) -> Attempt | None:
+    """Another attempt under which the same response counts: found by its id, known already, or of the same request."""
+    named = attempts.with_response(desk.db, charge.response_id) if charge.response_id else None
+    if named is not None and named.attempt_id != attempt.attempt_id:
+        return named
+    if attempt.duplicate_of is not None:
+        return attempts.load(desk.db, attempt.duplicate_of)
+    return _of_request(desk, attempt, charge)
+
+
+def _of_request(desk: _Desk, attempt: Attempt, charge: Charge) -> Attempt | None:
+    """
+    The one other attempt of the same HTTP request, if only spans told of it and one of the two names no response.
+
+    `intake` leads a span to the journal's attempt; this is for the span that came first. A request id alone does not
+    make two responses one: the results of a batch share it.
+    """
+    if charge.request_id is None:
+        return None
+    others = [
+        other
+        for other in attempts.with_request(desk.db, charge.request_id)
+        if other.attempt_id != attempt.attempt_id and other.duplicate_of is None
+    ]
+    if len(others) != 1 or others[0].sent or others[0].source != "span":
+        return None
+    return others[0] if None in (others[0].response_id, charge.response_id or attempt.response_id) else None
+
+
+def _count_elsewhere(desk: _Desk, before: Attempt | None, attempt: Attempt, keeper: Attempt, settled: Settled) -> None:
+    """A charge for a response that another attempt holds: it may correct that one, and counts nowhere else."""
+    if attempt.duplicate_of is None:
+        # First of all the attempt gives up its response: the ledger has each under one attempt only.
+        keeper = _unite(desk, keeper, _charged(desk, attempt, settled) if before is None else attempt)
+    else:
+        _keep(desk, before, attempt)
+    _keep(desk, keeper, _charged(desk, keeper, settled))
+    desk.duplicates.append(attempt.attempt_id)
+
+
+def _charged(desk: _Desk, attempt: Attempt, settled: Settled) -> Attempt:
+    return with_charge(attempt, settled.charge, final=settled.final, source=desk.source, now_ns=desk.now_ns)
+
+
+def _unite(desk: _Desk, keeper: Attempt, other: Attempt) -> Attempt:
+    """Count two attempts as one: the keeper with the weightier charge of both, the other as its duplicate."""
+    for follower in (other, *attempts.duplicates_of(desk.db, other.attempt_id)):
+        if follower.attempt_id != keeper.attempt_id:
+            _keep(desk, follower, as_duplicate(follower, keeper.attempt_id))
+    desk.duplicates.append(other.attempt_id)
+    merged = replace(keeper, duplicate_of=None, response_id=other.response_id or keeper.response_id)
+    if other.charge is not None and other.source is not None:
+        final = other.state is not State.PROVISIONAL
+        merged = with_charge(merged, other.charge, final=final, source=other.source, now_ns=desk.now_ns)
+    return _keep(desk, keeper, merged)
+
+
+def _book_released(desk: _Desk, released: Released) -> None:
+    before = attempts.load(desk.db, released.attempt_id)
+    _keep(desk, before, with_release(before or Attempt(released.attempt_id), desk.holder))
+
+
+def _book_decided(desk: _Desk, decided: Decided) -> None:
+    _decide(desk, f"{decided.call_id}@{decided.at_ns}", decided)
+
+
+def _decide(desk: _Desk, decision_id: str, record: Sent | Decided) -> None:
+    desk.db.conn.execute(
+        """
+        INSERT INTO decisions (id, call_id, at_ns, route, model, labels, action, reason, decision)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+        """,
+        [
+            decision_id,
+            record.call_id,
+            record.at_ns,
+            record.route,
+            record.model,
+            json.dumps(dict(record.labels)),
+            record.action,
+            record.reason,
+            json.dumps(dict(record.decision)),
+        ],
+    )
+
+
+_BOOK: Mapping[type[Record], Callable[[_Desk, Any], None]] = {
+    Sent: _book_sent,
+    Settled: _book_settled,
+    Released: _book_released,
+    Decided: _book_decided,
+}
+
+
+def _keep(desk: _Desk, before: Attempt | None, after: Attempt) -> Attempt:
+    """Save an attempt, and bring its postings, holds and leases to what it now says."""
+    after = _with_balances(desk, after)
+    if after == before:
+        return after
+    after = _charge_leases(desk, after)
+    attempts.save(desk.db, after)
+    _post(desk, after)
+    _hold(desk, after)
+    return after
+
+
+def _with_balances(desk: _Desk, attempt: Attempt) -> Attempt:
+    """The attempt with its balances fixed: when it was sent, or when it first counts, at the policy of that moment."""
+    if attempt.balances is not None or not (attempt.sent or attempt.charge is not None):
+        return attempt
+    if desk.policy is None:
+        # Money that was spent under no policy belongs to no budget, also when one is written later.
+        return replace(attempt, balances=attempt.leased) if attempt.posted_nano is not None else attempt
+    matched = balances.matching(
+        desk.policy, at_ns=attempt.at_ns, route=attempt.route, model=attempt.model, labels=dict(attempt.labels)
+    )
+    return replace(attempt, balances=tuple(dict.fromkeys((*matched, *attempt.leased))))
+
+
+def _charge_leases(desk: _Desk, attempt: Attempt) -> Attempt:
+    """
+    Take the cost that the process itself told off the leases it was held in, once.
+
+    Corrections by others move only the balance, since the process counts its own way. What a charge exceeds its hold
+    by is granted by the fact, so that what is out never falls below zero.
+    """
+    holder = attempt.holder
+    if not (attempt.own_final and attempt.leased) or attempt.lease_charged_nano is not None or holder is None:
+        return attempt
+    charge = attempt.lease_charge
+    overrun = max(charge - (attempt.bound_nano or 0), 0)
+    for key in attempt.leased:
+        desk.db.conn.execute(
+            """
+            INSERT INTO leases (balance, holder, granted, charged) VALUES (?, ?, ?, ?)
+            ON CONFLICT (balance, holder) DO UPDATE
+                SET charged = charged + excluded.charged,
+                    granted = max(granted + ?, returned + charged + excluded.charged)
+            """,
+            [key, holder, charge, charge, overrun],
+        )
+    desk.touched.update(attempt.leased)
+    return replace(attempt, lease_charged_nano=charge)
+
+
+def _post(desk: _Desk, attempt: Attempt) -> None:
+    """Bring an attempt's postings, and with them what its balances have spent, to what it counts as."""
+    rows = desk.db.conn.execute(
+        "SELECT balance, nano, unknown_nano FROM postings WHERE attempt_id = ?", [attempt.attempt_id]
+    ).fetchall()
+    standing = {key: (nano, unknown) for key, nano, unknown in rows}
+    nano, unknown = attempt.posted_nano, attempt.unknown_nano
+    due = {} if nano is None else dict.fromkeys(attempt.balances or (), (nano, unknown))
+    for key in {**standing, **due}:
+        if standing.get(key) != due.get(key):
+            _move(desk, attempt.attempt_id, key, standing.get(key), due.get(key))
+
+
+def _move(desk: _Desk, attempt_id: str, key: str, old: tuple[int, int] | None, new: tuple[int, int] | None) -> None:
+    balances.ensure(desk.db, key, desk.policy)
+    if new is None:
+        desk.db.conn.execute("DELETE FROM postings WHERE attempt_id = ? AND balance = ?", [attempt_id, key])
+    else:
+        desk.db.conn.execute("INSERT OR REPLACE INTO postings VALUES (?, ?, ?, ?)", [attempt_id, key, *new])
+    (nano, unknown), (nano_before, unknown_before) = new or (0, 0), old or (0, 0)
+    desk.db.conn.execute(
+        "UPDATE balances SET spent_nano = spent_nano + ?, unknown_nano = unknown_nano + ?, calls = calls + ? "
+        "WHERE key = ?",
+        [nano - nano_before, unknown - unknown_before, (new is not None) - (old is not None), key],
+    )
+    desk.touched.add(key)
+
+
+def _hold(desk: _Desk, attempt: Attempt) -> None:
+    """Bring an attempt's holds to what it may still cost: nothing once it is settled or released."""
+    rows = desk.db.conn.execute("SELECT balance FROM holds WHERE attempt_id = ?", [attempt.attempt_id]).fetchall()
+    standing = {key for (key,) in rows}
+    due: Iterable[str] = dict.fromkeys((*(attempt.balances or ()), *attempt.leased)) if attempt.open else ()
+    for key in standing.difference(due):
+        desk.db.conn.execute("DELETE FROM holds WHERE balance = ? AND attempt_id = ?", [key, attempt.attempt_id])
+    lent = attempt.bound_nano or 0
+    for key in due:
+        balances.ensure(desk.db, key, desk.policy)
+        desk.db.conn.execute(
+            "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)",
+            [key, attempt.attempt_id, attempt.holder, attempt.expected_nano, lent if key in attempt.leased else 0],
+        )
+    desk.touched.update(standing, due)
+
+
+def _refuse_unsound(record: Record) -> None:
+    """Raise `RecordError` for amounts and times that are no whole numbers from zero to what the ledger holds."""
+    for name, value in _figures(record).items():
+        if value is not None and (not isinstance(value, int) or not 0 <= value <= _MOST):
+            raise RecordError(f"`{name}` must be a whole number from 0 to {_MOST}, got {value!r}")
+
+
+def _figures(record: Record) -> dict[str, object]:
+    match record:
+        case Sent():
+            return {name: getattr(record, name) for name in ("at_ns", "bound_nano", "expected_nano")}
+        case Settled(charge=charge):
+            return {"at_ns": charge.at_ns, "cost_nano_usd": charge.cost_nano_usd, **attempts.counts(charge.usage)}
+        case Decided():
+            return {"at_ns": record.at_ns}
+        case Released():
+            return {}

@@ -1,0 +1,213 @@
+"""How much is lent to whom: what a process is answered, and what comes back from it, alive or dead?"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlite_utils import Database
+
+from bursar.agent.ledger import attempts, balances, holders
+from bursar.agent.ledger.booking import Booked, book, hold, orphan
+from bursar.agent.ledger.holders import HolderState
+from bursar.agent.ledger.life import Attempt, State
+from bursar.policies import records
+from bursar.policies.policy import Policy
+from bursar.policies.protocol import Answer, BalanceView, Need, SyncRequest, SyncResponse, Verdict
+
+SHARES = 256
+"""
+A need that may be trimmed gets this part of what is left, and never less than it cannot do without: then two hundred
+callers with a large `max_tokens` do not shut each other out. Must be fixed; a share by observed concurrency starves.
+"""
+
+HELD = "held"
+SPENT = "spent"
+NO_BALANCE = "no_balance"
+"""The policy has no such budget or window: the asker decided by another version of it."""
+
+
+def sync(db: Database, request: SyncRequest, *, policy: Policy | None, now_ns: int) -> SyncResponse:
+    """
+    Book what a process tells, take what it returns, lend what it needs.
+
+    Money is lent only to an active incarnation by its newest message; an older one, or one of a process that is gone,
+    still delivers charges and returns. The snapshot is left to the caller.
+    """
+    holder = request.holder.id
+    may_ask = holders.register(db, request.holder, seq=request.seq, now_ns=now_ns)
+    active = _state(db, holder) is HolderState.ACTIVE
+    if active:
+        holders.mend(db, holder, {key: n for key, n in request.granted_seen.items() if balances.known(key, policy)})
+    booked = _book_sound(db, request, policy=policy, now_ns=now_ns)
+    if active:
+        holders.take_back(db, holder, request.returned)
+    answers = _answer_all(db, request, policy=policy, now_ns=now_ns) if may_ask else ()
+    if not active:
+        _settle_late(db, holder, policy=policy, now_ns=now_ns)
+    elif request.goodbye:
+        _say_goodbye(db, holder, policy=policy, now_ns=now_ns)
+    asked = [key for need in request.needs for key in need.balances]
+    return SyncResponse(
+        granted=_granted(db, holder, {*asked, *request.returned, *request.granted_seen, *booked.balances}),
+        answers=answers,
+        views=_views(db, (*asked, *request.views), policy),
+    )
+
+
+def close_holder(db: Database, holder: str, *, policy: Policy | None = None, now_ns: int) -> Booked:
+    """
+    Recover a process that is proven dead and whose journal has been read and booked.
+
+    What it sent and never settled counts as its bound; all else that was lent to it comes back.
+    """
+    booked = orphan(db, holder, policy=policy, now_ns=now_ns)
+    freed = holders.square(db, holder)
+    holders.move(db, holder, HolderState.RECOVERED)
+    return Booked(booked.balances | freed, booked.duplicates)
+
+
+def _state(db: Database, holder: str) -> HolderState | None:
+    known = holders.find(db, holder)
+    return None if known is None else known.state
+
+
+def _say_goodbye(db: Database, holder: str, *, policy: Policy | None, now_ns: int) -> None:
+    """Close an incarnation: holds that never left are released, and only what is in flight stays lent."""
+    unsent = [attempt for attempt in attempts.open_of(db, holder) if attempt.state is State.HELD]
+    releases = [records.Released(attempt.attempt_id, "the process ended") for attempt in unsent]
+    book(db, releases, holder=holder, policy=policy, now_ns=now_ns)
+    holders.square(db, holder)
+    holders.move(db, holder, HolderState.CLOSED)
+
+
+def _settle_late(db: Database, holder: str, *, policy: Policy | None, now_ns: int) -> None:
+    """Bring the leases of a process that is gone in line with what came to light after its end."""
+    if _state(db, holder) is HolderState.RECOVERED:
+        orphan(db, holder, policy=policy, now_ns=now_ns)
+    holders.square(db, holder)
+
+
+def _book_sound(db: Database, request: SyncRequest, *, policy: Policy | None, now_ns: int) -> Booked:
+    """Book every record that can be understood; count the others, so that one bad line never blocks the good ones."""
+    touched: set[str] = set()
+    duplicates: list[str] = []
+    skipped = 0
+    for value in request.records:
+        booked = _book_one(db, value, holder=request.holder.id, policy=policy, now_ns=now_ns)
+        if booked is None:
+            skipped += 1
+        else:
+            touched |= booked.balances
+            duplicates += booked.duplicates
+    if skipped:
+        holders.count_skipped(db, request.holder.id, skipped)
+    return Booked(frozenset(touched), tuple(duplicates))
+
+
+_BAD_RECORD = (
+    records.RecordError,
+    sqlite3.IntegrityError,
+    sqlite3.ProgrammingError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    OverflowError,
+)
+"""What a record of wrong shapes runs into: our own check, a column's type, or a value used as what it is not."""
+
+
+def _book_one(
+    db: Database, value: Mapping[str, Any], *, holder: str, policy: Policy | None, now_ns: int
+) -> Booked | None:
+    try:
+        with db.atomic():
+            return book(db, [records.from_json(value)], holder=holder, policy=policy, now_ns=now_ns)
+    except _BAD_RECORD:
+        return None
+
+
+def _answer_all(db: Database, request: SyncRequest, *, policy: Policy | None, now_ns: int) -> tuple[Answer, ...]:
+    answers = (_answer(db, request, need, policy=policy, now_ns=now_ns) for need in request.needs)
+    return tuple(answer for answer in answers if answer is not None)
+
+
+def _answer(db: Database, request: SyncRequest, need: Need, *, policy: Policy | None, now_ns: int) -> Answer | None:
+    """All balances of a need or none of them; None for an attempt that has left already."""
+    holder = request.holder.id
+    attempt = attempts.load(db, need.attempt_id)
+    if attempt is not None and attempt.state is not State.HELD:
+        return None
+    if attempt is not None and (amount := _on_the_wire(db, request, attempt, need)) is not None:
+        return Answer(need.attempt_id, Verdict.GRANTED, amount)
+    most = max(need.most, 0)
+    least = min(max(need.least, 0), most)
+    pools: list[int] = []
+    for key in need.balances:
+        pool = _pool(db, key, policy)
+        if pool is None:
+            return Answer(need.attempt_id, Verdict.WAIT, reason=NO_BALANCE, balance=key)
+        pools.append(pool)
+    amount = min(most, max(least, min(pools, default=most) // SHARES))
+    blocked = [(pool, key) for pool, key in zip(pools, need.balances, strict=True) if pool < amount]
+    if blocked:
+        return _no(db, need, least, min(blocked)[1])
+    for key in _once(need.balances):
+        holders.grant(db, holder, key, amount)
+    hold(db, _held(need, holder, amount, now_ns))
+    return Answer(need.attempt_id, Verdict.GRANTED, amount)
+
+
+def _on_the_wire(db: Database, request: SyncRequest, attempt: Attempt, need: Need) -> int | None:
+    """The grant of this very attempt whose answer was lost: it travels with this response, and is not made twice."""
+    amount = attempt.bound_nano
+    if amount is None or not need.least <= amount <= need.most or attempt.leased != _once(need.balances):
+        return None
+    granted = holders.granted(db, request.holder.id)
+    unseen = (granted.get(key, 0) - request.granted_seen.get(key, 0) for key in need.balances)
+    return amount if all(left >= amount for left in unseen) else None
+
+
+def _pool(db: Database, key: str, policy: Policy | None) -> int | None:
+    if balances.known(key, policy):
+        balances.ensure(db, key, policy)
+    balance = balances.read(db, key)
+    return None if balance is None else balance.pool
+
+
+def _no(db: Database, need: Need, least: int, nearest: str) -> Answer:
+    """Wait where money that is out could come back, else refuse, naming the balance that is spent."""
+    for key in need.balances:
+        balance = balances.read(db, key)
+        if balance is not None and balance.unspent is not None and balance.unspent < least:
+            return Answer(need.attempt_id, Verdict.REFUSED, reason=SPENT, balance=key)
+    return Answer(need.attempt_id, Verdict.WAIT, reason=HELD, balance=nearest)
+
+
+def _held(need: Need, holder: str, amount: int, now_ns: int) -> Attempt:
+    return Attempt(
+        attempt_id=need.attempt_id,
+        holder=holder,
+        at_ns=now_ns,
+        bound_nano=amount,
+        expected_nano=min(max(need.expected, 0), amount),
+        leased=_once(need.balances),
+    )
+
+
+def _granted(db: Database, holder: str, keys: Iterable[str]) -> dict[str, int]:
+    granted = holders.granted(db, holder)
+    return {key: granted[key] for key in sorted(keys) if key in granted}
+
+
+def _views(db: Database, keys: Iterable[str], policy: Policy | None) -> tuple[BalanceView, ...]:
+    wanted = _once(keys)
+    for key in wanted:
+        if balances.known(key, policy):
+            balances.ensure(db, key, policy)
+    return balances.views(db, wanted)
+
+
+def _once(keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(keys))

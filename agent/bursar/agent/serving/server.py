@@ -1,0 +1,123 @@
+"""What does the agent answer over HTTP?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from bursar.agent.bookkeeper import Bookkeeper
+from bursar.agent.ledger import LedgerError
+from bursar.agent.serving.doorman import Doorman
+from bursar.agent.serving.wire import parse_request
+from bursar.policies import protocol
+from bursar.policies.protocol import ProtocolError
+
+BODY_LIMIT = 8 * 1024 * 1024
+READY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """What the routes work with."""
+
+    bookkeeper: Bookkeeper
+    token: str | None = None
+    local: bool = True
+    """Whether only this machine can connect."""
+
+
+class BodyTooLargeError(Exception):
+    """A body of more than `BODY_LIMIT`."""
+
+
+def create_app(state: ServerState, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """The agent's routes, and those of other rooms, all behind the same door."""
+    desk = _Desk(state.bookkeeper)
+    routes = [
+        Route(protocol.PATH, desk.sync, methods=["POST"]),
+        Route("/healthz", _healthz, methods=["GET"]),
+        Route("/readyz", desk.readyz, methods=["GET"]),
+        *extra_routes,
+    ]
+    door = Middleware(Doorman, token=state.token, local=state.local)
+    return Starlette(routes=routes, middleware=[door], exception_handlers=_HANDLERS)
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body. Raises `BodyTooLargeError`, which is answered 413, as soon as it is known to be too large."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > BODY_LIMIT:
+            raise BodyTooLargeError
+        parts.append(part)
+    return b"".join(parts)
+
+
+class _Desk:
+    def __init__(self, bookkeeper: Bookkeeper) -> None:
+        self._bookkeeper = bookkeeper
+
+    async def sync(self, request: Request) -> Response:
+        message = parse_request(await read_body(request))
+        response = await asyncio.wrap_future(self._bookkeeper.sync(message))
+        return JSONResponse(protocol.to_json(response))
+
+    async def readyz(self, _: Request) -> Response:
+        """Ready while the ledger's writer answers and its last commit went well."""
+        trouble = await self._trouble()
+        if trouble is not None:
+            return _sentence(503, f"not ready: {trouble}")
+        return _sentence(200, "ready")
+
+    async def _trouble(self) -> str | None:
+        try:
+            # Shielded: the job is already the writer's, and a deadline here cannot take it back.
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._bookkeeper.beat())), READY_SECONDS)
+        except TimeoutError:
+            return f"the ledger has not answered for {READY_SECONDS:g} s; its disk may be slow or full"
+        except LedgerError as error:
+            return str(error)
+        return None
+
+
+async def _healthz(_: Request) -> Response:
+    return _sentence(200, "alive")
+
+
+async def _bad_message(_: Request, error: Exception) -> Response:
+    return _sentence(400, str(error))
+
+
+async def _not_written(_: Request, error: Exception) -> Response:
+    return _sentence(503, str(error))
+
+
+async def _too_large(*_: object) -> Response:
+    return _sentence(413, f"the body has more than {BODY_LIMIT} bytes: send it in parts")
+
+
+async def _gone(*_: object) -> Response:
+    """Nobody reads this: the client hung up while it was sending."""
+    return Response(status_code=400)
+
+
+_HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    ProtocolError: _bad_message,
+    LedgerError: _not_written,
+    BodyTooLargeError: _too_large,
+    ClientDisconnect: _gone,
+}
+
+
+def _sentence(status: int, text: str) -> PlainTextResponse:
+    return PlainTextResponse(f"{text}\n", status)

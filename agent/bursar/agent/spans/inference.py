@@ -1,0 +1,171 @@
+"""Is a span a call of Claude, and what does it tell of the tokens that were used?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from bursar.agent.spans.seenspan import SeenSpan
+from bursar.policies import attributes as names
+from bursar.policies.models import canonical
+from bursar.policies.usage import Part, Usage, UsageReport, read_report
+
+_SDK_SCOPE = "com.anthropic.sdk.python"
+_SDK_CALLS = ("anthropic.messages.create", "anthropic.beta.messages.create")
+_PROVIDERS = ("anthropic", "aws.bedrock", "gcp.vertex_ai", "vertex_ai")
+_PROVIDER_BEFORE_2025 = "gen_ai.system"
+
+# Names that older instrumentations still write, after the ones of today.
+_INPUT = (names.INPUT_TOKENS, "gen_ai.usage.prompt_tokens")
+_OUTPUT = (names.OUTPUT_TOKENS, "gen_ai.usage.completion_tokens")
+_CACHE_READ = (names.CACHE_READ_TOKENS, "gen_ai.usage.cache_read_input_tokens")
+_CACHE_WRITE = (names.CACHE_WRITE_TOKENS, names.CACHE_CREATION_TOKENS, "gen_ai.usage.cache_creation_input_tokens")
+_THINKING = "gen_ai.usage.reasoning.output_tokens"
+_COMPACTION_INPUT = "anthropic.usage.compaction.input_tokens"
+_COMPACTION_OUTPUT = "anthropic.usage.compaction.output_tokens"
+_STOP_REASON = "anthropic.message.stop_reason"
+_SERVER_ADDRESS = "server.address"
+_VERTEX_HOST = "-aiplatform.googleapis.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """What a span tells of one call of Claude."""
+
+    model: str
+    """As served; the requested one where no response said otherwise."""
+    requested_model: str
+    region: str | None
+    """The region that a cloud bills by: in the model's id on Bedrock, in the endpoint's name on Google Cloud."""
+    report: UsageReport | None
+    """None: the span tells of no tokens, as after an error."""
+    complete: bool
+    """Whether the closing counts are in; without them the report is a lower bound."""
+    missing: tuple[str, ...] = ()
+    """What the price depends on and the span does not tell."""
+
+
+def read_inference(span: SeenSpan) -> Inference | None:
+    """
+    What a span tells of a call of Claude; None for any other span.
+
+    Calls are what Bursar has stamped, the SDK's own spans of `messages.create`, and the spans of others for one
+    inference (`chat`) by a Claude model. Counting, batches, tools and agents are none: they cost nothing themselves,
+    or repeat the tokens of the calls inside them.
+    """
+    requested = span.text(names.REQUEST_MODEL) or ""
+    model = span.text(names.RESPONSE_MODEL) or span.text(names.SERVED_MODEL) or requested
+    of_sdk = _is_sdk(span)
+    if not (of_sdk or _is_stamped(span) or _is_chat(span, model)):
+        return None
+    tokens = _tokens(span)
+    return Inference(
+        model=model,
+        requested_model=requested or model,
+        region=canonical(requested).region or _google_region(span),
+        report=None if tokens is None else _report(span, tokens),
+        complete=tokens is not None and None not in (tokens.prompt, tokens.output),
+        missing=() if tokens is None else _missing(span, tokens, of_sdk=of_sdk),
+    )
+
+
+class _Tokens(NamedTuple):
+    """A span's counts, OpenTelemetry's way: the prompt includes what was read from and written to the cache."""
+
+    prompt: int | None
+    output: int | None
+    read: int
+    written: int
+    written_5m: int | None
+    written_1h: int | None
+
+    @property
+    def uncached(self) -> int:
+        """The prompt without its cached parts; the count itself where it is too small to include them."""
+        prompt = self.prompt or 0
+        return prompt if self.excludes_cache else prompt - self.read - self.written
+
+    @property
+    def excludes_cache(self) -> bool:
+        """Whether the sender counts Anthropic's way, whatever the conventions say: it can mean nothing else."""
+        return self.prompt is not None and self.prompt < self.read + self.written
+
+
+def _is_sdk(span: SeenSpan) -> bool:
+    scope = span.scope
+    return span.name in _SDK_CALLS and (scope == _SDK_SCOPE or scope.startswith(f"{_SDK_SCOPE}."))
+
+
+def _is_stamped(span: SeenSpan) -> bool:
+    return span.text(names.ATTEMPT_ID) is not None
+
+
+def _is_chat(span: SeenSpan, model: str) -> bool:
+    provider = span.text(names.PROVIDER) or span.text(_PROVIDER_BEFORE_2025) or ""
+    return (
+        span.text(names.OPERATION) == "chat"
+        and provider.lower() in _PROVIDERS
+        and canonical(model).id.startswith("claude-")
+    )
+
+
+def _tokens(span: SeenSpan) -> _Tokens | None:
+    """The counts, or None where the span has none at all."""
+    prompt, output, read, written = (span.count(*each) for each in (_INPUT, _OUTPUT, _CACHE_READ, _CACHE_WRITE))
+    written_5m, written_1h = span.count(names.CACHE_5M_TOKENS), span.count(names.CACHE_1H_TOKENS)
+    if prompt is None and output is None and not read and not written:
+        return None
+    written = written or (written_5m or 0) + (written_1h or 0)
+    return _Tokens(prompt, output, read or 0, written, written_5m, written_1h)
+
+
+def _report(span: SeenSpan, tokens: _Tokens) -> UsageReport:
+    """The counts as Anthropic reports them, and with them all that the price depends on and the span tells."""
+    reported: dict[str, Any] = {
+        "input_tokens": tokens.uncached,
+        "output_tokens": tokens.output,
+        "cache_read_input_tokens": tokens.read,
+        "cache_creation_input_tokens": tokens.written,
+        "cache_creation": {"ephemeral_1h_input_tokens": tokens.written_1h},
+        "output_tokens_details": {"thinking_tokens": span.count(_THINKING)},
+        "server_tool_use": {
+            "web_search_requests": span.count(names.WEB_SEARCHES),
+            "web_fetch_requests": span.count(names.WEB_FETCHES),
+        },
+        "service_tier": span.text(names.SERVICE_TIER),
+        "inference_geo": span.text(names.INFERENCE_GEO),
+        "speed": span.text(names.SPEED),
+    }
+    # Whether a refusal left content is not on a span; taking it as billed is the dearer reading, and `missing` says so.
+    report = read_report(reported, stop_reason=None, has_content=True)
+    compaction = Usage(input=span.count(_COMPACTION_INPUT) or 0, output=span.count(_COMPACTION_OUTPUT) or 0)
+    if compaction == Usage():
+        return report
+    return replace(report, parts=(*report.parts, Part(compaction, kind="compaction")))
+
+
+def _missing(span: SeenSpan, tokens: _Tokens, *, of_sdk: bool) -> tuple[str, ...]:
+    """What a span of this kind cannot tell, and what this one leaves open."""
+    doubts = (
+        ("speed", span.text(names.SPEED) is None),
+        ("inference_geo", span.text(names.INFERENCE_GEO) is None),
+        ("service_tier", not of_sdk and span.text(names.SERVICE_TIER) is None),
+        ("server_tool_use", names.WEB_SEARCHES not in span.attributes),
+        ("advisor and fallback iterations", True),
+        ("input tokens", tokens.prompt is None),
+        ("output tokens: the stream was not read to its end", tokens.output is None),
+        ("input tokens fewer than the cached ones: read as excluding them", tokens.excludes_cache),
+        (
+            "lifetime of cache writes: priced as 5 minutes",
+            tokens.written > 0 and tokens.written_5m is None and tokens.written_1h is None,
+        ),
+        ("cache classes of compaction: priced as uncached", bool(span.count(_COMPACTION_INPUT))),
+        ("whether the refusal came before any output, which is not billed", span.text(_STOP_REASON) == "refusal"),
+    )
+    return tuple(what for what, open_ in doubts if open_)
+
+
+def _google_region(span: SeenSpan) -> str | None:
+    """`us-east5` of `us-east5-aiplatform.googleapis.com`; None for the global endpoint and for other hosts."""
+    host = span.text(_SERVER_ADDRESS) or ""
+    return host.removesuffix(_VERTEX_HOST) if host.endswith(_VERTEX_HOST) else None

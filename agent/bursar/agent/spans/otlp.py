@@ -1,0 +1,201 @@
+"""What do the bytes of an OTLP trace export say, and how is it answered?"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, cast
+
+from google.protobuf.json_format import MessageToJson, ParseDict, ParseError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from bursar.agent.spans.seenspan import AttributeValue, Kind, SeenSpan, StatusCode
+
+_LATEST_NS = 2**63 - 1
+"""What a ledger's integer column holds."""
+
+_KINDS: Final[Mapping[int, Kind]] = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
+_STATUS: Final[Mapping[int, StatusCode]] = {1: "OK", 2: "ERROR"}
+_SCALARS = frozenset(("string_value", "bool_value", "int_value", "double_value"))
+
+
+class Encoding(StrEnum):
+    """How a body is written; the value is its media type."""
+
+    PROTOBUF = "application/x-protobuf"
+    JSON = "application/json"
+
+
+class MalformedError(ValueError):
+    """A body that is no trace export; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What one request brings."""
+
+    spans: tuple[SeenSpan, ...]
+    rejected: int = 0
+    """Spans that no account can be kept of: without valid ids, or out of time."""
+    why: str = ""
+    """What is wrong with the first of them."""
+
+
+def decode(body: bytes, encoding: Encoding) -> Export:
+    """The spans of an export. Raises `MalformedError`."""
+    request = _from_json(body) if encoding is Encoding.JSON else _from_protobuf(body)
+    spans: list[SeenSpan] = []
+    reasons: list[str] = []
+    for resource_spans in request.resource_spans:
+        resource = _attributes(resource_spans.resource.attributes)
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                reason = _unusable(span)
+                if reason is None:
+                    spans.append(_seen(span, scope_spans.scope.name, resource))
+                else:
+                    reasons.append(reason)
+    return Export(tuple(spans), len(reasons), reasons[0] if reasons else "")
+
+
+def encode_answer(export: Export, encoding: Encoding) -> bytes:
+    """The body of the answer 200; it names the spans that were not taken, if any."""
+    response = ExportTraceServiceResponse()
+    if export.rejected:
+        response.partial_success.rejected_spans = export.rejected
+        response.partial_success.error_message = f"{export.rejected} spans were not taken; the first: {export.why}"
+    return _encode(response, encoding)
+
+
+def encode_status(code: int, message: str, encoding: Encoding) -> bytes:
+    """The body of an error: a `google.rpc.Status` with one of its codes."""
+    return _encode(Status(code=code, message=message), encoding)
+
+
+def _encode(message: Any, encoding: Encoding) -> bytes:
+    if encoding is Encoding.JSON:
+        text: str = MessageToJson(message, indent=None)
+        return text.encode()
+    wire: bytes = message.SerializeToString()
+    return wire
+
+
+def _from_protobuf(body: bytes) -> ExportTraceServiceRequest:
+    try:
+        request: ExportTraceServiceRequest = ExportTraceServiceRequest.FromString(body)
+    except DecodeError as error:
+        raise MalformedError(f"the body is no protobuf ExportTraceServiceRequest ({error})") from error
+    return request
+
+
+def _from_json(body: bytes) -> ExportTraceServiceRequest:
+    """An export in JSON. Enums may be numbers or names, whole numbers may be texts, unknown fields are passed over."""
+    try:
+        value = json.loads(body)
+        request = ExportTraceServiceRequest()
+        ParseDict(_with_protobuf_ids(value), request, ignore_unknown_fields=True)
+    except (ValueError, RecursionError, ParseError) as error:
+        raise MalformedError(f"the body is no OTLP/JSON ExportTraceServiceRequest ({error})") from error
+    return request
+
+
+def _with_protobuf_ids(value: Any) -> dict[str, Any]:
+    """
+    The request with ids as protobuf's JSON has them (base64), and without the parts of spans that nobody reads here.
+
+    OTLP/JSON writes trace and span ids in hex, unlike every other field of bytes.
+    """
+    resources = [
+        {**resource, "scopeSpans": [_scope_spans(scope) for scope in _objects(resource, "scopeSpans")]}
+        for resource in _objects(value, "resourceSpans")
+    ]
+    return {"resourceSpans": resources}
+
+
+def _scope_spans(scope: Mapping[str, Any]) -> dict[str, Any]:
+    return {**scope, "spans": [_span(span) for span in _objects(scope, "spans")]}
+
+
+def _span(span: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in span.items() if name not in ("events", "links")}
+    for name in ("traceId", "spanId", "parentSpanId"):
+        if name in kept:
+            kept[name] = _base64(kept[name])
+    return kept
+
+
+def _base64(hexadecimal: Any) -> str:
+    """An id in base64; an empty one, which no span may have, for what is no hex."""
+    try:
+        return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
+    except (TypeError, ValueError):
+        return ""
+
+
+def _objects(parent: Any, name: str) -> list[Mapping[str, Any]]:
+    """The JSON objects in a list; an absent or null list is empty. Raises `ValueError` for anything else."""
+    if not isinstance(parent, Mapping):
+        raise ValueError(f"expected an object with {name}, got {type(parent).__name__}")  # noqa: TRY004 - told as one kind of mistake
+    items: Any = cast("Mapping[str, Any]", parent).get(name)
+    if items is None:
+        return []
+    if isinstance(items, list):
+        entries: list[Any] = items  # pyright: ignore[reportUnknownVariableType]
+        if all(isinstance(entry, Mapping) for entry in entries):
+            return entries
+    raise ValueError(f"{name} must be a list of objects")
+
+
+def _unusable(span: Span) -> str | None:
+    """Why no account can be kept of a span; None for one that is sound."""
+    if len(span.trace_id) != 16 or not any(span.trace_id):
+        return f"the trace id of {span.name[:80]!r} is not 16 bytes, or all zero"
+    if len(span.span_id) != 8 or not any(span.span_id):
+        return f"the span id of {span.name[:80]!r} is not 8 bytes, or all zero"
+    if max(span.start_time_unix_nano, span.end_time_unix_nano) > _LATEST_NS:
+        return f"the times of {span.name[:80]!r} lie beyond the year 2262: they are nanoseconds since 1970"
+    return None
+
+
+def _seen(span: Span, scope: str, resource: Mapping[str, AttributeValue]) -> SeenSpan:
+    return SeenSpan(
+        name=span.name,
+        scope=scope,
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent=span.parent_span_id.hex() or None,
+        kind=_KINDS.get(span.kind, "UNSPECIFIED"),
+        start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano,
+        attributes=_attributes(span.attributes),
+        status_code=_STATUS.get(span.status.code, "UNSET"),
+        resource=resource,
+    )
+
+
+def _attributes(pairs: Iterable[KeyValue]) -> dict[str, AttributeValue]:
+    """Attributes by name; those whose value is a map, bytes or nothing are left out."""
+    values = ((pair.key, _value(pair.value)) for pair in pairs)
+    return {key: value for key, value in values if value is not None}
+
+
+def _value(value: AnyValue) -> AttributeValue | None:
+    if value.WhichOneof("value") == "array_value":
+        items = (_scalar(item) for item in value.array_value.values)
+        return tuple(item for item in items if item is not None)
+    return _scalar(value)
+
+
+def _scalar(value: AnyValue) -> str | int | float | bool | None:
+    kind = value.WhichOneof("value")
+    return getattr(value, kind) if kind in _SCALARS else None

@@ -1,0 +1,75 @@
+"""What does a policy say that this release does not act on?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from bursar.policies.amounts import usd
+from bursar.policies.policy import ActionKind, Budget, Policy, Route, Step, Unreachable
+from bursar.policies.policyfile.mistakes import did_you_mean
+
+_INSTEAD: dict[ActionKind, str] = {
+    "batch": "the call goes on at once",
+    "effort": "the call keeps its effort",
+    "throttle": "the call is not slowed down",
+    "loop": "loops are not looked for",
+}
+
+
+def unenforced(policy: Policy) -> tuple[str, ...]:
+    """One sentence for each thing that is recorded only, naming where it stands and what happens instead."""
+    return tuple(
+        [*_of_unreachable("on_unreachable", policy.on_unreachable)]
+        + [warning for budget in policy.budgets for warning in _of_budget(budget)]
+        + [warning for route in policy.routes for warning in _of_route(route)]
+    )
+
+
+def unpriced(policy: Policy, known_models: Collection[str]) -> tuple[str, ...]:
+    """One sentence for each model of a ladder that has no price."""
+    ladders = [("ladder", policy.ladder)]
+    ladders += [(f'route "{route.name}": ladder', route.ladder or ()) for route in policy.routes]
+    return tuple(
+        f'{place}: "{model}" is not in the price book; {did_you_mean(model, known_models)}its cost will be unknown'
+        for place, ladder in ladders
+        for model in ladder
+        if model not in known_models
+    )
+
+
+def _of_budget(budget: Budget) -> Iterator[str]:
+    name = f'budget "{budget.name}"'
+    if not budget.kept:
+        what = f'every = "{budget.every}"' if budget.limit.unit == "usd" else f"a limit in {budget.limit.unit}"
+        yield _warning(f"{name}: {what}", "this budget counts nothing and none of its steps is taken")
+        return
+    yield from _of_unreachable(f"{name}: on_unreachable", budget.on_unreachable)
+    for step in budget.steps:
+        yield from _of_step(name, step)
+
+
+def _of_unreachable(place: str, choice: Unreachable | None) -> Iterator[str]:
+    if choice is not None and choice.kind == "limited":
+        amount = usd(choice.amount_nano or 0)
+        yield _warning(f'{place} = "limited {amount} USD"', "while the agent is away, calls are refused as with closed")
+
+
+def _of_step(name: str, step: Step) -> Iterator[str]:
+    if step.velocity is not None:
+        yield _warning(f'{name}: step "{step.label}"', "how fast money is spent is not watched")
+        return
+    for action in step.actions:
+        if action.kind in _INSTEAD:
+            yield _warning(f'{name}: step "{step.label}" = "{action.kind}"', _INSTEAD[action.kind])
+
+
+def _of_route(route: Route) -> Iterator[str]:
+    name = f'route "{route.name}"'
+    if route.may_wait_seconds is not None:
+        yield _warning(f"{name}: may_wait", "its calls are never put off")
+    if route.cache != "off":
+        yield _warning(f'{name}: cache = "{route.cache}"', "its requests are sent as they are")
+
+
+def _warning(what: str, instead: str) -> str:
+    return f"{what} is recorded but not acted on in this release; {instead}"

@@ -1,0 +1,71 @@
+"""Claims about an agent for one command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bursar.agent.commands.private_agent import PrivateAgentError, private_agent
+from bursar.agent.commands.reach import answers, ask
+from bursar.agent.ledger import open_for_reading, reports
+from bursar.policies.charge import Basis, Charge
+from bursar.policies.records import Sent, Settled, to_line
+from bursar.policies.usage import Usage
+
+CHARGE = Charge("a1", 123, Usage(input=1), Basis.USAGE, "claude-opus-5-5", "claude-opus-5-5", "desk:answer", "c1")
+SENT = Sent("a1", "c1", 5, "desk:answer", "claude-opus-5-5", "claude-opus-5-5")
+
+
+def test_its_life(tmp_path: Path) -> None:
+    """Ready when the block begins; what dead processes left is booked before it ends; of its files the ledger stays."""
+    db = tmp_path / "kept.sqlite"
+    with private_agent(policy=None, prices=None, db=db, environ=os.environ) as agent:
+        assert answers(agent.url, "/readyz")
+        assert ask(agent.url, "/guard/sync")[0] == 401  # whoever else is on this machine has no token
+        assert agent.token_file.stat().st_mode & 0o077 == 0
+        assert agent.state_dir.stat().st_mode & 0o077 == 0
+        journal = agent.state_dir / "journal"
+        journal.mkdir()
+        (journal / "dead.jsonl").write_bytes(to_line(SENT) + to_line(Settled(CHARGE)))
+        assert agent.finish() == []
+        assert not answers(agent.url)
+        assert agent.process.returncode == 0
+    assert not agent.state_dir.exists()
+    with open_for_reading(db) as ledger:
+        assert reports.totals(ledger, 0, 10)["nano_usd"] == 123
+
+
+def test_it_goes_with_the_process_that_started_it() -> None:
+    """However that one ends, its end of the pipe is closed."""
+    with private_agent(policy=None, prices=None, db=None, environ=os.environ) as agent:
+        assert agent.process.stdin is not None
+        agent.process.stdin.close()
+        assert agent.process.wait(20) == 0
+
+
+def test_what_stops_it_at_the_start_is_told(tmp_path: Path) -> None:
+    """In the agent's own words."""
+    policy = tmp_path / "bursar.toml"
+    policy.write_text('version = 1\nmode = "enforc"\n')
+    with (
+        pytest.raises(PrivateAgentError, match='did you mean "enforce"'),
+        private_agent(policy=policy, prices=None, db=None, environ=os.environ),
+    ):
+        pytest.fail("it started")
+
+
+def test_journals_that_could_not_be_taken_up_are_kept() -> None:
+    """Their folder stays, since they are all there is of what they hold."""
+    with private_agent(policy=None, prices=None, db=None, environ=os.environ) as agent:
+        agent.process.kill()
+        agent.process.wait()
+        journal = agent.state_dir / "journal"
+        journal.mkdir()
+        left = journal / "dead.jsonl"
+        left.write_bytes(to_line(SENT))
+        assert agent.finish() == [left]
+    assert left.exists()
+    shutil.rmtree(agent.state_dir)

@@ -1,0 +1,114 @@
+"""Claims about the alert book: what a message moved is found, and each step is put down once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlite_utils import Database
+
+from bursar.agent.alerting.message import RouteCost
+from bursar.agent.ledger import alertbook, outbox, schema
+from bursar.agent.ledger.booking import book
+from bursar.agent.ledger.lending import sync
+from bursar.policies.charge import Basis, Charge
+from bursar.policies.policy import Policy
+from bursar.policies.policyfile import parse_policy
+from bursar.policies.protocol import Holder, Need, SyncRequest
+from bursar.policies.records import Record, Released, Sent, Settled, to_json
+from bursar.policies.usage import Usage
+
+SECOND = 10**9
+NOON = 1_795_262_400 * SECOND
+DAY, YESTERDAY, TEAM = (
+    "day|2026-11-21T00:00:00Z|",
+    "day|2026-11-20T00:00:00Z|",
+    "team|2026-11-21T00:00:00Z|team=a",
+)
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return parse_policy(
+        """\
+version = 1
+mode = "enforce"
+[[budget]]
+name = "day"
+limit = "0.000001 USD"
+every = "day"
+[budget.at]
+"50%" = "alert log"
+"80%" = "alert log"
+[[budget]]
+name = "team"
+match = { team = "*" }
+per = ["team"]
+limit = "1 USD"
+every = "day"
+""",
+        file="bursar.toml",
+    )
+
+
+@pytest.fixture
+def db() -> Iterator[Database]:
+    with Database(memory=True) as memory:
+        schema.upgrade(memory)
+        yield memory
+
+
+def settled(attempt_id: str, cost: int, route: str = "r", *, at_ns: int = NOON, response: str | None = None) -> Settled:
+    charge = Charge(
+        attempt_id, cost, Usage(), Basis.USAGE, "opus", "opus", route, attempt_id, response_id=response, at_ns=at_ns
+    )
+    return Settled(charge)
+
+
+def sent(attempt_id: str, **labels: str) -> Sent:
+    return Sent(attempt_id, attempt_id, NOON, "r", "opus", "opus", labels, bound_nano=100, expected_nano=50)
+
+
+@pytest.mark.parametrize(
+    ("told", "need", "found"),
+    [
+        ([], None, set[str]()),
+        ([settled("new", 5)], None, {DAY}),
+        ([settled("new", 5, at_ns=NOON - 86_400 * SECOND)], None, {YESTERDAY}),
+        ([sent("new", team="a")], None, {DAY, TEAM}),
+        ([sent("new"), Released("new")], None, set[str]()),
+        ([settled("again", 5, response="msg_1")], None, {TEAM, DAY}),
+        ([], Need("new", (TEAM,), 5, 5), {TEAM}),
+    ],
+)
+def test_touched(db: Database, policy: Policy, told: list[Record], need: Need | None, found: set[str]) -> None:
+    """The balances in which the attempts of a message count or are held, also where they count under another one."""
+    before: list[Record] = [sent("first", team="a"), settled("first", 7, response="msg_1"), settled("alone", 9)]
+    book(db, before, holder="other", policy=policy, now_ns=NOON)
+    request = SyncRequest(
+        Holder("h", 42, "host", NOON),
+        1,
+        records=tuple(to_json(record) for record in told),
+        needs=() if need is None else (need,),
+    )
+    sync(db, request, policy=policy, now_ns=NOON)
+    assert alertbook.touched(db, request) == found
+
+
+def test_raised_once(db: Database, policy: Policy) -> None:
+    """A step is put down when it is reached, and never again; what it stood at then is kept."""
+    for cost, new, steps in [(499, 0, []), (1, 1, ["50%"]), (1, 0, ["50%"]), (399, 1, ["50%", "80%"])]:
+        book(db, [settled(f"a{cost}{new}", cost)], holder="h", policy=policy, now_ns=NOON)
+        assert alertbook.raise_reached(db, [DAY], policy=policy, now_ns=NOON) == new
+        assert sorted(alert.step for alert in outbox.recent(db, 0)) == steps
+    assert {alert.step: alert.payload["spent"] for alert in outbox.recent(db, 0)} == {"50%": 500, "80%": 900}
+
+
+def test_top_routes(db: Database, policy: Policy) -> None:
+    """The dearest routes of one balance, the dearest first, those that cost nothing left out."""
+    costs = {"a": 1, "b": 5, "c": 3, "d": 4, "free": 0}
+    records = [settled(f"{route}{n}", cost, route) for route, cost in costs.items() for n in range(2)]
+    old = settled("old", 99, "old", at_ns=NOON - 86_400 * SECOND)
+    book(db, [*records, old], holder="h", policy=policy, now_ns=NOON)
+    assert alertbook.top_routes(db, DAY) == [RouteCost("b", 10), RouteCost("d", 8), RouteCost("c", 6)]
+    assert alertbook.top_routes(db, YESTERDAY) == [RouteCost("old", 99)]

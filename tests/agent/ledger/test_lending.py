@@ -1,0 +1,575 @@
+"""Claims about lending: no money is lent twice, none is lost, and nobody spends what is not there."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from sqlite_utils import Database
+
+from bursar.agent.ledger import attempts, balances, holders, schema
+from bursar.agent.ledger.booking import book
+from bursar.agent.ledger.holders import HolderState
+from bursar.agent.ledger.lending import close_holder, sync
+from bursar.agent.ledger.life import State
+from bursar.policies.amounts import Limit
+from bursar.policies.charge import Basis, Charge
+from bursar.policies.policy import Budget, Mode, Policy, Step, StepAction
+from bursar.policies.protocol import Answer, Holder, Need, SyncRequest, SyncResponse, Verdict
+from bursar.policies.records import Record, Released, Sent, Settled, to_json
+from bursar.policies.usage import Usage
+
+NOON = 1_795_262_400 * 10**9
+"""2026-11-21T12:00:00Z."""
+DAY = "2026-11-21T00:00:00Z"
+ALL = f"all|{DAY}|"
+ACME = f"tenants|{DAY}|tenant=acme"
+BLOCK = Step("100%", Fraction(1), None, (StepAction("block"),))
+
+
+def policy(limit: int, tenant_limit: int = 10**9, *, overdraft: int = 0) -> Policy:
+    every = Budget("all", Limit("usd", limit), "day", steps=(BLOCK,), overdraft_nano=overdraft)
+    tenants = Budget("tenants", Limit("usd", tenant_limit), "day", per=("tenant",), steps=(BLOCK,))
+    return Policy(version=1, mode=Mode.ENFORCE, budgets=(every, tenants))
+
+
+@pytest.fixture
+def db() -> Iterator[Database]:
+    with Database(memory=True) as memory:
+        schema.upgrade(memory)
+        yield memory
+
+
+def holder(name: str) -> Holder:
+    return Holder(name, 42, "host", NOON)
+
+
+def message(name: str, seq: int, **changes: Any) -> SyncRequest:
+    return SyncRequest(holder(name), seq, **changes)
+
+
+def need(attempt_id: str, most: int, least: int | None = None, *keys: str) -> Need:
+    return Need(attempt_id, keys or (ALL,), most, most if least is None else least, expected=most // 2)
+
+
+def asked(db: Database, rules: Policy, name: str, seq: int, *needs: Need, **changes: Any) -> SyncResponse:
+    return sync(db, message(name, seq, needs=needs, **changes), policy=rules, now_ns=NOON)
+
+
+def sent(attempt_id: str, bound: int, *keys: str) -> Sent:
+    named = keys or (ALL,)
+    return Sent(attempt_id, attempt_id, NOON, "r", "opus", "opus", {}, named, named, bound, bound // 2)
+
+
+def settled(attempt_id: str, cost: int | None, basis: Basis = Basis.USAGE) -> Settled:
+    return Settled(Charge(attempt_id, cost, Usage(), basis, "opus", "opus", "r", attempt_id, at_ns=NOON))
+
+
+def told(*records: Record) -> tuple[Mapping[str, Any], ...]:
+    return tuple(to_json(record) for record in records)
+
+
+def pool(db: Database, key: str = ALL) -> int | None:
+    balance = balances.read(db, key)
+    return None if balance is None else balance.pool
+
+
+def out(db: Database, key: str = ALL) -> int:
+    balance = balances.read(db, key)
+    return 0 if balance is None else balance.out
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "least", "verdict", "amount"),
+    [
+        (256_000, 1_000, 10, Verdict.GRANTED, 1_000),  # 256 such needs fit: the whole of it
+        (255_999, 1_000, 10, Verdict.GRANTED, 999),  # tight: the 256th part
+        (25_600, 1_000, 10, Verdict.GRANTED, 100),
+        (2_560, 1_000, 10, Verdict.GRANTED, 10),
+        (10, 1_000, 10, Verdict.GRANTED, 10),  # never below what the route needs
+        (9, 1_000, 10, Verdict.REFUSED, 0),
+        (1_000, 1_000, 1_000, Verdict.GRANTED, 1_000),  # may not be trimmed
+        (999, 1_000, 1_000, Verdict.REFUSED, 0),
+        (0, 1_000, 1, Verdict.REFUSED, 0),  # a limit of zero blocks
+        (100, 5, 50, Verdict.GRANTED, 5),  # a least above the most is the most
+    ],
+)
+def test_how_much_a_need_is_granted(
+    db: Database, limit: int, most: int, least: int, verdict: Verdict, amount: int
+) -> None:
+    """Between the least and the most, by what is left."""
+    answer = asked(db, policy(limit), "h1", 1, need("a1", most, least)).answers[0]
+    assert (answer.verdict, answer.amount) == (verdict, amount)
+    assert (answer.reason, answer.balance) == (("spent", ALL) if verdict is Verdict.REFUSED else ("", ""))
+    assert out(db) == amount
+
+
+def test_a_grant_is_cumulative_and_the_attempt_is_held(db: Database) -> None:
+    """The second grant adds to the first; both attempts stand as held, with what they are expected to cost."""
+    rules = policy(10_000)
+    asked(db, rules, "h1", 1, need("a1", 100))
+    response = asked(db, rules, "h1", 2, need("a2", 60), granted_seen={ALL: 100})
+    assert response.granted == {ALL: 160}
+    view = response.views[0]
+    assert (view.key, view.limit, view.ceiling, view.spent, view.expected, view.lent) == (
+        ALL,
+        10_000,
+        10_000,
+        0,
+        80,
+        160,
+    )
+    assert view.window_end == "2026-11-22T00:00:00Z"
+    held = attempts.load(db, "a2")
+    assert held is not None
+    assert (held.state, held.bound_nano, held.leased, held.holder) == (State.HELD, 60, (ALL,), "h1")
+
+
+def test_all_balances_of_a_need_or_none(db: Database) -> None:
+    """Where one cannot lend, the others lend nothing, and the one in the way is named."""
+    response = asked(db, policy(1_000, 50), "h1", 1, need("a1", 60, None, ALL, ACME), need("a2", 50, None, ALL, ACME))
+    assert response.answers == (
+        Answer("a1", Verdict.REFUSED, 0, "spent", ACME),
+        Answer("a2", Verdict.GRANTED, 50),
+    )
+    assert (out(db, ALL), out(db, ACME)) == (50, 50)
+
+
+def test_the_scarcest_balance_decides_the_share(db: Database) -> None:
+    """A 256th part of what is left where least is left."""
+    response = asked(db, policy(256_000, 5_120), "h1", 1, need("a1", 1_000, 10, ALL, ACME))
+    assert response.answers == (Answer("a1", Verdict.GRANTED, 20),)
+
+
+def test_who_waits_and_who_is_refused(db: Database) -> None:
+    """Money in flight may come back, so one waits; money that is spent does not, so one is refused."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 80))
+    assert asked(db, rules, "h2", 1, need("b1", 100)).answers == (Answer("b1", Verdict.WAIT, 0, "held", ALL),)
+    assert asked(db, rules, "h2", 2, need("b2", 101)).answers == (Answer("b2", Verdict.REFUSED, 0, "spent", ALL),)
+    asked(db, rules, "h1", 2, records=told(sent("a1", 80), settled("a1", 80)))
+    assert asked(db, rules, "h2", 3, need("b3", 21)).answers == (Answer("b3", Verdict.REFUSED, 0, "spent", ALL),)
+    assert asked(db, rules, "h2", 4, need("b4", 20)).answers == (Answer("b4", Verdict.GRANTED, 20),)
+
+
+def test_what_comes_back_can_be_lent_again(db: Database) -> None:
+    """The rest of a hold, once its charge is booked and the process has returned it."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 80))
+    asked(db, rules, "h1", 2, records=told(sent("a1", 80), settled("a1", 30)), returned={ALL: 50})
+    assert (pool(db), out(db)) == (70, 0)
+    assert asked(db, rules, "h2", 1, need("b1", 70)).answers[0].verdict is Verdict.GRANTED
+
+
+def test_a_process_cannot_return_more_than_is_out(db: Database) -> None:
+    """What exceeds it is a charge on its way, and is told again with the next message."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 80), returned={ALL: 30})
+    asked(db, rules, "h1", 2, returned={ALL: 999})
+    assert (pool(db), out(db)) == (100, 0)
+    asked(db, rules, "h1", 3, returned={ALL: 10})
+    assert out(db) == 0
+
+
+def test_a_lost_response_is_repaired_by_the_next(db: Database) -> None:
+    """The same attempt asks again: the grant it never saw is told once more, and is not made twice."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 60))
+    again = asked(db, rules, "h1", 2, need("a1", 60), granted_seen={})
+    assert (again.answers, again.granted) == ((Answer("a1", Verdict.GRANTED, 60),), {ALL: 60})
+    assert out(db) == 60
+
+
+def test_a_grant_that_was_seen_and_returned_is_made_anew(db: Database) -> None:
+    """The attempt gave its money back while it waited for another balance, and asks again."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 60))
+    again = asked(db, rules, "h1", 2, need("a1", 60), granted_seen={ALL: 60}, returned={ALL: 60})
+    assert again.granted == {ALL: 120}
+    assert out(db) == 60
+
+
+def test_a_grant_that_was_seen_in_part_is_made_anew(db: Database) -> None:
+    """What was seen in one balance may be gone there; nothing is answered that might not be held."""
+    rules = policy(200, 200)
+    asked(db, rules, "h1", 1, need("a1", 60, None, ALL, ACME))
+    again = asked(db, rules, "h1", 2, need("a1", 60, None, ALL, ACME), granted_seen={ALL: 1})
+    assert again.granted == {ALL: 120, ACME: 120}
+
+
+def test_a_stale_message_delivers_and_is_granted_nothing(db: Database) -> None:
+    """Also one that comes twice."""
+    rules = policy(100)
+    asked(db, rules, "h1", 5)
+    for seq in (5, 4):
+        stale = asked(db, rules, "h1", seq, need("a9", 10), records=told(sent("a1", 20), settled("a1", 20)))
+        assert stale.answers == ()
+    balance = balances.read(db, ALL)
+    assert balance is not None
+    assert (balance.spent, balance.out) == (20, 0)
+    assert asked(db, rules, "h1", 6, need("a9", 10)).answers[0].verdict is Verdict.GRANTED
+
+
+def test_an_attempt_that_has_left_is_not_answered(db: Database) -> None:
+    """A question that was overtaken by its own attempt lends nothing."""
+    response = asked(db, policy(100), "h1", 1, need("a1", 10), records=told(sent("a1", 10)))
+    assert response.answers == ()
+    assert out(db) == 0
+
+
+def test_an_agent_restored_from_an_old_copy_is_mended(db: Database) -> None:
+    """What the process has been granted counts as lent, though the agent forgot; no other message lowers it."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, granted_seen={ALL: 70})
+    assert asked(db, rules, "h2", 1, need("b1", 40)).answers[0].verdict is Verdict.WAIT
+    asked(db, rules, "h1", 2, granted_seen={ALL: 10, f"gone|{DAY}|": 5})
+    assert (out(db), holders.granted(db, "h1")) == (70, {ALL: 70})
+
+
+def test_a_bad_record_is_skipped_and_counted(db: Database) -> None:
+    """The good ones around it are booked."""
+    bad: tuple[Mapping[str, Any], ...] = (
+        {"kind": "poem"},
+        {**to_json(sent("a2", 5)), "labels": ["no", "labels"]},
+        {**to_json(sent("a3", 5)), "route": None},
+        to_json(settled("a4", -7)),
+        {**to_json(sent("a5", 5)), "at_ns": "noon"},
+        {**to_json(sent("a6", 5)), "action": "downgrade", "decision": ["no", "numbers"]},
+    )
+    records = (*told(sent("a1", 20)), *bad, *told(settled("a1", 15)))
+    asked(db, policy(100), "h1", 1, records=records)
+    known = holders.find(db, "h1")
+    balance = balances.read(db, ALL)
+    assert known is not None
+    assert balance is not None
+    assert (known.skipped, balance.spent) == (6, 15)
+    assert balances.expected(db, ALL) == 0
+
+
+def test_a_balance_the_policy_does_not_have_is_worth_waiting_for(db: Database) -> None:
+    """The asker decided by another version of the policy; the new one comes with the response."""
+    gone = f"gone|{DAY}|"
+    response = asked(db, policy(100), "h1", 1, need("a1", 10, None, gone))
+    assert response.answers == (Answer("a1", Verdict.WAIT, 0, "no_balance", gone),)
+    assert response.views == ()
+
+
+def test_views_come_without_asking_for_money(db: Database) -> None:
+    """Also of a balance that nobody has touched yet, and of each once."""
+    response = asked(db, policy(100, overdraft=7), "h1", 1, views=(ALL, ALL, f"gone|{DAY}|"))
+    assert [(view.key, view.limit, view.ceiling) for view in response.views] == [(ALL, 100, 107)]
+
+
+def test_an_overrun_is_granted_by_the_fact(db: Database) -> None:
+    """The balance shows it, and the process learns it with the response, even when the first one is lost."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 60))
+    records = told(sent("a1", 60), settled("a1", 75))
+    for seq in (2, 3):
+        assert asked(db, rules, "h1", seq, records=records, granted_seen={ALL: 60}).granted == {ALL: 75}
+    assert (pool(db), out(db)) == (25, 0)
+
+
+def test_a_lease_that_a_charge_touched_is_told(db: Database) -> None:
+    """A process that only reports learns what its overrun added."""
+    response = asked(db, policy(100), "h1", 1, records=told(sent("a1", 60), settled("a1", 75)))
+    assert response.granted == {ALL: 75}
+
+
+def test_figures_of_a_need_that_cannot_be_true_lend_nothing(db: Database) -> None:
+    """A negative amount takes nothing back; a least above the most is the most, also for who has to wait."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 90), need("a2", -50))
+    assert out(db) == 90
+    odd = asked(db, rules, "h2", 1, need("b1", 20, 200), need("b2", 20, -5))
+    assert odd.answers == (Answer("b1", Verdict.WAIT, 0, "held", ALL), Answer("b2", Verdict.GRANTED, 0))
+
+
+def test_no_attempt_is_expected_to_cost_more_than_it_holds(db: Database) -> None:
+    """A trimmed need is expected to cost at most what it was granted."""
+    asked(db, policy(2_560), "h1", 1, Need("a1", (ALL,), 1_000, 10, expected=400))
+    assert balances.expected(db, ALL) == 10
+
+
+def test_a_balance_named_twice_lends_and_pays_once(db: Database) -> None:
+    """In a need, and in the record of what was sent."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 60, None, ALL, ALL))
+    assert out(db) == 60
+    asked(db, rules, "h1", 2, records=told(settled("a1", 20)))
+    asked(db, rules, "h1", 3, records=told(sent("a2", 10, ALL, ALL), settled("a2", 5)))
+    balance = balances.read(db, ALL)
+    assert balance is not None
+    assert (balance.spent, balance.out) == (25, 35)
+
+
+def test_goodbye_returns_all_but_what_is_in_flight(db: Database) -> None:
+    """A hold that never left is released; one that left keeps its bound until the journal is read."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 20), need("a2", 30), need("a3", 10))
+    asked(db, rules, "h1", 2, records=told(sent("a1", 20)), goodbye=True)
+    assert out(db) == 20
+    known = holders.find(db, "h1")
+    assert known is not None
+    assert known.state is HolderState.CLOSED
+    held = attempts.load(db, "a2")
+    assert held is not None
+    assert held.state is State.RELEASED
+    assert balances.expected(db, ALL) == 10
+
+
+def test_a_closed_process_is_lent_nothing_and_its_charges_are_booked(db: Database) -> None:
+    """A message overtaken by the goodbye, with the last charge."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 20))
+    asked(db, rules, "h1", 2, records=told(sent("a1", 20)), goodbye=True)
+    late = asked(db, rules, "h1", 3, need("a9", 10), records=told(settled("a1", 12)), returned={ALL: 20})
+    assert late.answers == ()
+    assert (pool(db), out(db)) == (88, 0)
+
+
+def test_a_dead_process_costs_at_most_its_bounds(db: Database) -> None:
+    """Read its journal, then close it: what it sent counts as its bound, all else comes back."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 20), need("a2", 30), need("a3", 10))
+    book(db, [sent("a1", 20), sent("a2", 30), settled("a2", 5)], holder="h1", policy=rules, now_ns=NOON)
+    closed = close_holder(db, "h1", policy=rules, now_ns=NOON)
+    assert closed.balances == {ALL}
+    assert (pool(db), out(db)) == (75, 0)
+    assert holders.unfinished(db) == []
+    close_holder(db, "h1", policy=rules, now_ns=NOON)
+    assert (pool(db), out(db)) == (75, 0)
+
+
+def test_what_turns_up_after_recovery_is_exact(db: Database) -> None:
+    """The figures of an orphan correct its bound; a call that nobody knew of is an orphan at once."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 20))
+    book(db, [sent("a1", 20)], holder="h1", policy=rules, now_ns=NOON)
+    close_holder(db, "h1", policy=rules, now_ns=NOON)
+    asked(db, rules, "h1", 2, records=told(settled("a1", 8), sent("a2", 15)))
+    assert (pool(db), out(db)) == (100 - 8 - 15, 0)
+    asked(db, rules, "h1", 3, records=told(settled("a2", 4)))
+    assert (pool(db), out(db)) == (88, 0)
+    known = holders.find(db, "h1")
+    assert known is not None
+    assert known.state is HolderState.RECOVERED
+
+
+def test_a_lease_of_yesterday_is_settled_yesterday(db: Database) -> None:
+    """Asked before midnight, charged after it: the new day begins unspent."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 60))
+    tomorrow = NOON + 13 * 3600 * 10**9
+    new_day = f"all|{DAY.replace('21', '22')}|"
+    late = message("h1", 2, records=told(sent("a1", 60), settled("a1", 60)), needs=(need("a2", 100, None, new_day),))
+    response = sync(db, late, policy=rules, now_ns=tomorrow)
+    assert response.answers[0].verdict is Verdict.GRANTED
+    assert (pool(db), pool(db, new_day)) == (40, 0)
+
+
+# A process as the protocol asks it to be: journal first, counters that only grow, no fragment kept while asking.
+
+
+@dataclass
+class Process:
+    name: str
+    journal: list[Record] = field(default_factory=list[Record])
+    told: int = 0
+    seq: int = 0
+    granted: dict[str, int] = field(default_factory=dict[str, int])
+    returned: dict[str, int] = field(default_factory=dict[str, int])
+    charged: dict[str, int] = field(default_factory=dict[str, int])
+    holds: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict[str, tuple[int, tuple[str, ...]]])
+
+    def free(self, key: str) -> int:
+        held = sum(bound for bound, keys in self.holds.values() if key in keys)
+        return self.granted.get(key, 0) - self.returned.get(key, 0) - self.charged.get(key, 0) - held
+
+    def request(self, *needs: Need) -> SyncRequest:
+        for key in self.granted:
+            self.returned[key] = self.returned.get(key, 0) + max(self.free(key), 0)
+        self.seq += 1
+        records = told(*self.journal[self.told :])
+        seen, back = dict(self.granted), dict(self.returned)
+        return message(self.name, self.seq, records=records, returned=back, granted_seen=seen, needs=needs)
+
+    def hear(self, response: SyncResponse, journal_length: int) -> None:
+        self.told = max(self.told, journal_length)
+        for key, amount in response.granted.items():
+            self.granted[key] = max(self.granted.get(key, 0), amount)
+
+    def send(self, attempt_id: str, bound: int, keys: tuple[str, ...]) -> bool:
+        if any(self.free(key) < bound for key in keys):
+            self.journal.append(Released(attempt_id))
+            return False
+        self.journal.append(sent(attempt_id, bound, *keys))
+        self.holds[attempt_id] = (bound, keys)
+        return True
+
+    def settle(self, attempt_id: str, cost: int | None) -> None:
+        bound, keys = self.holds.pop(attempt_id)
+        for key in keys:
+            self.charged[key] = self.charged.get(key, 0) + (bound if cost is None else cost)
+        self.journal.append(settled(attempt_id, cost, Basis.UNKNOWN if cost is None else Basis.USAGE))
+
+
+@pytest.mark.parametrize(
+    ("limit", "bound", "cost", "admitted"),
+    [
+        (500, 10, 10, 50),
+        (1_000, 68, 22, 43),  # floor((1000 - 68) / 22) + 1
+        (1_000, 68, 0, 60),  # free of charge: as often as it is tried
+        (67, 68, 22, 0),
+        (68, 68, 68, 1),
+    ],
+)
+def test_exactly_as_many_calls_are_admitted_as_the_money_bounds(
+    db: Database, limit: int, bound: int, cost: int, admitted: int
+) -> None:
+    """One after the other: floor((B - W) / A) + 1, and the next is refused as spent."""
+    rules, process = policy(limit), Process("h1")
+    done = 0
+    for number in range(60):
+        request = process.request(need(f"a{number}", bound))
+        response = sync(db, request, policy=rules, now_ns=NOON)
+        process.hear(response, len(process.journal))
+        if response.answers[0].verdict is not Verdict.GRANTED:
+            assert response.answers[0].reason == "spent"
+            break
+        assert process.send(f"a{number}", bound, (ALL,))
+        process.settle(f"a{number}", cost)
+        done += 1
+    assert done == admitted
+
+
+@dataclass
+class World:
+    """The provider's truth beside several processes and one agent, with messages lost, doubled and late."""
+
+    db: Database
+    rules: Policy
+    rng: random.Random
+    processes: list[Process] = field(default_factory=list[Process])
+    dead: list[Process] = field(default_factory=list[Process])
+    old_messages: list[SyncRequest] = field(default_factory=list[SyncRequest])
+    billed: dict[str, int] = field(default_factory=dict[str, int])
+    may_bill: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict[str, tuple[int, tuple[str, ...]]])
+    births: int = 0
+    sent: int = 0
+
+    def step(self) -> None:
+        while len(self.processes) < 4:
+            self.births += 1
+            self.processes.append(Process(f"h{self.births}"))
+        process = self.rng.choice(self.processes)
+        self.rng.choices(
+            [self.ask, self.settle, self.beat, self.repeat, self.die, self.recover, self.leave],
+            weights=[40, 40, 10, 5, 2, 3, 1],
+        )[0](process)
+
+    def deliver(self, request: SyncRequest) -> SyncResponse:
+        self.old_messages.append(request)
+        return sync(self.db, request, policy=self.rules, now_ns=NOON)
+
+    def ask(self, process: Process) -> None:
+        attempt_id = f"{process.name}-{process.seq}"
+        keys = (ALL, f"tenants|{DAY}|tenant={self.rng.choice('abc')}")
+        most = self.rng.randint(1, 60)
+        least = self.rng.choice([most, self.rng.randint(1, most)])
+        request = process.request(Need(attempt_id, keys, most, least, most // 2))
+        if self.rng.random() < 0.05:
+            return
+        length = len(process.journal)
+        response = self.deliver(request)
+        if self.rng.random() < 0.05:
+            return
+        process.hear(response, length)
+        granted = [answer for answer in response.answers if answer.verdict is Verdict.GRANTED]
+        if granted and process.send(attempt_id, granted[0].amount, keys):
+            self.sent += 1
+            self.may_bill[attempt_id] = (granted[0].amount, keys)
+
+    def settle(self, process: Process) -> None:
+        if not process.holds:
+            return
+        attempt_id = self.rng.choice(list(process.holds))
+        bound, keys = process.holds[attempt_id]
+        cost = self.rng.randint(0, bound)
+        known = self.rng.random() < 0.9
+        process.settle(attempt_id, cost if known else None)
+        if known:
+            self.bill(attempt_id, cost, keys)
+        if self.rng.random() < 0.2 and known:
+            span = settled(attempt_id, cost, Basis.SPAN)
+            book(self.db, [span], holder=None, policy=self.rules, now_ns=NOON)
+
+    def bill(self, attempt_id: str, cost: int, keys: tuple[str, ...]) -> None:
+        del self.may_bill[attempt_id]
+        for key in keys:
+            self.billed[key] = self.billed.get(key, 0) + cost
+
+    def beat(self, process: Process) -> None:
+        length = len(process.journal)
+        process.hear(self.deliver(process.request()), length)
+
+    def repeat(self, _: Process) -> None:
+        if self.old_messages:
+            sync(self.db, self.rng.choice(self.old_messages), policy=self.rules, now_ns=NOON)
+
+    def die(self, process: Process) -> None:
+        self.processes.remove(process)
+        self.dead.append(process)
+
+    def recover(self, _: Process) -> None:
+        if self.dead:
+            process = self.dead.pop(0)
+            book(self.db, process.journal, holder=process.name, policy=self.rules, now_ns=NOON)
+            close_holder(self.db, process.name, policy=self.rules, now_ns=NOON)
+
+    def leave(self, process: Process) -> None:
+        if not process.holds:
+            self.processes.remove(process)
+            self.deliver(replace(process.request(), goodbye=True))
+
+    def check(self) -> None:
+        keys = [key for (key,) in self.db.conn.execute("SELECT key FROM balances").fetchall()]
+        for key in keys:
+            balance = balances.read(self.db, key)
+            assert balance is not None
+            assert balance.ceiling is not None
+            in_flight = sum(bound for bound, named in self.may_bill.values() if key in named)
+            assert self.billed.get(key, 0) + in_flight <= balance.ceiling
+            assert balance.spent <= balance.ceiling
+        lowest = self.db.conn.execute("SELECT min(granted - returned - charged) FROM leases").fetchone()[0]
+        assert lowest is None or lowest >= 0
+
+    def end(self) -> None:
+        for process in list(self.processes):
+            self.die(process)
+        while self.dead:
+            self.recover(self.dead[0])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_schedule_spends_more_than_there_is_and_none_leaks(db: Database, seed: int) -> None:
+    """
+    Six hundred steps of four processes that ask, settle, fall silent, die and come back late, with messages lost and
+    doubled: what the provider billed and may still bill never exceeds a ceiling, and in the end nothing is out.
+    """
+    world = World(db, policy(3_000, 1_200), random.Random(seed))
+    for _ in range(600):
+        world.step()
+        world.check()
+    world.end()
+    world.check()
+    assert world.sent > 50
+    for key in (ALL, *(f"tenants|{DAY}|tenant={name}" for name in "abc")):
+        balance = balances.read(db, key)
+        assert balance is not None
+        bounds = sum(bound for bound, named in world.may_bill.values() if key in named)
+        assert (balance.spent, balance.out) == (world.billed.get(key, 0) + bounds, 0)

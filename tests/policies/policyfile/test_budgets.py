@@ -1,0 +1,98 @@
+"""Budgets: every key of [[budget]] into its field."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from bursar.policies.amounts import Limit
+from bursar.policies.policy import Budget, Mode, Step, StepAction, Unbounded, Unreachable
+from bursar.policies.policyfile.budgets import BUDGET_KEYS, read_budget
+from bursar.policies.policyfile.mistakes import Mistakes
+from bursar.policies.policyfile.steps import Surroundings
+
+AROUND = Surroundings(channels=frozenset(("log",)), has_ladder=True, budget_keys=BUDGET_KEYS)
+LEAST = {"name": "b", "limit": "5 USD", "every": "day"}
+
+
+def budget(**keys: Any) -> Budget:
+    table = {**LEAST, **keys}
+    mistakes = Mistakes("", "bursar.toml", {"budget": [table]})
+    found = read_budget(table, ("budget", 0), mistakes, AROUND)
+    mistakes.raise_any()
+    return found
+
+
+def test_what_is_not_written_has_its_default() -> None:
+    """The same as in the rules themselves."""
+    assert budget() == Budget(name="b", limit=Limit("usd", 5_000_000_000), every="day")
+
+
+def test_every_key_has_its_field() -> None:
+    """None is read and dropped."""
+    found = budget(
+        match={"route": "a.*", "env": "prod"},
+        per=["tenant", "model"],
+        overdraft="1.50 USD",
+        fit="asked",
+        patience="250ms",
+        unbounded="refuse",
+        mode="observe",
+        on_unreachable="closed",
+        at={"90%": "block"},
+    )
+    assert found == Budget(
+        name="b",
+        match={"route": "a.*", "env": "prod"},
+        per=("tenant", "model"),
+        limit=Limit("usd", 5_000_000_000),
+        every="day",
+        overdraft_nano=1_500_000_000,
+        fit="asked",
+        patience_seconds=0.25,
+        unbounded=Unbounded("refuse"),
+        steps=(Step("90%", Fraction(9, 10), None, (StepAction("block"),)),),
+        mode=Mode.OBSERVE,
+        on_unreachable=Unreachable("closed"),
+    )
+    assert found.ceiling == 6_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("open", Unreachable("open")),
+        ("closed", Unreachable("closed")),
+        ("limited 0.25 USD", Unreachable("limited", 250_000_000)),
+    ],
+)
+def test_what_happens_without_the_agent(text: str, rule: Unreachable) -> None:
+    """Three words, one with an amount."""
+    assert budget(on_unreachable=text).on_unreachable == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("refuse", Unbounded("refuse")),
+        ("overdraft", Unbounded("overdraft")),
+        ("reserve 2 USD", Unbounded("reserve", 2_000_000_000)),
+    ],
+)
+def test_what_happens_to_unbounded_calls(text: str, rule: Unbounded) -> None:
+    """Three words, one with an amount."""
+    assert budget(unbounded=text).unbounded == rule
+
+
+@pytest.mark.parametrize("every", ["hour", "day", "week", "month", "rolling 24h", "rolling 90m", "conversation", "run"])
+def test_every_window_is_read(every: str) -> None:
+    """Also those that a soft budget only records."""
+    assert budget(every=every).every == every
+
+
+@pytest.mark.parametrize("every", ["hour", "day", "week", "month"])
+def test_a_calendar_window_can_block(every: str) -> None:
+    """All four of them are enforced."""
+    assert budget(every=every, at={"100%": "block"}).hard

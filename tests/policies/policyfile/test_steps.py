@@ -1,0 +1,73 @@
+"""Steps: every action and mark of [budget.at], in the order in which they are met."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from bursar.policies.amounts import Velocity
+from bursar.policies.policy import Step, StepAction
+from bursar.policies.policyfile.mistakes import Mistakes
+from bursar.policies.policyfile.steps import Surroundings, read_steps
+
+AROUND = Surroundings(channels=frozenset(("log", "slack")), has_ladder=True, budget_keys=("name",))
+
+
+def steps(at: dict[str, object]) -> tuple[Step, ...]:
+    mistakes = Mistakes("", "bursar.toml", {})
+    found = read_steps(at, (), mistakes, AROUND)
+    mistakes.raise_any()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ("alert log", StepAction("alert", channel="log")),
+        (" alert  slack ", StepAction("alert", channel="slack")),
+        ("downgrade", StepAction("downgrade", target="rung")),
+        ("downgrade to cheapest", StepAction("downgrade", target="cheapest")),
+        ("batch", StepAction("batch")),
+        ("effort", StepAction("effort")),
+        ("throttle", StepAction("throttle")),
+        ("loop", StepAction("loop")),
+        ("block", StepAction("block")),
+    ],
+)
+def test_every_action_is_read(text: str, action: StepAction) -> None:
+    """Alone or in a list."""
+    assert steps({"50%": text}) == steps({"50%": [text]}) == (Step("50%", Fraction(1, 2), None, (action,)),)
+
+
+def test_steps_come_by_rising_share_and_velocities_last() -> None:
+    """Whatever the order of the file; numbers count, not letters."""
+    at: dict[str, object] = {
+        "5 USD in 1h": "alert log",
+        "100%": "block",
+        "9.5%": "alert log",
+        "1 USD in 1m": "alert log",
+        "80%": "downgrade",
+    }
+    found = steps(at)
+    assert [step.label for step in found] == ["9.5%", "80%", "100%", "5 USD in 1h", "1 USD in 1m"]
+    assert found[0].share == Fraction(19, 200)
+    assert found[3].velocity == Velocity(5_000_000_000, 3600.0)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        {"100%": ["alert log", "block"]},
+        {"0%": "block"},
+        {"1000%": "alert log"},
+        {"100%": "block", "120%": "alert log"},
+        {"120%": "downgrade"},
+        {"100%": "block", "1 USD in 1m": "throttle"},
+        {"50%": "alert log", "60%": "alert log"},
+        {"1 USD in 1m": "alert log", "2 USD in 1m": "alert log"},
+    ],
+)
+def test_what_can_happen_is_allowed(at: dict[str, object]) -> None:
+    """Bounds included; an alert above the block tells of what was overrun."""
+    assert len(steps(at)) == len(at)

@@ -1,0 +1,108 @@
+"""Unenforced: what is only recorded is said, once each and in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from bursar.policies.amounts import Limit, Velocity
+from bursar.policies.policy import Budget, Mode, Policy, Route, Step, StepAction, Unreachable
+from bursar.policies.policyfile.unenforced import unenforced, unpriced
+
+RECORDED = "is recorded but not acted on in this release"
+
+
+def policy_with(*budgets: Budget, routes: tuple[Route, ...] = ()) -> Policy:
+    return Policy(1, Mode.ENFORCE, budgets=budgets, routes=routes)
+
+
+def budget(*steps: Step, **changes: Any) -> Budget:
+    return replace(Budget("x", Limit("usd", 5), "day", steps=steps), **changes)
+
+
+def at_90(*actions: StepAction) -> Step:
+    return Step("90%", Fraction(9, 10), None, actions)
+
+
+@pytest.mark.parametrize(
+    ("kind", "instead"),
+    [
+        ("batch", "the call goes on at once"),
+        ("effort", "the call keeps its effort"),
+        ("throttle", "the call is not slowed down"),
+        ("loop", "loops are not looked for"),
+    ],
+)
+def test_a_step_that_is_not_taken_is_told(kind: Any, instead: str) -> None:
+    """With what happens instead; its alert is none of them."""
+    step = at_90(StepAction(kind), StepAction("alert", channel="log"))
+    assert unenforced(policy_with(budget(step))) == (f'budget "x": step "90%" = "{kind}" {RECORDED}; {instead}',)
+
+
+def test_what_is_enforced_is_not_told() -> None:
+    """Alert, downgrade and block, and a route with a ladder."""
+    steps = [at_90(StepAction("alert", channel="log"), StepAction("downgrade", target="rung"), StepAction("block"))]
+    assert unenforced(policy_with(budget(*steps), routes=(Route("r", ladder=("a", "b")),))) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"every": "rolling 24h"}, 'every = "rolling 24h"'),
+        ({"every": "conversation"}, 'every = "conversation"'),
+        ({"every": "run"}, 'every = "run"'),
+        ({"limit": Limit("tokens", 5)}, "a limit in tokens"),
+        ({"limit": Limit("calls", 5)}, "a limit in calls"),
+    ],
+)
+def test_a_budget_that_is_not_kept_is_told_once(changes: dict[str, Any], what: str) -> None:
+    """Its steps go without saying."""
+    found = unenforced(policy_with(budget(at_90(StepAction("batch")), **changes)))
+    assert found == (f'budget "x": {what} {RECORDED}; this budget counts nothing and none of its steps is taken',)
+
+
+LIMITED = Unreachable("limited", 1_500_000_000)
+AS_CLOSED = f'on_unreachable = "limited 1.50 USD" {RECORDED}; while the agent is away, calls are refused as with closed'
+
+
+def test_an_allowance_for_outages_is_told() -> None:
+    """For the policy and for a budget; the other choices are acted on."""
+    assert unenforced(replace(policy_with(budget()), on_unreachable=LIMITED)) == (AS_CLOSED,)
+    assert unenforced(policy_with(budget(on_unreachable=LIMITED))) == (f'budget "x": {AS_CLOSED}',)
+    for choice in (Unreachable("open"), Unreachable("closed")):
+        assert unenforced(replace(policy_with(budget(on_unreachable=choice)), on_unreachable=choice)) == ()
+
+
+def test_a_velocity_is_told() -> None:
+    """Whatever it would do."""
+    step = Step("1 USD in 1m", None, Velocity(10**9, 60.0), (StepAction("throttle"),))
+    assert unenforced(policy_with(budget(step))) == (
+        f'budget "x": step "1 USD in 1m" {RECORDED}; how fast money is spent is not watched',
+    )
+
+
+@pytest.mark.parametrize(
+    ("route", "told"),
+    [
+        (Route("r", may_wait_seconds=60.0), (f'route "r": may_wait {RECORDED}; its calls are never put off',)),
+        (Route("r", may_wait_seconds=0.0), (f'route "r": may_wait {RECORDED}; its calls are never put off',)),
+        (Route("r", cache="auto"), (f'route "r": cache = "auto" {RECORDED}; its requests are sent as they are',)),
+        (Route("r", cache="advise"), (f'route "r": cache = "advise" {RECORDED}; its requests are sent as they are',)),
+        (Route("r", cache="off"), ()),
+    ],
+)
+def test_a_route_s_unused_keys_are_told(route: Route, told: tuple[str, ...]) -> None:
+    """Waiting and caching."""
+    assert unenforced(policy_with(routes=(route,))) == told
+
+
+def test_a_model_without_a_price_is_told_where_it_stands() -> None:
+    """In the policy's ladder and in a route's."""
+    policy = Policy(1, Mode.ENFORCE, ladder=("known", "zzz"), routes=(Route("r", ladder=("knwon",)), Route("s")))
+    assert unpriced(policy, ("known",)) == (
+        'ladder: "zzz" is not in the price book; its cost will be unknown',
+        'route "r": ladder: "knwon" is not in the price book; did you mean "known"? its cost will be unknown',
+    )
