@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from bursar.agent.ledger import writer as module
 from bursar.agent.ledger import Ledger, LedgerError, LedgerInUse, LedgerMissing, open_for_reading
+from bursar.agent.ledger import writer as module
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.policy import Mode, Policy
 from bursar.policies.protocol import Holder, SyncRequest
