@@ -9,7 +9,7 @@ import pytest
 from tests.instrumentation.pricing import BODY, BOOK, EXPECTED, LEAST, NOON, WORST
 
 from bursar.instrumentation.candidates import MEMORY, Candidates, Estimates, weigh
-from bursar.instrumentation.guard import Errand
+from bursar.instrumentation.errand import Errand
 from bursar.instrumentation.rules import Rules
 from bursar.policies.engine import Candidate
 from bursar.policies.plan import Misfit

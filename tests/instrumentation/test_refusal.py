@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from bursar.instrumentation.guard import Errand
+from bursar.instrumentation.errand import Errand
 from bursar.instrumentation.refusal import HELD_RETRY_SECONDS, refusal
 from bursar.policies.amounts import Limit
 from bursar.policies.engine import Candidate, Decision, Facts, Reason, Standing, decide, refused

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.trace import Span
 
 from bursar.instrumentation import telemetry
-from bursar.instrumentation.context import Work
+from bursar.instrumentation.context import Work, name_work
 from bursar.instrumentation.quiet import quiet
+from bursar.instrumentation.runtime import Runtime
 from bursar.policies import attributes as names
 from bursar.policies.charge import Charge
 from bursar.policies.engine import Decision
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.models import canonical
 from bursar.policies.records import Decided
-
-if TYPE_CHECKING:
-    from bursar.instrumentation.runtime import Runtime
 
 _PROVIDERS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "GoogleCloud": "gcp.vertex_ai", "Foundry": "azure"}
 
@@ -118,6 +116,17 @@ class Call:
         if self.own_span and self.span is not None:
             with quiet("end a span"):
                 telemetry.end_span(self.span, error)
+
+
+def begin(runtime: Runtime, client: Any, requested_model: str, *, span_is_ours: bool = True) -> Call:
+    """A call about to be made by the nearest frame above the SDK."""
+    config = runtime.config
+    work = name_work(
+        default_route=config.route,
+        default_labels=config.labels,
+        find=lambda caller: runtime.rules.find_route(caller, config.service),
+    )
+    return Call(runtime, client, requested_model, work, span_is_ours=span_is_ours)
 
 
 def _numbers(refusal: BudgetExceeded) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bursar.instrumentation.errand import Errand
 from bursar.instrumentation.rules import Rules
 from bursar.policies import plan
 from bursar.policies.book import Rates
@@ -16,9 +17,6 @@ from bursar.policies.estimate import FLOOR_OUTPUT_TOKENS, OutputHistogram, Reque
 from bursar.policies.models import canonical
 from bursar.policies.policy import Policy
 from bursar.policies.prices import rates
-
-if TYPE_CHECKING:
-    from bursar.instrumentation.guard import Errand
 
 MEMORY = 512
 """Routes and models whose outputs are remembered; beyond that the oldest are forgotten."""

@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from bursar.instrumentation.candidates import Candidates, Estimates, weigh
+from bursar.instrumentation.errand import Errand
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.refusal import Refused, reason_of, refusal, unlent
@@ -40,21 +41,6 @@ class Carrier(Protocol):
     def ask(self, ask: Ask) -> Answer | None:
         """None: the ask had no need, or a later message overtook it."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """What the guard wants to know about one attempt of a call."""
-
-    attempt_id: str
-    route: str
-    labels: Mapping[str, str]
-    body: Mapping[str, Any]
-    at_ns: int
-    region: str | None = None
-    """The cloud region its endpoint bills by, for clients of Bedrock and Vertex."""
-    settled_model: str | None = None
-    """The model an earlier attempt of this call was planned on: a retry keeps its call's plan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from anthropic._middleware import Middleware
 from anthropic._request import APIRequest
 
 from bursar.instrumentation.attempt import Attempt, BodyWatcher
-from bursar.instrumentation.call import Call
+from bursar.instrumentation.call import Call, begin
+from bursar.instrumentation.errand import Errand
 from bursar.instrumentation.extract import is_event_stream
-from bursar.instrumentation.guard import Admission, Errand
+from bursar.instrumentation.guard import Admission
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.stream import http, watch
@@ -138,7 +139,7 @@ def _find(request: APIRequest) -> tuple[Runtime | None, Call | None]:
     if not is_billable(request.method, request.url):
         return runtime, None
     with quiet("begin a call"):
-        return runtime, runtime.begin(None, _model(request.json), span_is_ours=False)
+        return runtime, begin(runtime, None, _model(request.json), span_is_ours=False)
     return runtime, None
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from bursar.instrumentation.errand import Errand
 from bursar.policies.engine import Decision, Reason, Standing, refused
 from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.policy import Policy
-
-if TYPE_CHECKING:
-    from bursar.instrumentation.guard import Errand
 
 HELD_RETRY_SECONDS = 2.0
 """When it is worth trying again where only calls in flight hold the money: most settle within this."""

@@ -9,11 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from bursar.instrumentation.call import Call
 from bursar.instrumentation.config import Config
-from bursar.instrumentation.context import name_work
 from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.ids import Ids
 from bursar.instrumentation.journal import Journal
@@ -59,15 +56,6 @@ class Runtime:
             without_rules=config.on_unreachable,
             on_release=lambda attempt_id: self.record(Released(attempt_id, "never sent")),
         )
-
-    def begin(self, client: Any, requested_model: str, *, span_is_ours: bool = True) -> Call:
-        """A call about to be made by the frame above the SDK."""
-        work = name_work(
-            default_route=self.config.route,
-            default_labels=self.config.labels,
-            find=lambda caller: self.rules.find_route(caller, self.config.service),
-        )
-        return Call(self, client, requested_model, work, span_is_ours=span_is_ours)
 
     def record(self, record: Record) -> None:
         """Journal a record, and let it be shipped soon."""

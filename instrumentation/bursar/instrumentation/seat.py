@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from anthropic import Anthropic, AsyncAnthropic
 
-from bursar.instrumentation.call import Call
+from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.middleware import ENTRY, METER, is_billable, key_for
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.runtime import current_runtime
@@ -106,7 +106,7 @@ def _begin(client: Any, options: Any) -> Call | None:
         if is_billable(options.method, options.url):
             body: Any = options.json_data
             model = body.get("model") if isinstance(body, Mapping) else None  # pyright: ignore
-            call = runtime.begin(client, model if isinstance(model, str) else "")
+            call = begin(runtime, client, model if isinstance(model, str) else "")
             given = options.idempotency_key
             options.idempotency_key = key_for(call, given if type(given) is str else None)
             return call

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
+from bursar.instrumentation.context import Work
 from bursar.policies import attributes as names
 from bursar.policies.charge import Basis, Charge
-
-if TYPE_CHECKING:
-    from bursar.instrumentation.call import Call
+from bursar.policies.engine import Decision
 
 SCOPE = "bursar.instrumentation"
 NANO_PER_USD = 1_000_000_000
 
 Attributes = dict[str, AttributeValue]
+
+
+class Told(Protocol):
+    """What a span tells of a call."""
+
+    requested_model: str
+    provider: str
+    span: Span | None
+    own_span: bool
+    work: Work
+    attempts: int
+    charges: list[Charge]
+    decision: Decision | None
+    sent_max_tokens: int | None
 
 
 def tracer_of(client: object) -> Tracer:
@@ -29,7 +42,7 @@ def tracer_of(client: object) -> Tracer:
     return trace.get_tracer(SCOPE, tracer_provider=provider)  # pyright: ignore[reportUnknownArgumentType]
 
 
-def start_span(call: Call, tracer: Tracer) -> Span:
+def start_span(call: Told, tracer: Tracer) -> Span:
     """A span of our own, where the SDK makes none; named and shaped by the GenAI conventions."""
     return tracer.start_span(
         f"chat {call.requested_model}",
@@ -50,7 +63,7 @@ def end_span(span: Span, error: BaseException | None) -> None:
     span.end()
 
 
-def stamp(call: Call, provisional: Sequence[Charge]) -> None:
+def stamp(call: Told, provisional: Sequence[Charge]) -> None:
     """Write what is known of a call on its span, lower bounds of streams included; later stamps overwrite earlier."""
     span = call.span
     if span is None or not span.is_recording():
@@ -61,7 +74,7 @@ def stamp(call: Call, provisional: Sequence[Charge]) -> None:
         span.set_attributes(_response(charges[-1]))
 
 
-def _identity(call: Call) -> Attributes:
+def _identity(call: Told) -> Attributes:
     attributes: Attributes = {names.ROUTE: call.work.route or "", names.ATTEMPTS: call.attempts}
     for label, value in call.work.labels.items():
         attributes[names.LABEL_PREFIX + label] = value

@@ -65,7 +65,7 @@ def play(environ: Mapping[str, str], console: Console, *, prices: Path | None = 
         _run_application(on_stage, environ, console)
         _settled(on_stage)
         summary = _summary(on_stage, prices)
-        console.print(_look(on_stage), screen.closing(summary))
+        console.print(_look(on_stage), screen.closing(summary, width=console.width))
         if keep:
             _keep(on_stage, console)
     return summary

@@ -18,6 +18,8 @@ from bursar.policies.amounts import usd
 Row = Mapping[str, Any]
 _STYLES = {"downgrade": "yellow", "block": "red", "go": "green"}
 RECENT = 8
+ROOMY = 96
+"""From so many columns on, tables stand side by side."""
 
 
 def live(budget: Row | None, routes: Sequence[Row], recent: Iterable[Row], alerts: Sequence[str]) -> RenderableType:
@@ -25,17 +27,24 @@ def live(budget: Row | None, routes: Sequence[Row], recent: Iterable[Row], alert
     return Group(_bar(budget), _routes(routes), _recent(recent), _slack(alerts))
 
 
-def closing(summary: Summary) -> RenderableType:
+def closing(summary: Summary, *, width: int) -> RenderableType:
     """What it came to: spend, steps, ledger against bill, the first recommendation."""
+    by_model = {_short(model): amount for model, amount in summary.by_model.items()}
+    return Group(
+        _beside(_spend("spend by route", summary.by_route), _spend("spend by model", by_model), width=width),
+        _beside(_steps(summary), _books(summary), width=width),
+        *(Panel(Text(line), title="First recommendation", title_align="left") for line in summary.advice[:1]),
+    )
+
+
+def _beside(left: Table, right: Table, *, width: int) -> RenderableType:
+    if width < ROOMY:
+        return Group(left, right)
     beside = Table.grid(expand=True, padding=(0, 1))
     beside.add_column(ratio=1)
     beside.add_column(ratio=1)
-    beside.add_row(_spend("spend by route", summary.by_route), _spend("spend by model", summary.by_model))
-    beside.add_row(_steps(summary), _books(summary))
-    return Group(
-        beside,
-        *(Panel(Text(line), title="First recommendation", title_align="left") for line in summary.advice[:1]),
-    )
+    beside.add_row(left, right)
+    return beside
 
 
 def _bar(budget: Row | None) -> Text:
@@ -50,17 +59,16 @@ def _bar(budget: Row | None) -> Text:
 
 def _routes(rows: Sequence[Row]) -> Table:
     table = Table("route", "model", box=box.ROUNDED, expand=True)
-    for title in ("calls", "tokens in", "cached", "tokens out", "USD"):
+    for title in ("calls", "tokens", "cached", "USD"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         tokens = row["input"] + row["cache_read"] + row["cache_write_5m"] + row["cache_write_1h"]
         table.add_row(
             row["route"],
-            row["model"],
+            _short(row["model"]),
             f"{row['calls']:,}",
-            f"{tokens:,}",
+            f"{tokens + row['output']:,}",
             tables.cache_share(row),
-            f"{row['output']:,}",
             usd(row["nano_usd"]),
         )
     return table
@@ -74,12 +82,17 @@ def _recent(rows: Iterable[Row]) -> Table:
         cost = row["cost_nano"]
         table.add_row(
             row["route"],
-            row["requested_model"],
-            row["model"] or "",
+            _short(row["requested_model"]),
+            _short(row["model"] or ""),
             Text(action if action == "go" else f"{action} ({row['reason']})", _STYLES.get(action, "")),
             "" if cost is None else usd(cost),
         )
     return table
+
+
+def _short(model: str) -> str:
+    """A model's name as people say it, where columns are dear."""
+    return model.removeprefix("claude-")
 
 
 def _slack(alerts: Sequence[str]) -> Panel:

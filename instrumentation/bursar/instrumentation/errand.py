@@ -1,0 +1,22 @@
+"""What has to be known of an attempt before it may leave: asked of the guard, weighed, and told in a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What the guard wants to know about one attempt of a call."""
+
+    attempt_id: str
+    route: str
+    labels: Mapping[str, str]
+    body: Mapping[str, Any]
+    at_ns: int
+    region: str | None = None
+    """The cloud region its endpoint bills by, for clients of Bedrock and Vertex."""
+    settled_model: str | None = None
+    """The model an earlier attempt of this call was planned on: a retry keeps its call's plan."""
