@@ -95,6 +95,16 @@ def test_a_rung_that_does_not_fit_says_why() -> None:
     ]
 
 
+def test_a_beta_that_stands_in_a_header_is_seen() -> None:
+    """A feature of one generation is not known to fit another, whichever way it is asked for."""
+    rules = Rules(shipped_book(), Policy(1, Mode.ENFORCE, ladder=("claude-opus-5-5", "claude-haiku-4-5")), heard=True)
+    body = {**BODY, "model": "claude-opus-5-5"}
+    plain = weigh(Errand("h-1", "desk", {}, body, NOON), rules, Estimates())
+    with_beta = weigh(Errand("h-1", "desk", {}, body, NOON, betas="context-1m"), rules, Estimates())
+    assert plain.facts.candidates[1].misfit is None
+    assert with_beta.facts.candidates[1].misfit is Misfit.GENERATION
+
+
 RETIRING = """
 [[model]]
 id = "gone"

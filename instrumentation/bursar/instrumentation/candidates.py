@@ -141,4 +141,5 @@ class _Weigher:
         book, asked = self._rules.book, str(self._errand.body.get("model") or "")
         facts = book.find(model)
         retired = facts is not None and facts.retirement is not None and facts.retirement <= self._day
-        return plan.misfit(self._errand.body, self._size, book.find(asked), plan.Target(model, facts, retired))
+        body = self._errand.body if self._errand.betas is None else {**self._errand.body, "betas": self._errand.betas}
+        return plan.misfit(body, self._size, book.find(asked), plan.Target(model, facts, retired))

@@ -20,3 +20,5 @@ class Errand:
     """The cloud region its endpoint bills by, for clients of Bedrock and Vertex."""
     settled_model: str | None = None
     """The model an earlier attempt of this call was planned on: a retry keeps its call's plan."""
+    betas: str | None = None
+    """The request's `anthropic-beta` header: features that another model may not know."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -93,15 +93,15 @@ class Leases:
                     self._returned[balance] = self._returned.get(balance, 0) + free
             return dict(self._returned)
 
+    def busy(self) -> set[str]:
+        """The balances that money is held in."""
+        with self._lock:
+            return {balance for hold in self._holds.values() for balance in hold.balances}
+
     def granted(self) -> dict[str, int]:
         """The most ever granted, as far as this process knows."""
         with self._lock:
             return dict(self._granted)
-
-    def idle(self, balances: Iterable[str] | None = None) -> bool:
-        """Whether nothing is free that could go back."""
-        with self._lock:
-            return all(self.free(balance) <= 0 for balance in (balances or self._granted))
 
     def _drop(self, attempt_id: str) -> Hold | None:
         hold = self._holds.pop(attempt_id, None)

@@ -185,6 +185,7 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
             labels=call.work.labels,
             body=body if _is_object(body) else {},
             at_ns=runtime.clock_ns(),
+            betas=_betas(request),
             region=call.region,
             settled_model=call.decision.candidate.model if retried and call.decision else None,
         )
@@ -272,6 +273,11 @@ def _refused(call: Call, refusal: BudgetExceeded) -> BudgetExceeded:
     with quiet("record a refusal"):
         call.refused(refusal)
     return refusal
+
+
+def _betas(request: APIRequest) -> str | None:
+    value = request.headers.get("anthropic-beta")
+    return value if isinstance(value, str) and value else None
 
 
 def _is_object(body: Any) -> TypeGuard[Mapping[str, Any]]:

@@ -66,6 +66,8 @@ class Sync:
         self._asks_lock = threading.Lock()
         self._seq = 0
         self._snapshot_id: str | None = None
+        self._told: dict[str, int] = {}
+        """Per balance, the `returned` that the agent has acknowledged."""
         # Destructors nudge at any bytecode: of the standard library's signals only this queue takes that.
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._stopping = threading.Event()
@@ -171,12 +173,17 @@ class Sync:
     ) -> tuple[list[Ask], SyncResponse]:
         """One message and its answer; with it those of the asks whose asker still waits."""
         batch = self._journal().unshipped()
+        # Counters that the agent has acknowledged and that nothing stirs are told again at the end only: with a balance
+        # for every tenant and hour they would grow without end.
+        given_back = self._leases.give_back()
+        returned = {key: amount for key, amount in given_back.items() if goodbye or self._told.get(key) != amount}
+        stirring = {*returned, *self._leases.busy(), *(key for ask in asks if ask.need for key in ask.need.balances)}
         request = SyncRequest(
             holder=self._holder(),
             seq=seq,
             records=tuple(record for line in batch.lines if (record := _json(line)) is not None),
-            returned=self._leases.give_back(),
-            granted_seen=self._leases.granted(),
+            returned=returned,
+            granted_seen={key: amount for key, amount in self._leases.granted().items() if key in stirring},
             needs=tuple(ask.need for ask in asks if ask.need is not None),
             views=tuple({key for ask in asks for key in ask.views}),
             snapshot_id=self._snapshot_id,
@@ -188,6 +195,7 @@ class Sync:
         except protocol.ProtocolError as error:
             raise Unreachable(str(error)) from error
         self._journal().acknowledge(batch)
+        self._told.update(returned)
         waiting = [ask for ask in asks if ask.reply.set_running_or_notify_cancel()]
         self._leases.merge(response.granted, _holds(waiting, response))
         self._on_views(response.views)
