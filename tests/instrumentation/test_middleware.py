@@ -281,6 +281,26 @@ def test_async_calls_are_charged_like_the_others(options: dict[str, Any]) -> Non
     assert len(seen.spans) == 5
 
 
+@pytest.mark.parametrize("whole", [sse(events()), sse(events()).rstrip()], ids=["ended", "without its last line end"])
+def test_a_stream_whose_bytes_are_in_memory_is_charged(whole: bytes) -> None:
+    """Transports of tests and caches hand out bodies that were read already: nothing is left to watch."""
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=whole)
+
+    async def run() -> None:
+        async with async_client(respond).messages.stream(**ASK) as stream:
+            await stream.get_final_message()
+
+    with recorded() as seen:
+        iterate(client(respond))
+        helper_final(client(respond))
+        iterate(client(respond, open_telemetry=False))
+        asyncio.run(run())
+    assert [(charge.cost_nano_usd, charge.basis) for charge in seen.charges] == [EXACT] * 4
+    assert len(seen.spans) == 4
+
+
 def test_a_hundred_tasks_at_once_keep_their_routes_apart() -> None:
     """Context crosses `await`: each task's charges carry its own route and label."""
 

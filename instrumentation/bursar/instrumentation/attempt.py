@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from bursar.instrumentation.extract import EventBytes, Tally, is_binary_stream, json_body
+from bursar.instrumentation.extract import EventBytes, Tally, is_binary_stream, is_event_stream, json_body
 from bursar.instrumentation.guard import Admission
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.stream import Decode, decoder
@@ -60,9 +60,13 @@ class Attempt:
         """An HTTP response is here; its headers name the request."""
         self._request_id = response.headers.get("request-id") or response.headers.get("x-amzn-requestid")
 
-    def read(self, content: bytes) -> None:
-        """Settle by a whole body."""
-        self.tally.message(json_body(content))
+    def read(self, content: bytes, content_type: str) -> None:
+        """Settle by a whole body: a message, or all its events where a transport has them in memory already."""
+        if is_event_stream(content_type):
+            for event in EventBytes(binary=is_binary_stream(content_type)).feed(content):
+                self.tally.event(event)
+        else:
+            self.tally.message(json_body(content))
         self.settle()
 
     def provisional(self) -> None:

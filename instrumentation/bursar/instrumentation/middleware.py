@@ -13,7 +13,6 @@ from anthropic._request import APIRequest
 from bursar.instrumentation.attempt import Attempt, BodyWatcher
 from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.errand import Errand
-from bursar.instrumentation.extract import is_event_stream
 from bursar.instrumentation.guard import Admission
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.instrumentation.runtime import Runtime, current_runtime
@@ -241,8 +240,8 @@ def _answered(call: Call, attempt: Attempt | None, response: Any) -> None:
         attempt.answered(raw)
         if not raw.is_success:
             attempt.release(f"http {raw.status_code}")
-        elif raw.is_closed and not is_event_stream(raw.headers.get("content-type", "")):
-            attempt.read(raw.content)
+        elif raw.is_closed:
+            attempt.read(raw.content, raw.headers.get("content-type", ""))
         else:
             on_end = None
             if not call.outermost_watched:

@@ -17,6 +17,7 @@ from bursar.policies.engine import Decision
 
 SCOPE = "bursar.instrumentation"
 NANO_PER_USD = 1_000_000_000
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 Attributes = dict[str, AttributeValue]
 
@@ -113,7 +114,7 @@ def _cost(charges: Sequence[Charge]) -> Attributes:
     if len(costs) == len(charges):
         attributes[names.COST_NANO_USD] = sum(costs)
         attributes[names.COST_USD] = sum(costs) / NANO_PER_USD
-        attributes[names.COST_DETAILS] = json.dumps(_by_class(charges), separators=(",", ":"))
+        attributes[names.COST_DETAILS] = _encode(_by_class(charges))
     return attributes
 
 

@@ -77,6 +77,8 @@ class Decided:
 
 Record = Sent | Settled | Released | Decided
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # built once: `json.dumps` builds one for every line
+
 _KINDS: dict[str, type[Record]] = {"sent": Sent, "settled": Settled, "released": Released, "decided": Decided}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -98,7 +100,7 @@ def _shallow(value: Any) -> dict[str, Any]:
 
 def to_line(record: Record) -> bytes:
     """A record as one line, newline included."""
-    return json.dumps(to_json(record), separators=(",", ":"), ensure_ascii=True).encode() + b"\n"
+    return _encode(to_json(record)).encode() + b"\n"
 
 
 def from_json(value: Any) -> Record:
