@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -249,21 +249,21 @@ def test_what_fails_later_takes_the_rest_down(tmp_path: Path) -> None:
 
 
 def test_second_agent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A second agent on the same ledger, or the same port, says so in one sentence and exits with 3."""
+    """A second agent on the same state folder, or the same port, says so in one sentence and exits with 3."""
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()
     with serving_agent(settings(first)) as running:
         port = urlsplit(running.url).port or 0
-        with pytest.raises(LedgerInUse, match=f"in use by process {os.getpid()}"), serving_agent(settings(first)):
+        with pytest.raises(SettingsError, match=f"agent of process {os.getpid()}"), serving_agent(settings(first)):
             pass
         with pytest.raises(ListenError), serving_agent(settings(second, port=port)):
             pass
-        assert run_agent(settings(first)) == 3
+        assert run_agent(replace(settings(first), db=tmp_path / "other.sqlite")) == 3
         assert run_agent(settings(second, port=port)) == 3
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2
-    assert told[0].startswith("bursar agent: the ledger ")
+    assert told[0].startswith(f"bursar agent: the state folder {first / 'state'} is in use")
     assert told[1].startswith(f"bursar agent: cannot listen on 127.0.0.1:{port}")
 
 

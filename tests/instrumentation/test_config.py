@@ -87,6 +87,14 @@ def test_what_is_disabled_cannot_fail() -> None:
     """The way out works whatever else is set."""
     environ = {**HOME, "BURSAR_DISABLED": "1", "BURSAR_AGENT": "nonsense", "BURSAR_LABELS": "x", "BURSAR_ENFORCE": "?"}
     assert read_config(environ).disabled
+    assert read_config({**HOME, "BURSAR_DISABLED": "1", "BURSAR_ON_UNREACHABLE": "closed"}).disabled
+
+
+def test_what_is_no_utf_8_is_replaced() -> None:
+    """The environment has lone surrogates for such bytes, and they cannot be sent on."""
+    names = {"BURSAR_ROUTE": "caf\udce9", "BURSAR_LABELS": "a\udcff=\udcfex", "OTEL_SERVICE_NAME": "\udce9"}
+    config = read_config({**HOME, **names})
+    assert (config.route, config.labels, config.service) == ("caf?", {"a?": "?x"}, "?")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +110,7 @@ def test_what_is_disabled_cannot_fail() -> None:
         ("BURSAR_LABELS", "tenant", "name=value"),
         ("BURSAR_LABELS", "a=1,=2", "name=value"),
         ("BURSAR_ON_UNREACHABLE", "limited 1 USD", "Write open or closed"),
+        ("BURSAR_ON_UNREACHABLE", "closed", "Set BURSAR_AGENT"),
         ("BURSAR_ENFORCE", "maybe", "Write 1 or 0"),
         ("BURSAR_DISABLED", "2", "Write 1 or 0"),
     ],

@@ -46,6 +46,13 @@ def test_labels_of_outer_blocks_hold_inside() -> None:
     assert current_work() == Work()
 
 
+def test_what_cannot_be_sent_as_utf_8_is_replaced() -> None:
+    """A lone surrogate, as undecodable input leaves it: in the route, and in the names and values of labels."""
+    with route("caf\udce9", **{"ten\udcffant": "\ud800x", "city": "Köln"}):
+        assert current_work() == Work("caf?", {"ten?ant": "?x", "city": "Köln"})
+    assert calling("desk\udce9")() == "desk?:passing"
+
+
 def test_one_block_may_be_entered_twice() -> None:
     """Within itself, too."""
     block = route("a")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.instrumentation.pricing import BODY, BOOK, EXPECTED, LEAST, NOON, WORST
 
-from bursar.instrumentation.errand import Errand
-from bursar.instrumentation.guard import FRESH_SECONDS, POLL_SECONDS, VIEWS, Admission, Guard
+from bursar.instrumentation.errand import Admission, Errand
+from bursar.instrumentation.guard import FRESH_SECONDS, POLL_SECONDS, VIEWS, Guard
 from bursar.instrumentation.leases import Hold, Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.rules import Rules

@@ -83,7 +83,7 @@ def test_a_batch_is_cut_at_a_line(journal: Journal, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_acknowledged_file_is_emptied_when_it_is_large(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Never while a line in it is still to be shipped."""
+    """The lines that are still to be shipped stay, and only they."""
     monkeypatch.setattr(module, "TRIM_BYTES", 8)
     journal.append(b"1234\n")
     journal.acknowledge(journal.unshipped())
@@ -92,11 +92,78 @@ def test_an_acknowledged_file_is_emptied_when_it_is_large(journal: Journal, monk
     batch = journal.unshipped()
     journal.append(b"9\n")
     journal.acknowledge(batch)
-    assert journal.path.stat().st_size == 12
+    assert journal.path.read_bytes() == b"9\n"
+    late = journal.unshipped()
+    journal.append(b"abcdefg\n")
+    assert journal.path.read_bytes() == b"9\nabcdefg\n"
+    journal.acknowledge(late)
+    assert journal.unshipped().lines == (b"abcdefg\n",)
     journal.acknowledge(journal.unshipped())
     assert journal.path.stat().st_size == 0
     journal.append(b"a\n")
     assert (journal.unshipped().lines, journal.path.read_bytes()) == ((b"a\n",), b"a\n")
+
+
+def test_a_file_under_steady_traffic_does_not_grow(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though there is always a line that came after the batch on its way."""
+    monkeypatch.setattr(module, "TRIM_BYTES", 100)
+    shipped: list[bytes] = []
+    journal.append(line(0))
+    for number in range(1, 200):
+        batch = journal.unshipped()
+        journal.append(line(number))
+        journal.acknowledge(batch)
+        shipped += batch.lines
+        assert journal.path.stat().st_size < 110
+    assert shipped == [line(number) for number in range(199)]
+
+
+def test_more_than_what_is_dropped_is_not_copied(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy would run into what it is made from."""
+    monkeypatch.setattr(module, "TRIM_BYTES", 4)
+    journal.append(b"123\n")
+    batch = journal.unshipped()
+    journal.append(b"567\n")
+    journal.acknowledge(batch)
+    assert journal.path.read_bytes() == b"123\n567\n"
+    assert journal.unshipped().lines == (b"567\n",)
+
+
+def acknowledged_but_one(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> Batch:
+    """Ten bytes to acknowledge, which is enough to drop them, and a line after them."""
+    monkeypatch.setattr(module, "TRIM_BYTES", 8)
+    journal.append(b"1234\n")
+    journal.append(b"5678\n")
+    batch = journal.unshipped()
+    journal.append(b"9\n")
+    return batch
+
+
+def test_a_crash_while_lines_are_dropped_loses_none(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the cut, a line stands there twice and none in half; the file goes on where it was."""
+    batch = acknowledged_but_one(journal, monkeypatch)
+
+    def fail(file: int, size: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "ftruncate", fail)
+        journal.acknowledge(batch)
+    assert journal.path.read_bytes() == b"9\n  \n5678\n9\n"
+    assert journal.unshipped().lines == (b"9\n",)
+    journal.append(b"a\n")
+    journal.acknowledge(batch)
+    assert journal.path.read_bytes() == b"9\na\n"
+    assert journal.unshipped().lines == (b"9\n", b"a\n")
+
+
+def test_lines_copied_in_part_are_not_cut_off(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their own place in the file is left as it is."""
+    batch = acknowledged_but_one(journal, monkeypatch)
+    Disk(monkeypatch, 1)
+    journal.acknowledge(batch)
+    assert journal.path.read_bytes() == b"9234\n5678\n9\n"
+    assert journal.unshipped().lines == (b"9\n",)
 
 
 def test_an_answer_that_comes_twice_acknowledges_once(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,17 +258,17 @@ def test_a_journal_that_cannot_be_locked_is_none(tmp_path: Path, caplog: pytest.
 
 
 class Disk:
-    """Stands in for `os.write`: takes so many bytes in all, then is full."""
+    """Stands in for `os.pwrite`: takes so many bytes in all, then is full."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
         self.room = room
-        self._write = os.write
-        monkeypatch.setattr(os, "write", self.write)
+        self._write = os.pwrite
+        monkeypatch.setattr(os, "pwrite", self.write)
 
-    def write(self, file: int, data: bytes) -> int:
+    def write(self, file: int, data: bytes, offset: int) -> int:
         if not self.room:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written = self._write(file, data[: self.room])
+        written = self._write(file, data[: self.room], offset)
         self.room -= written
         return written
 
@@ -256,7 +323,7 @@ def test_a_full_journal_keeps_newer_lines_in_memory(
         journal.append(line(text))
     assert journal.path.read_bytes() == b"123\n567\n"
     assert len(warnings(caplog)) == 1
-    assert "no agent has taken it" in warnings(caplog)[0]
+    assert "that no agent has taken yet" in warnings(caplog)[0]
     batch = journal.unshipped()
     assert batch.lines == (b"123\n", b"567\n", b"a\n", b"b\n")
     journal.acknowledge(batch)
@@ -299,7 +366,7 @@ def append_within(journal: Journal, monkeypatch: pytest.MonkeyPatch, name: str) 
 
 def test_a_destructor_may_append_while_a_line_is_written(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the same thread, inside the very call: both lines are shipped, and neither is cut."""
-    append_within(journal, monkeypatch, "write")
+    append_within(journal, monkeypatch, "pwrite")
     journal.append(b"a\n")
     journal.append(b"b\n")
     batch = journal.unshipped()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 from collections.abc import Iterator
+from threading import Event, Thread
 
 import pytest
 
+from bursar.instrumentation import quiet as quiet_module
 from bursar.instrumentation.quiet import forget_told, quiet, tell_once
 
 
@@ -58,3 +62,28 @@ def test_a_warning_is_told_once_per_key(caplog: pytest.LogCaptureFixture) -> Non
     tell_once("full", "100% full")
     levels = [logging.WARNING, logging.DEBUG, logging.WARNING]
     assert told(caplog) == [(level, "100% full", False) for level in levels]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent() -> None:
+    """The lock it inherits may be held by a thread that was not copied."""
+    held, done = Event(), Event()
+
+    def hold() -> None:
+        with quiet_module._lock:  # pyright: ignore[reportPrivateUsage]
+            held.set()
+            done.wait(10)
+
+    holder = Thread(target=hold)
+    holder.start()
+    assert held.wait(10)
+    child = os.fork()
+    if child == 0:
+        signal.setitimer(signal.ITIMER_REAL, 5)  # ends the child, should it wait
+        forget_told()
+        tell_once("child", "told in the child")
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    done.set()
+    holder.join()
+    assert status == 0

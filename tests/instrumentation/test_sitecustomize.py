@@ -144,3 +144,31 @@ def test_processes_of_the_program_are_instrumented_too(program: Program) -> None
     """The path is inherited: servers that start workers need no care."""
     said = program.says("import subprocess, sys; subprocess.run([sys.executable, '-c', 'import anthropic'])")
     assert said == ["anthropic runs", "instrumented"]
+
+
+@pytest.mark.parametrize(("options", "signed"), [([], True), (["-I"], False), (["-E"], False)])
+def test_a_sign_of_life(program: Program, options: list[str], signed: bool) -> None:
+    """Left by every Python that comes to this file and can import Bursar, whether or not it imports anthropic."""
+    sign, path = program.folder / "sign", [str(AUTOLOAD), str(program.folder)]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "BURSAR_SIGN": str(sign)}
+    subprocess.run([sys.executable, *options, "-c", ""], env=environ, check=True, timeout=60)
+    assert sign.exists() is signed
+
+
+def test_no_sign_without_bursar(program: Program) -> None:
+    """A Python that has no Bursar cannot count anything."""
+    sign = program.folder / "sign"
+    code = (
+        f"import os, sys; file = {str(AUTOLOAD / 'sitecustomize.py')!r}; text = open(file).read()\n"
+        "sys.meta_path.clear()\n"
+        f"os.environ['BURSAR_SIGN'] = {str(sign)!r}\n"
+        "exec(text, {'__file__': file, '__name__': 'sitecustomize'})"
+    )
+    assert program.says(code) == []
+    assert not sign.exists()
+
+
+def test_a_sign_that_cannot_be_left_stops_nobody(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program goes on, and nothing is said."""
+    monkeypatch.setenv("BURSAR_SIGN", "/no/such/folder/sign")
+    assert program.says("print('on')") == ["on"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,7 @@ class Scene:
         self.leases = Leases()
         self.views: list[tuple[BalanceView, ...]] = []
         self.snapshots: list[Snapshot] = []
+        self.unclaimed: list[str] = []
         self.now = 0.0
         self.sync = Sync(
             self.link,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -90,6 +91,7 @@ class Scene:
             self.leases,
             on_views=lambda views: self.views.append(tuple(views)),
             on_snapshot=self.snapshots.append,
+            on_unclaimed=self.unclaimed.append,
             clock=lambda: self.now,
         )
 
@@ -196,9 +198,23 @@ def test_an_asker_that_has_waited_too_long_gives_up_and_gets_no_money(
         scene.link.gate.set()
         assert first.result(WAIT_SECONDS) is not None
     scene.ask("h-3")
-    assert [each.attempt_id for each in scene.link.messages[1].needs] == ["h-2", "h-3"]
+    assert [each.attempt_id for each in scene.link.messages[1].needs] == ["h-3"]
     assert (scene.leases.held("h-1"), scene.leases.held("h-2"), scene.leases.held("h-3")) == (True, False, True)
-    assert scene.leases.free("a") == 50
+    assert scene.leases.free("a") == 0
+
+
+def test_money_that_comes_after_its_asker_has_gone_is_told_and_goes_back(scene: Scene) -> None:
+    """A task that was cancelled while its ask was on the way: nobody holds for it, and the agent hears of it."""
+    ask = Ask(need("h-1", 50))
+
+    def gone(request: SyncRequest) -> SyncResponse:
+        ask.reply.cancel()
+        return granting(request)
+
+    scene.link.answer = gone
+    with pytest.raises(CancelledError):
+        scene.sync.ask(ask)
+    assert (scene.unclaimed, scene.leases.held("h-1"), scene.leases.free("a")) == (["h-1"], False, 50)
     scene.sync.flush(1)
     assert scene.back.messages[-1].returned == {"a": 50}
 

@@ -158,7 +158,7 @@ def test_observing_changes_nothing_and_says_what_it_would_have_done(
     """No other model, no money asked, and no skipped step; only the word of what would have been."""
     watching = [replace(each, mode=Mode.OBSERVE) for each in standings]
     decision = decide(CALL, watching)
-    assert short(decision) == ("go", "no_budget", "opus", "", "")
+    assert short(decision) == ("go", "observed", "opus", "", "")
     assert decision.hard == ()
     assert decision.balances == tuple(each.key for each in standings)
     seen = decision.observed

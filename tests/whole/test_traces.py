@@ -43,3 +43,33 @@ def test_an_application_with_the_sdk_s_own_tracing_alone_is_priced_on_arrival(tm
         until(lambda: home.total()["charges"] == 6, "the spans to be booked")
         assert home.total()["nano_usd"] == home.bill["nano_usd"]
         assert [row["basis"] for row in home.by("basis")] == ["span"]
+
+
+LATE_PROVIDER = """
+import anthropic
+from bursar.instrumentation import instrument
+
+instrument()
+
+def main():
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+    mine = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(mine))
+    trace.set_tracer_provider(provider)
+    anthropic.Anthropic().messages.create(
+        model="claude-haiku-5-5", max_tokens=9, messages=[{"role": "user", "content": "x"}])
+    (span,) = mine.get_finished_spans()
+    print(span.attributes["bursar.cost.nano_usd"])
+
+main()
+"""
+
+
+def test_an_application_that_sets_its_tracing_up_late_keeps_it(tmp_path: Path) -> None:
+    """After `instrument()` and before its first call: the provider is the application's, and its span has the cost."""
+    with house(tmp_path) as home, home.agent():
+        assert int(home.run(program(tmp_path, LATE_PROVIDER))) == home.bill["nano_usd"]

@@ -32,6 +32,7 @@ from bursar.agent.settings import Settings, SettingsError
 from bursar.agent.silence import Silence, silent
 from bursar.agent.spans import receiver
 from bursar.agent.spans.seenspan import SeenSpan
+from bursar.agent.statefolder import own_state_folder
 
 ADOPT_SECONDS = 2
 RELOAD_SECONDS = 2
@@ -69,7 +70,7 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         rules = RulesInForce(settings)
         listener = bind(settings.host, settings.port)
         teardown.callback(listener.close)
-        _make_state_folder(settings.state_dir)
+        teardown.enter_context(own_state_folder(settings.state_dir))
         ledger = Ledger(settings.db, clock_ns=clock_ns)
         teardown.push_async_callback(asyncio.to_thread, ledger.close)
 
@@ -195,12 +196,3 @@ def _read_token(path: Path | None) -> str | None:
     if not token:
         raise SettingsError(f"the token file {path} is empty. Write a secret into it, on one line.")
     return token
-
-
-def _make_state_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise SettingsError(
-            f"the state folder {path} cannot be made ({error.strerror}). Point BURSAR_STATE_DIR at a writable folder."
-        ) from error

@@ -22,6 +22,7 @@ from bursar.agent.commands.check import check_policy
 from bursar.agent.commands.pricing import explain, load_book, render
 from bursar.agent.commands.private_agent import PrivateAgentError
 from bursar.agent.commands.program import ProgramError
+from bursar.agent.commands.reach import TurnedAwayError, UnreachableError
 from bursar.agent.commands.run import Order, RunError
 from bursar.agent.commands.run import run as run_order
 from bursar.agent.commands.span_of_time import SpanError, parse_span
@@ -41,7 +42,7 @@ _LATER = {
 """Commands of other rooms, loaded when they are called for."""
 
 _WRONG_USAGE = (AmountError, PriceBookError, ReportError, RunError, SpanError, UsageTextError)
-_STOPPED_AT_START = (LedgerError, PrivateAgentError, SettingsError)
+_STOPPED_AT_START = (LedgerError, PrivateAgentError, SettingsError, TurnedAwayError, UnreachableError)
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

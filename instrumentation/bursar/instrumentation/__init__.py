@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 from collections.abc import Mapping
 from typing import Any
 
-from bursar.instrumentation import runtime, seat, tracing
+from bursar.instrumentation import runtime, seat
 from bursar.instrumentation.config import Config, ConfigError, read_config
 from bursar.instrumentation.context import route
 from bursar.instrumentation.served import Served
@@ -40,6 +41,9 @@ __all__ = [
 ]
 
 
+_lock = threading.Lock()
+
+
 def instrument(*, environ: Mapping[str, str] | None = None) -> bool:
     """
     Put cost on every Claude call of this process, and its budgets in force. Again: changes nothing.
@@ -50,13 +54,13 @@ def instrument(*, environ: Mapping[str, str] | None = None) -> bool:
     config = read_config(os.environ if environ is None else environ)
     if config.disabled:
         return False
-    present = runtime.current_runtime()
-    if present is not None and (environ is None or present.config == config):
-        return True
-    if not seat.enter():
-        return False
-    runtime.install(config)
-    tracing.set_up(config)
+    with _lock:
+        present = runtime.current_runtime()
+        if present is not None and (environ is None or present.config == config):
+            return True
+        if not seat.enter():
+            return False
+        runtime.install(config)
     return True
 
 

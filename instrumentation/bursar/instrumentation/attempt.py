@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from bursar.instrumentation.errand import Admission
 from bursar.instrumentation.extract import EventBytes, Tally, is_binary_stream, is_event_stream, json_body
-from bursar.instrumentation.guard import Admission
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.stream import Decode, decoder
 from bursar.policies.charge import Basis, Charge

@@ -12,7 +12,6 @@ from bursar.instrumentation import telemetry
 from bursar.instrumentation.context import Work, name_work
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.runtime import Runtime
-from bursar.policies import attributes as names
 from bursar.policies.charge import Charge
 from bursar.policies.engine import Decision
 from bursar.policies.errors import BudgetExceeded
@@ -93,10 +92,7 @@ class Call:
                 decision=_numbers(refusal),
             )
         )
-        if self.span is not None and self.span.is_recording():
-            self.span.set_attributes(
-                {names.ACTION: "block", names.REASON: refusal.reason.value, names.BUDGET: refusal.budget}
-            )
+        telemetry.refuse(self, refusal)
 
     def show(self, provisional: tuple[Charge, ...]) -> None:
         """Stamp the span with what is known so far."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from bursar.instrumentation.context import sound
+
 Unreachable = Literal["open", "closed"]
 
 
@@ -50,10 +52,10 @@ def read_config(environ: Mapping[str, str]) -> Config:
         agent=_url(environ.get("BURSAR_AGENT")),
         token_file=_path(environ.get("BURSAR_TOKEN_FILE")),
         prices_file=_path(environ.get("BURSAR_PRICES")),
-        route=environ.get("BURSAR_ROUTE") or None,
-        labels=read_labels(environ.get("BURSAR_LABELS", "")),
-        service=environ.get("OTEL_SERVICE_NAME", ""),
-        on_unreachable=_unreachable(environ.get("BURSAR_ON_UNREACHABLE") or "open"),
+        route=sound(environ.get("BURSAR_ROUTE", "")) or None,
+        labels=read_labels(sound(environ.get("BURSAR_LABELS", ""))),
+        service=sound(environ.get("OTEL_SERVICE_NAME", "")),
+        on_unreachable=_unreachable(environ.get("BURSAR_ON_UNREACHABLE") or "open", environ.get("BURSAR_AGENT")),
         enforce=_switch("BURSAR_ENFORCE", environ.get("BURSAR_ENFORCE") or "1"),
         exports=bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")),
     )
@@ -83,10 +85,15 @@ def _url(text: str | None) -> str | None:
     return text.rstrip("/")
 
 
-def _unreachable(text: str) -> Unreachable:
+def _unreachable(text: str, agent: str | None) -> Unreachable:
     choices: dict[str, Unreachable] = {"open": "open", "closed": "closed"}
     if text not in choices:
         raise ConfigError(f"BURSAR_ON_UNREACHABLE: {text!r} is not a choice. Write open or closed.")
+    if text == "closed" and not agent:
+        raise ConfigError(
+            "BURSAR_ON_UNREACHABLE: closed needs BURSAR_AGENT, since without an agent's address no call is ever "
+            "refused. Set BURSAR_AGENT as well (http://127.0.0.1:4319), or write open."
+        )
     return choices[text]
 
 

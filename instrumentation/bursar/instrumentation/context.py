@@ -44,6 +44,11 @@ def current_work() -> Work:
     return _work.get()
 
 
+def sound(text: str) -> str:
+    """The text with `?` for every lone surrogate: these come from bytes that are no UTF-8, and cannot be sent on."""
+    return text.encode("utf-8", "replace").decode()
+
+
 class route(ContextDecorator):  # noqa: N801 - reads as a verb: `with route("support.triage"):`
     """
     Name the work done inside: `with route("support.triage", tenant="acme"):`, or as a decorator, also of coroutines.
@@ -53,8 +58,8 @@ class route(ContextDecorator):  # noqa: N801 - reads as a verb: `with route("sup
     """
 
     def __init__(self, name: str | None = None, /, **labels: str) -> None:
-        self._name = name
-        self._labels = {key: str(value) for key, value in labels.items()}
+        self._name = sound(str(name)) if name else None
+        self._labels = {sound(key): sound(str(value)) for key, value in labels.items()}
         self._tokens: list[Token[Work]] = []
 
     def __enter__(self) -> route:
@@ -126,7 +131,7 @@ def _name(frame: FrameType) -> str | None:
         function = ".".join(part for part in outer if not part.startswith("<"))
         if not function:
             return None
-    return f"{_script(frame) if module == '__main__' else module}:{function}"
+    return sound(f"{_script(frame) if module == '__main__' else module}:{function}")
 
 
 def _script(frame: FrameType) -> str:

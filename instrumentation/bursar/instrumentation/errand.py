@@ -1,10 +1,12 @@
-"""What has to be known of an attempt before it may leave: asked of the guard, weighed, and told in a refusal."""
+"""What has to be known of an attempt before it may leave, and what it leaves with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from bursar.policies.engine import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +24,15 @@ class Errand:
     """The model an earlier attempt of this call was planned on: a retry keeps its call's plan."""
     betas: str | None = None
     """The request's `anthropic-beta` header: features that another model may not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The attempt may leave, changed by `changes`, and counts against `balances`."""
+
+    balances: tuple[str, ...] | None = None
+    leased: tuple[str, ...] = ()
+    bound_nano: int | None = None
+    expected_nano: int = 0
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    decision: Decision | None = None

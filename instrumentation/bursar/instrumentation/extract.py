@@ -17,13 +17,12 @@ class Tally:
     `final` once the closing counts are in; before that the figures are a lower bound.
     """
 
-    __slots__ = ("_has_content", "_usage", "error_type", "final", "model", "response_id", "stop_reason")
+    __slots__ = ("_has_content", "_usage", "final", "model", "response_id", "stop_reason")
 
     def __init__(self) -> None:
         self.model: str | None = None
         self.response_id: str | None = None
         self.stop_reason: str | None = None
-        self.error_type: str | None = None
         self.final = False
         self._has_content = False
         self._usage: dict[str, Any] | None = None
@@ -51,8 +50,6 @@ class Tally:
             return self._delta(event)
         if kind == "content_block_start":
             self._has_content = True
-        elif kind == "error":
-            self.error_type = _text(_get(_get(event, "error"), "type"))
         return False
 
     def report(self) -> UsageReport | None:

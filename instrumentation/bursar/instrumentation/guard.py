@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
 import anyio
 import anyio.to_thread
+from anyio.lowlevel import RunVar
 
 from bursar.instrumentation.candidates import Candidates, Estimates, weigh
-from bursar.instrumentation.errand import Errand
+from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.refusal import Refused, reason_of, refusal, unlent
@@ -43,21 +45,35 @@ class Carrier(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """The attempt may leave, changed by `changes`, and counts against `balances`."""
-
-    balances: tuple[str, ...] | None = None
-    leased: tuple[str, ...] = ()
-    bound_nano: int | None = None
-    expected_nano: int = 0
-    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    decision: Decision | None = None
-
+CARRIERS = 32
+"""Threads of one event loop that carry asks; those that wait ride along with whoever is on the way."""
+_carriers: RunVar[anyio.CapacityLimiter] = RunVar("bursar_carriers")
 
 Reply = Answer | Unreachable | None
 Admitting = Generator[Ask | float, Reply, Admission]
 """An admission in progress: it yields what it waits for, an answer of the agent or so many seconds."""
+
+
+class _Way:
+    """Where an admission's asks are: one on its way, and whether any has brought money."""
+
+    def __init__(self) -> None:
+        self.ask: Ask | None = None
+        self.lent = False
+
+    def leave(self, ask: Ask) -> None:
+        """An ask goes out."""
+        self.ask = ask
+
+    def back(self, reply: Reply) -> Reply:
+        """Its answer is here."""
+        self.ask = None
+        self.lent = self.lent or _lent(reply)
+        return reply
+
+
+def _lent(reply: Reply) -> bool:
+    return isinstance(reply, Answer) and reply.verdict is Verdict.GRANTED
 
 
 class Guard:
@@ -84,7 +100,6 @@ class Guard:
         self._enforce = enforce
         self._without_rules = without_rules
         self._on_release = on_release
-        self._lent: set[str] = set()
         self._clock = clock
         self._views: dict[str, tuple[BalanceView, float]] = {}
         self.estimates = Estimates()
@@ -109,20 +124,21 @@ class Guard:
 
     async def greet_async(self) -> None:
         """The same without blocking the event loop."""
-        await anyio.to_thread.run_sync(self.greet)
+        await self._carry_async(Ask())
 
     def admit(self, errand: Errand) -> Admission:
         """Decide on the caller's thread. Raises `BudgetExceeded`."""
         admitting = self._admitting(errand)
         reply: Reply = None
-        with self._released_unless_admitted(errand):
+        with self._released_unless_admitted(errand) as way:
             while True:
                 try:
                     step = admitting.send(reply)
                 except StopIteration as stop:
                     return cast(Admission, stop.value)
                 if isinstance(step, Ask):
-                    reply = self._carry(step)
+                    way.leave(step)
+                    reply = way.back(self._carry(step))
                 else:
                     self._sleep(step)
                     reply = None
@@ -131,30 +147,50 @@ class Guard:
         """The same without ever blocking the event loop. Raises `BudgetExceeded`."""
         admitting = self._admitting(errand)
         reply: Reply = None
-        with self._released_unless_admitted(errand):
+        with self._released_unless_admitted(errand) as way:
             while True:
                 try:
                     step = admitting.send(reply)
                 except StopIteration as stop:
                     return cast(Admission, stop.value)
                 if isinstance(step, Ask):
-                    reply = await anyio.to_thread.run_sync(self._carry, step)
+                    way.leave(step)
+                    reply = way.back(await self._carry_async(step))
                 else:
                     await self._sleep_async(step)
                     reply = None
 
     @contextmanager
-    def _released_unless_admitted(self, errand: Errand) -> Generator[None]:
-        """A refusal, or a task cancelled while it waited, keeps no money; the agent is told if it had lent any."""
+    def _released_unless_admitted(self, errand: Errand) -> Generator[_Way]:
+        """
+        A refusal, or a task cancelled while it waited, keeps no money; the agent is told if it had lent any.
+
+        A cancelled task may leave its ask on the way: what that still brings is released when it comes.
+        """
+        way = _Way()
         try:
-            yield
+            yield way
         except BaseException:
+            if way.ask is not None and not way.ask.reply.cancel():
+                way.ask.reply.add_done_callback(lambda reply: self._release_late(errand, reply))
             self._leases.release(errand.attempt_id)
-            if errand.attempt_id in self._lent:
+            if way.lent:
                 self._on_release(errand.attempt_id)
             raise
-        finally:
-            self._lent.discard(errand.attempt_id)
+
+    def _release_late(self, errand: Errand, reply: Future[Answer | None]) -> None:
+        self._leases.release(errand.attempt_id)
+        if not reply.cancelled() and reply.exception() is None and _lent(reply.result()):
+            self._on_release(errand.attempt_id)
+
+    async def _carry_async(self, ask: Ask) -> Reply:
+        """In a thread of our own: the application's may all be waiting for its event loop."""
+        try:
+            limiter = _carriers.get()
+        except LookupError:
+            limiter = anyio.CapacityLimiter(CARRIERS)
+            _carriers.set(limiter)
+        return await anyio.to_thread.run_sync(self._carry, ask, limiter=limiter)
 
     def _carry(self, ask: Ask) -> Reply:
         if self._carrier is None:
@@ -237,7 +273,6 @@ class Guard:
             if isinstance(reply, Unreachable):
                 return Refused(Reason.UNREACHABLE, decision.hard[0])
             if reply is not None and reply.verdict is Verdict.GRANTED:
-                self._lent.add(errand.attempt_id)
                 if self._leases.held(errand.attempt_id):
                     return reply.amount
             elif reply is not None and reply.verdict is Verdict.REFUSED:

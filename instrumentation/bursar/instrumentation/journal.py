@@ -35,7 +35,7 @@ class Journal:
 
     The lock is the proof of life: who obtains it knows the owner is dead and may read the file and book it. Where the
     file cannot be written, lines are kept in memory for shipping only, and that is said once, loudly. Lines may come
-    from destructors, anywhere: appending takes a re-entrant lock and a single `write`.
+    from destructors, anywhere: appending takes a re-entrant lock and a single write.
     """
 
     def __init__(self, state_dir: Path, holder: str) -> None:
@@ -85,8 +85,9 @@ class Journal:
             while self._spares and self._spares_gone < batch.spares:
                 self._drop_spare()
             self._shipped = max(self._shipped, batch.position)
-            if self._file is not None and self._shipped == self._end and self._end - self._start >= TRIM_BYTES:
-                self._trim(self._file)
+            left = self._end - self._shipped
+            if self._file is not None and self._shipped - self._start >= TRIM_BYTES > left:
+                self._trim(self._file, left)
 
     @property
     def drained(self) -> bool:
@@ -113,7 +114,7 @@ class Journal:
     def _open(self) -> int | None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             self._unwritable(error)
             return None
@@ -134,7 +135,7 @@ class Journal:
         try:
             if self._torn:
                 os.ftruncate(file, self._end - self._start)
-            written = os.write(file, line)
+            written = os.pwrite(file, line, self._end - self._start)
         except OSError as error:
             self._unwritable(error)
             return False
@@ -156,15 +157,32 @@ class Journal:
             whole = data.find(b"\n") + 1
         return data[:whole]
 
-    def _trim(self, file: int) -> None:
+    def _trim(self, file: int, left: int) -> None:
+        """
+        Drop the acknowledged lines; `left` is the size of those that follow, less than theirs.
+
+        The latter are copied over the former before their own place is cut off: whenever we crash, each stands in the
+        file, and one that stands there twice is booked once.
+        """
         self._busy = True
         try:
-            os.ftruncate(file, 0)
-            self._start = self._end
+            if left and not self._copy_down(file, left):
+                return
+            os.ftruncate(file, left)
+            self._start = self._shipped
         except OSError as error:
             self._unwritable(error)
         finally:
             self._busy = False
+
+    def _copy_down(self, file: int, left: int) -> bool:
+        """Whether the lines not acknowledged now stand at the file's beginning, too."""
+        lines = os.pread(file, left, self._shipped - self._start)
+        # Spaces over the rest of the line that they end in: half of it would count as damaged.
+        blank = os.pread(file, BATCH_BYTES, left).find(b"\n")
+        if len(lines) != left or blank < 0:
+            return False
+        return os.pwrite(file, lines + b" " * blank, 0) == left + blank
 
     def _keep(self, line: bytes) -> None:
         self._spares.append(line)
@@ -183,8 +201,8 @@ class Journal:
     def _full(self) -> None:
         tell_once(
             "journal-full",
-            f"bursar: the journal {self.path} has reached {CAP_BYTES >> 20} MiB and no agent has taken it; newer "
-            "charges are kept in memory only. Start `bursar agent` on this host, or set BURSAR_AGENT.",
+            f"bursar: the journal {self.path} has reached {CAP_BYTES >> 20} MiB that no agent has taken yet; "
+            "newer charges are kept in memory only. Start `bursar agent` on this host, or set BURSAR_AGENT.",
         )
 
     def _unwritable(self, error: OSError) -> None:

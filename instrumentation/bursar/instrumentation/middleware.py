@@ -12,8 +12,7 @@ from anthropic._request import APIRequest
 
 from bursar.instrumentation.attempt import Attempt, BodyWatcher
 from bursar.instrumentation.call import Call, begin
-from bursar.instrumentation.errand import Errand
-from bursar.instrumentation.guard import Admission
+from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.stream import http, watch

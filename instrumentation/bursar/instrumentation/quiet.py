@@ -42,6 +42,11 @@ def tell_once(key: str, message: str, *, exc_info: bool = False) -> None:
 
 
 def forget_told() -> None:
-    """Let every warning be told again: for a new process after a fork, and for tests."""
-    with _lock:
-        _told.clear()
+    """
+    Let every warning be told again: for a new process after a fork, and for tests.
+
+    The lock is replaced, not taken: in a forked child it may be held by a thread that was not copied.
+    """
+    global _lock
+    _lock = threading.RLock()
+    _told.clear()

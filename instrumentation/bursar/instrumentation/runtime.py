@@ -41,6 +41,8 @@ class Runtime:
         self.leases = Leases()
         self.servings = Servings()
         self.observers: list[Observer] = []
+        self.traced = False
+        """Whether tracing was set up: at the first call, since an application sets up its own before it makes one."""
         self._journal: Journal | None = None
         self._journal_lock = threading.Lock()
         self.rules = shipped_rules(config.prices_file)
@@ -54,7 +56,7 @@ class Runtime:
             self.sync,
             enforce=config.enforce,
             without_rules=config.on_unreachable,
-            on_release=lambda attempt_id: self.record(Released(attempt_id, "never sent")),
+            on_release=self._never_sent,
         )
 
     def record(self, record: Record) -> None:
@@ -104,6 +106,9 @@ class Runtime:
         if self._journal is not None:
             self._journal.abandon()
 
+    def _never_sent(self, attempt_id: str) -> None:
+        self.record(Released(attempt_id, "never sent"))
+
     def _sync(self) -> Sync:
         config, agent = self.config, self.config.agent or ""
         return Sync(
@@ -114,6 +119,7 @@ class Runtime:
             self.leases,
             on_views=lambda views: self.guard.see(views),
             on_snapshot=self._take_snapshot,
+            on_unclaimed=self._never_sent,
         )
 
     def _holder(self) -> Holder:
@@ -166,15 +172,16 @@ def _after_fork() -> None:
     """A child starts with no lease, new ids and a journal of its own; locks it inherited may be held by nobody."""
     global _runtime, _lock
     _lock = threading.Lock()
+    forget_told()
     parent = _runtime
     if parent is None:
         return
     _runtime = None
     with quiet("start afresh after a fork"):
-        forget_told()
         parent.abandon()
         child = Runtime(parent.config, parent.clock_ns)
         child.observers = parent.observers
+        child.traced = parent.traced
         _runtime = child
 
 

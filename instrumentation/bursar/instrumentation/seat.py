@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from anthropic import Anthropic, AsyncAnthropic
 
+from bursar.instrumentation import tracing
 from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.middleware import ENTRY, METER, is_billable, key_for
 from bursar.instrumentation.quiet import quiet
@@ -104,6 +105,9 @@ def _begin(client: Any, options: Any) -> Call | None:
         if client.__dict__.get(_MARK) is not client.__dict__.get("_middleware_chain") or _MARK not in client.__dict__:
             _seat(client)
         if is_billable(options.method, options.url):
+            if not runtime.traced:
+                runtime.traced = True
+                tracing.set_up(runtime.config)
             body: Any = options.json_data
             model = body.get("model") if isinstance(body, Mapping) else None  # pyright: ignore
             call = begin(runtime, client, model if isinstance(model, str) else "")

@@ -50,6 +50,7 @@ class Sync:
         *,
         on_views: Callable[[Iterable[BalanceView]], None],
         on_snapshot: Callable[[Snapshot], None],
+        on_unclaimed: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
@@ -60,6 +61,8 @@ class Sync:
         self._leases = leases
         self._on_views = on_views
         self._on_snapshot = on_snapshot
+        self._on_unclaimed = on_unclaimed
+        """Told of an attempt that money was lent for after its asker had gone."""
         self._channel = threading.Lock()
         self._shipping = threading.Lock()
         self._asks: list[Ask] = []
@@ -70,6 +73,8 @@ class Sync:
         """Per balance, the `returned` that the agent has acknowledged."""
         # Destructors nudge at any bytecode: of the standard library's signals only this queue takes that.
         self._wake: SimpleQueue[None] = SimpleQueue()
+        self._silent = False
+        """Whether the last message of the background got no answer."""
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._thread_lock = threading.RLock()
@@ -116,17 +121,21 @@ class Sync:
         return True
 
     def close(self, timeout: float) -> bool:
-        """Ship the rest, give all money back and close this incarnation; whether the agent took it."""
+        """
+        Ship the rest, give all money back and close this incarnation, within `timeout` seconds; whether it was taken.
+
+        An agent that has not answered the background is not waited for: the journal has it all.
+        """
         self._stopping.set()
         self._wake.put(None)
-        try:
-            return self.flush(timeout) and self._say_goodbye()
-        finally:
-            with self._shipping:
-                self._back.close()
-            if self._channel.acquire(timeout=BUSY_SECONDS):
-                self._link.close()
-                self._channel.release()
+        if self._silent:
+            return False
+        done = self.flush(timeout) and self._say_goodbye(timeout)
+        self._back.close()
+        if self._channel.acquire(timeout=BUSY_SECONDS):
+            self._link.close()
+            self._channel.release()
+        return done
 
     def abandon(self) -> None:
         """Forget the parent's connections after a fork."""
@@ -155,23 +164,32 @@ class Sync:
         self._seq += 1
         return self._exchange(self._link, self._seq, asks)
 
-    def _say_goodbye(self) -> bool:
-        with self._shipping:
-            try:
-                self._ship(goodbye=True)
-            except Unreachable:
-                return False
+    def _say_goodbye(self, timeout: float) -> bool:
+        if not self._shipping.acquire(timeout=timeout):
+            return False
+        try:
+            self._ship(goodbye=True)
+        except Unreachable:
+            return False
+        finally:
+            self._shipping.release()
         return True
 
     def _ship(self, *, goodbye: bool = False) -> None:
         """Records and idle money alone. Sequence zero: such a message may arrive at any time, it is granted nothing."""
-        self._exchange(self._back, 0, (), goodbye=goodbye)
+        try:
+            self._exchange(self._back, 0, (), goodbye=goodbye)
+        except Unreachable:
+            self._silent = True
+            raise
+        self._silent = False
         self._link.mend()
 
     def _exchange(
         self, link: AgentLink, seq: int, asks: Sequence[Ask], *, goodbye: bool = False
     ) -> tuple[list[Ask], SyncResponse]:
         """One message and its answer; with it those of the asks whose asker still waits."""
+        asks = [ask for ask in asks if not ask.reply.cancelled()]
         batch = self._journal().unshipped()
         # Counters that the agent has acknowledged and that nothing stirs are told again at the end only: with a balance
         # for every tenant and hour they would grow without end.
@@ -198,6 +216,8 @@ class Sync:
         self._told.update(returned)
         waiting = [ask for ask in asks if ask.reply.set_running_or_notify_cancel()]
         self._leases.merge(response.granted, _holds(waiting, response))
+        for attempt_id in _holds([ask for ask in asks if ask not in waiting], response):
+            self._on_unclaimed(attempt_id)
         self._on_views(response.views)
         if response.snapshot is not None:
             self._snapshot_id = response.snapshot.id

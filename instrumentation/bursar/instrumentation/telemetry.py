@@ -14,6 +14,7 @@ from bursar.instrumentation.context import Work
 from bursar.policies import attributes as names
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.engine import Decision
+from bursar.policies.errors import BudgetExceeded
 
 SCOPE = "bursar.instrumentation"
 NANO_PER_USD = 1_000_000_000
@@ -73,6 +74,14 @@ def stamp(call: Told, provisional: Sequence[Charge]) -> None:
     span.set_attributes({**_identity(call), **_cost(charges)})
     if call.own_span and charges:
         span.set_attributes(_response(charges[-1]))
+
+
+def refuse(call: Told, refusal: BudgetExceeded) -> None:
+    """Write on the span that a budget said no, and which."""
+    span = call.span
+    if span is not None and span.is_recording():
+        said = {names.ACTION: "block", names.REASON: refusal.reason.value, names.BUDGET: refusal.budget}
+        span.set_attributes({**_identity(call), **said})
 
 
 def _identity(call: Told) -> Attributes:

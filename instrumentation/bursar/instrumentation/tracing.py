@@ -11,7 +11,7 @@ from bursar.instrumentation.config import Config
 log = logging.getLogger("bursar")
 
 
-EXPORT_SECONDS = 2
+EXPORT_SECONDS = 1
 """An agent that is away must not keep a process from ending; its money went by the journal anyway."""
 
 

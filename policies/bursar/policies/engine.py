@@ -31,6 +31,7 @@ class Reason(StrEnum):
     """Why. The same word stands in the error, on the span, in the log, the ledger and the tests."""
 
     NO_BUDGET = "no_budget"
+    OBSERVED = "observed"
     WITHIN = "within"
     STEP = "step"
     SPENT = "spent"
@@ -152,7 +153,10 @@ def decide(facts: Facts, standings: Iterable[Standing], *, refuse_unknown_price:
     every = tuple(standings)
     enforcing = [standing for standing in every if standing.mode is Mode.ENFORCE]
     skipped: list[tuple[str, str]] = []
-    verdict = _strictest(facts, enforcing, refuse_unknown_price=refuse_unknown_price, skipped=skipped)
+    if enforcing:
+        verdict = _strictest(facts, enforcing, refuse_unknown_price=refuse_unknown_price, skipped=skipped)
+    else:
+        verdict = Verdict(Action.GO, Reason.OBSERVED if every else Reason.NO_BUDGET, facts.asked.model)
     observing = [standing for standing in every if standing.mode is Mode.OBSERVE]
     observed = _would_have(facts, observing, refuse_unknown_price=refuse_unknown_price)
     candidate = next((c for c in facts.candidates if c.model == verdict.model), facts.asked)
@@ -196,8 +200,6 @@ def refused(decision: Decision, reason: Reason, balance: str) -> Decision:
 def _strictest(
     facts: Facts, standings: list[Standing], *, refuse_unknown_price: bool, skipped: list[tuple[str, str]]
 ) -> Verdict:
-    if not standings:
-        return Verdict(Action.GO, Reason.NO_BUDGET, facts.asked.model)
     barred = _barred(facts, standings, refuse_unknown_price=refuse_unknown_price)
     if barred is not None:
         return barred

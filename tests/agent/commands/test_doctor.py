@@ -246,3 +246,14 @@ def test_where_traces_go(
     monkeypatch.setattr(doctor, "can_export", lambda: can_export)
     found = examined(tmp_path, environ)["traces"]
     assert (found.state, found.said) == (state, said)
+
+
+def test_an_agent_that_turns_this_machine_away(tmp_path: Path) -> None:
+    """It is ready, and takes nothing from who does not show its token."""
+    (tmp_path / "token").write_text("secret")
+    there = Settings(state_dir=tmp_path, db=tmp_path / "db", port=0, token_file=tmp_path / "token")
+    with serving_agent(there) as agent:
+        found = examined(tmp_path, {"BURSAR_AGENT": agent.url})["agent"]
+        assert (found.state, found.remedy) == (FAIL, "set BURSAR_TOKEN_FILE to the agent's token file")
+        shown = {"BURSAR_AGENT": agent.url, "BURSAR_TOKEN_FILE": str(tmp_path / "token")}
+        assert examined(tmp_path, shown)["agent"].state is OK

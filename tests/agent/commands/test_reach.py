@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -12,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from bursar.agent.commands.reach import UnreachableError, answers, ask
+from bursar.agent.app import serving_agent
+from bursar.agent.commands.reach import TurnedAwayError, UnreachableError, answers, ask, check_welcome
 from bursar.agent.sandbox import serving
+from bursar.agent.settings import Settings
 
 
 @contextmanager
@@ -61,3 +64,24 @@ def test_one_that_does_not_speak_http() -> None:
     """Whatever else listens there is no agent."""
     with pytest.raises(UnreachableError, match="is no address"):
         ask("http://127.0.0.1:port", "/healthz")
+
+
+def test_who_shows_no_token_or_a_wrong_one_is_told(tmp_path: Path) -> None:
+    """Alive is not enough: the agent has to take the messages too."""
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    right.write_text("secret\n")
+    wrong.write_text("guess\n")
+    there = Settings(state_dir=tmp_path, db=tmp_path / "db", port=0, token_file=right)
+    with serving_agent(there) as running:
+        check_welcome(running.url, right)
+        for shown, said in ((None, "no token was shown"), (wrong, "is not the agent's")):
+            with pytest.raises(TurnedAwayError, match=f"answers 401 .*{said}; set BURSAR_TOKEN_FILE"):
+                check_welcome(running.url, shown)
+        with pytest.raises(TurnedAwayError, match=r"none cannot be read .*BURSAR_TOKEN_FILE"):
+            check_welcome(running.url, tmp_path / "none")
+
+
+def test_an_open_agent_welcomes_everybody(tmp_path: Path) -> None:
+    """Without a token file on its side none has to be shown."""
+    with serving_agent(Settings(state_dir=tmp_path, db=tmp_path / "db", port=0)) as running:
+        check_welcome(running.url, None)

@@ -18,7 +18,8 @@ import pytest
 
 from bursar.agent.app import serving_agent
 from bursar.agent.commands import run
-from bursar.agent.commands.run import Order, RunError, autoload_folder, instrumented, last_line
+from bursar.agent.commands.reach import TurnedAwayError
+from bursar.agent.commands.run import UNSEEN, Order, RunError, autoload_folder, instrumented, last_line
 from bursar.agent.ledger import open_for_reading, reports
 from bursar.agent.sandbox import create_app, serving
 from bursar.agent.sandbox.bill import key_label
@@ -115,6 +116,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Generator[Scenes]:
         def play(name: str) -> Ran:
             db = folder / f"{name}.sqlite"
             environ = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": name, "TMPDIR": str(folder)}
+            environ |= {"BURSAR_ENFORCE": "0"} if name == "spender" else {}  # a cap that was asked for holds all the same
             done = bursar("--db", str(db), *commands[name], environ=environ)
             return Ran(done.returncode, done.stdout, done.stderr.splitlines(), db)
 
@@ -213,6 +215,53 @@ def test_an_agent_that_does_not_answer_is_replaced() -> None:
     done = bursar("--", sys.executable, "-c", code, environ=environ)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d{4,5}\n", done.stdout)
     assert done.stderr == "bursar: 0 calls, 0.00 USD (0 estimated)\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "code"),
+    [
+        (["--limit", "1 USD"], [sys.executable, "-I", "-c", ""], 1),
+        (["--limit", "1 USD"], [sys.executable, "-E", "-c", "raise SystemExit(7)"], 7),
+        ([], [sys.executable, "-I", "-c", ""], 0),
+    ],
+)
+def test_a_program_out_of_reach_is_told(options: list[str], command: list[str], code: int) -> None:
+    """A cap that was not held is no success, though the program's own failure is told before it."""
+    done = bursar(*options, "--", *command, environ={})
+    assert (done.returncode, done.stderr.splitlines()) == (code, ["bursar: 0 calls, 0.00 USD (0 estimated)", UNSEEN])
+
+
+def test_a_program_in_reach_that_calls_nobody_is_well() -> None:
+    """It was instrumented, and there was nothing to count."""
+    done = bursar("--limit", "1 USD", "--", sys.executable, "-c", "", environ={})
+    assert (done.returncode, done.stderr) == (0, "bursar: 0 calls, 0.00 USD (0 estimated)\n")
+
+
+def test_out_of_reach_of_a_shared_agent(shared: dict[str, str]) -> None:
+    """Told as well; no cap was asked for, so the exit code is the program's."""
+    done = bursar("--", sys.executable, "-I", "-c", "", environ=shared)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, UNSEEN)
+
+
+def test_variables_that_cannot_work_are_refused_before_the_start() -> None:
+    """In the program they would only be a line that nobody reads, and no call counted."""
+    with pytest.raises(RunError, match=r"^BURSAR_LABELS: 'oops' is not a label"):
+        run.run(Order((sys.executable, "-c", "")), {**os.environ, "BURSAR_LABELS": "oops"}, pytest.fail)
+
+
+def test_an_agent_that_turns_the_program_away(tmp_path: Path) -> None:
+    """Nothing is run under an agent that would refuse every message."""
+    (tmp_path / "token").write_text("secret")
+    there = Settings(state_dir=tmp_path, db=tmp_path / "db", port=0, token_file=tmp_path / "token")
+    with serving_agent(there) as agent:
+        environ = {**os.environ, "BURSAR_AGENT": agent.url, "BURSAR_STATE_DIR": str(tmp_path)}
+        order = Order((sys.executable, "-c", f"open({str(tmp_path / 'ran')!r}, 'w')"))
+        with pytest.raises(TurnedAwayError, match="no token was shown"):
+            run.run(order, environ, pytest.fail)
+        assert not (tmp_path / "ran").exists()
+        said: list[str] = []
+        assert run.run(order, {**environ, "BURSAR_TOKEN_FILE": str(tmp_path / "token")}, said.append) == 0
+    assert said == [f"bursar: the calls were told to the agent at {agent.url}; see `bursar report`"]
 
 
 def test_the_path_of_the_program_is_kept() -> None:

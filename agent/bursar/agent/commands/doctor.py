@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bursar.agent.commands.pricing import load_book
-from bursar.agent.commands.reach import UnreachableError, answers, ask
+from bursar.agent.commands.reach import TurnedAwayError, UnreachableError, answers, ask, check_welcome
 from bursar.agent.commands.waiting import waiting
 from bursar.agent.ledger import LedgerError, LedgerMissing, open_for_reading
 from bursar.agent.settings import HOST, PORT, Settings
@@ -114,23 +114,24 @@ def _agent(around: Surroundings) -> Iterator[Finding]:
         remedy = f"start `bursar agent` and set BURSAR_AGENT={usual}, or use `bursar run`"
         yield Finding("agent", State.WARN, "BURSAR_AGENT is not set: calls are journalled, no budget holds", remedy)
     else:
-        yield from _agent_at(url)
+        yield _agent_at(url, around.settings.token_file)
 
 
-def _agent_at(url: str) -> Iterator[Finding]:
+def _agent_at(url: str, token_file: Path | None) -> Finding:
     try:
         status, _ = ask(url, "/healthz")
         ready, said = ask(url, "/readyz")
+        if status != _OK:
+            remedy = "see that BURSAR_AGENT names a Bursar agent"
+            return Finding("agent", State.FAIL, f"{url} answers {status} to /healthz", remedy)
+        if ready != _OK:
+            return Finding("agent", State.FAIL, f"{url}: {said.strip()}", "see the agent's log")
+        check_welcome(url, token_file)
     except UnreachableError as error:
-        yield Finding("agent", State.FAIL, str(error), "start it with `bursar agent`, or correct BURSAR_AGENT")
-        return
-    if status != _OK:
-        remedy = "see that BURSAR_AGENT names a Bursar agent"
-        yield Finding("agent", State.FAIL, f"{url} answers {status} to /healthz", remedy)
-    elif ready != _OK:
-        yield Finding("agent", State.FAIL, f"{url}: {said.strip()}", "see the agent's log")
-    else:
-        yield Finding("agent", State.OK, f"{url} is ready")
+        return Finding("agent", State.FAIL, str(error), "start it with `bursar agent`, or correct BURSAR_AGENT")
+    except TurnedAwayError as error:
+        return Finding("agent", State.FAIL, str(error), "set BURSAR_TOKEN_FILE to the agent's token file")
+    return Finding("agent", State.OK, f"{url} is ready")
 
 
 def _state_folder(around: Surroundings) -> Iterator[Finding]:

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import http.client
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from bursar.agent.settings import HOST, PORT
+from bursar.policies import protocol
 
 SECONDS = 1.0
+_TURNED_AWAY = (http.client.UNAUTHORIZED, http.client.FORBIDDEN)
 
 
 class UnreachableError(Exception):
     """Nothing that speaks HTTP answered in time; the text says how it failed."""
 
 
-def ask(url: str, path: str, *, seconds: float = SECONDS) -> tuple[int, str]:
+class TurnedAwayError(Exception):
+    """The agent answers and takes nothing from us; the text says why and what to do."""
+
+
+def ask(url: str, path: str, *, token: str | None = None, seconds: float = SECONDS) -> tuple[int, str]:
     """Status and text of a GET, past any proxy. Raises `UnreachableError`."""
+    headers = {} if token is None else {"authorization": f"Bearer {token}"}
     try:
         parts = urlsplit(url)
         connection = http.client.HTTPConnection(parts.hostname or HOST, parts.port or PORT, timeout=seconds)
     except ValueError as error:
         raise UnreachableError(f"{url} is no address ({error}); write it as http://{HOST}:{PORT}") from error
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         return response.status, response.read(1000).decode(errors="replace")
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise UnreachableError(f"{url} does not answer ({error or type(error).__name__})") from error
     finally:
         connection.close()
@@ -37,3 +45,25 @@ def answers(url: str, path: str = "/healthz") -> bool:
         return ask(url, path)[0] == http.client.OK
     except UnreachableError:
         return False
+
+
+def check_welcome(url: str, token_file: Path | None) -> None:
+    """
+    See that the agent takes messages from who shows this token: /healthz lets everybody in, the guards' path does not.
+
+    A GET there changes nothing, whatever is answered. Raises `TurnedAwayError` and `UnreachableError`.
+    """
+    status, said = ask(url, protocol.PATH, token=_token(token_file))
+    if status in _TURNED_AWAY:
+        shown = "no token was shown" if token_file is None else f"the token in {token_file} is not the agent's"
+        raise TurnedAwayError(
+            f"the agent at {url} answers {status} ({said.strip()}): {shown}; "
+            "set BURSAR_TOKEN_FILE to the file that the agent was started with, or unset BURSAR_AGENT"
+        )
+
+
+def _token(path: Path | None) -> str | None:
+    try:
+        return None if path is None else path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TurnedAwayError(f"the token file {path} cannot be read ({error}): check BURSAR_TOKEN_FILE") from error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -14,13 +16,31 @@ from pathlib import Path
 
 from bursar.agent.commands.private_agent import PrivateAgent, private_agent
 from bursar.agent.commands.program import resolve, run_program
-from bursar.agent.commands.reach import answers
+from bursar.agent.commands.reach import answers, check_welcome
 from bursar.agent.ledger import LedgerError, open_for_reading, outbox, reports
 from bursar.policies.amounts import usd
 from bursar.policies.policyfile import one_cap
 
 _DONE = {"downgrade": "downgraded", "block": "refused"}
 _ALL = 10**9
+
+SIGN = "BURSAR_SIGN"
+"""Names the file that every Python touches which starts with the `sitecustomize` and has Bursar."""
+
+UNSEEN = (
+    "bursar: no instrumented Python was seen: nothing was counted or capped; "
+    "do not use python -I or -E, and install bursar in that interpreter"
+)
+_NOT_HELD = 1
+_READ_CONFIG = """
+import os, sys
+from bursar.instrumentation.config import ConfigError, read_config
+try:
+    read_config(os.environ)
+except ConfigError as error:
+    sys.exit(str(error))
+"""
+"""Run in a process of its own: the agent does not import the instrumentation."""
 
 
 class RunError(Exception):
@@ -42,24 +62,48 @@ def run(order: Order, environ: Mapping[str, str], say: Callable[[str], None]) ->
     """
     Run the command, instrumented, under the agent in reach or else one of its own; its exit code.
 
-    Ends with one line to `say`. Raises `RunError`, `ProgramError`, `PrivateAgentError` and `AmountError`.
+    Ends with one line to `say`, and one more where no Python was instrumented: then a limit or a policy was not held,
+    and success becomes exit code 1. Raises `RunError`, `ProgramError`, `PrivateAgentError`, `AmountError`,
+    `TurnedAwayError` and `UnreachableError`.
     """
     argv = resolve(order.command, environ)
+    _refuse_bad_environment(environ)
     shared = environ.get("BURSAR_AGENT", "")
-    if shared and answers(shared):
-        _refuse_own_rules(order, shared)
-        code = run_program(argv, instrumented(environ))
-        say(f"bursar: the calls were told to the agent at {shared}; see `bursar report`")
-        return code
+    with tempfile.TemporaryDirectory(prefix="bursar-sign-") as folder:
+        sign = Path(folder) / "seen"
+        if shared and answers(shared):
+            _refuse_own_rules(order, shared)
+            code, counted = _under_shared(argv, shared, {**environ, SIGN: str(sign)}, say), False
+        else:
+            code, counted = _under_own(order, argv, environ, sign, say)
+        if counted or sign.exists():
+            return code
+    say(UNSEEN)
+    ruled = order.limit is not None or order.policy is not None
+    return code or (_NOT_HELD if ruled else 0)
+
+
+def _under_shared(argv: Sequence[str], agent: str, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
+    token_file = environ.get("BURSAR_TOKEN_FILE")
+    check_welcome(agent, Path(token_file) if token_file else None)
+    code = run_program(argv, instrumented(environ))
+    say(f"bursar: the calls were told to the agent at {agent}; see `bursar report`")
+    return code
+
+
+def _under_own(
+    order: Order, argv: Sequence[str], environ: Mapping[str, str], sign: Path, say: Callable[[str], None]
+) -> tuple[int, bool]:
+    """The exit code, and whether any call was counted."""
     with (
         _policy_file(order) as policy,
         private_agent(policy=policy, prices=order.prices, db=order.db, environ=environ) as agent,
     ):
         began_ns = time.time_ns()
-        code = run_program(argv, _environment(order, agent, environ))
-        left = agent.finish()
-        say(_tell(agent, began_ns, left))
-    return code
+        code = run_program(argv, {**_environment(order, agent, environ), SIGN: str(sign)})
+        line, counted = _tell(agent, began_ns, agent.finish())
+        say(line)
+    return code, counted
 
 
 def instrumented(environ: Mapping[str, str]) -> dict[str, str]:
@@ -95,6 +139,16 @@ def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def _refuse_bad_environment(environ: Mapping[str, str]) -> None:
+    """Variables that the instrumentation would refuse in every process of the program. Raises `RunError`."""
+    if any(name.startswith("BURSAR_") and value for name, value in environ.items()):
+        judged = subprocess.run(
+            [sys.executable, "-c", _READ_CONFIG], env=environ, capture_output=True, text=True, check=False
+        )
+        if judged.returncode:
+            raise RunError(judged.stderr.strip().rpartition("\n")[2])
+
+
 def _refuse_own_rules(order: Order, shared: str) -> None:
     own = {"--policy": order.policy, "--limit": order.limit, "--prices": order.prices, "--db": order.db}
     option = next((name for name, value in own.items() if value is not None), None)
@@ -126,16 +180,20 @@ def _environment(order: Order, agent: PrivateAgent, environ: Mapping[str, str]) 
     if order.prices is not None:
         own["BURSAR_PRICES"] = str(order.prices.absolute())
     if order.limit is not None:
-        own["BURSAR_ON_UNREACHABLE"] = "closed"  # a cap that somebody asked for holds, whatever becomes of the agent
+        # A cap that somebody asked for holds, whatever becomes of the agent and whatever the environment says.
+        own |= {"BURSAR_ON_UNREACHABLE": "closed", "BURSAR_ENFORCE": "1", "BURSAR_DISABLED": "0"}
     return {**instrumented(environ), **own}
 
 
-def _tell(agent: PrivateAgent, began_ns: int, left: Sequence[Path]) -> str:
+def _tell(agent: PrivateAgent, began_ns: int, left: Sequence[Path]) -> tuple[str, bool]:
+    """The last line, and whether the ledger has any call of the run."""
+    counted = False
     try:
         with open_for_reading(agent.db) as db:
             end_ns = time.time_ns() + 1
             total, decisions = reports.totals(db, began_ns, end_ns), reports.decisions(db, began_ns, end_ns, limit=_ALL)
             line = last_line(total, decisions, alerts=len(outbox.recent(db, began_ns)))
+            counted = bool(total["calls"] or decisions)
     except LedgerError as error:
         line = f"bursar: what the calls cost cannot be told: {error}"
-    return f"{line}; not counted: {', '.join(map(str, left))}" if left else line
+    return (f"{line}; not counted: {', '.join(map(str, left))}" if left else line), counted

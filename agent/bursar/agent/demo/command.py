@@ -7,11 +7,15 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
+import httpx
 from rich.console import Console
 
-from bursar.agent.demo.play import play
+from bursar.agent.demo.play import DemoError, play
+
+_FAILED, _CANNOT = 1, 3
 
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 """What a picture would fetch from elsewhere; without it the reader's own monospaced font serves."""
@@ -28,12 +32,22 @@ _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON on standard output.")
 def demo_command(prices: Path | None, keep: bool, picture: Path | None, as_json: bool) -> None:
     """A day's budget spent in a minute: sandbox, agent and an application, with no key and no network. Exit code 1
-    where the ledger and the sandbox's bill differ, or more than the limit was spent."""
+    where the ledger and the sandbox's bill differ, more than the limit was spent, or the application failed."""
     console = Console(stderr=as_json, highlight=False, record=picture is not None, width=100 if picture else None)
-    summary = play(os.environ, console, prices=prices, keep=keep)
+    try:
+        summary = play(os.environ, console, prices=prices, keep=keep)
+    except DemoError as error:
+        _end(error, _FAILED)
+    except httpx.HTTPError as error:
+        _end(f"the sandbox's bill cannot be read ({error}): run the demo again", _CANNOT)
     if picture is not None:
         picture.write_text(_FONTS.sub("", console.export_svg(title="bursar demo")))
     if as_json:
         click.echo(json.dumps(summary.to_json(), indent=2))
     sound = summary.ledger_nano_usd == summary.sandbox_nano_usd and not summary.overspend_nano_usd
-    sys.exit(0 if sound else 1)
+    sys.exit(0 if sound else _FAILED)
+
+
+def _end(said: object, code: int) -> NoReturn:
+    click.echo(f"bursar demo: {said}", err=True)
+    sys.exit(code)

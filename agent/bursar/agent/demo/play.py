@@ -31,6 +31,12 @@ from bursar.agent.sandbox.server import serving
 LOOK_SECONDS = 0.25
 PLAIN_SECONDS = 5.0
 DELIVERY_SECONDS = 10.0
+APPLICATION_SECONDS = 120.0
+_LAST_LINES = 10
+
+
+class DemoError(Exception):
+    """The application failed, or nothing of it was counted; the text says what it said last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def play(environ: Mapping[str, str], console: Console, *, prices: Path | None = 
     """
     Play it, showing the spend on `console` as it goes; with `keep`, leave it running until Ctrl-C.
 
-    Raises `PrivateAgentError` and `PriceBookError`.
+    Raises `DemoError`, `PrivateAgentError`, `PriceBookError` and `httpx.HTTPError`.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bursar-demo-")))
@@ -58,40 +64,58 @@ def play(environ: Mapping[str, str], console: Console, *, prices: Path | None = 
         policy.write_text(stage.policy(datetime.now(UTC)))
         agent = stack.enter_context(
             private_agent(
-                policy=policy, prices=prices, db=None, environ={**environ, "SLACK_WEBHOOK_URL": f"{hook}/hook"}
+                policy=policy,
+                prices=prices,
+                db=None,
+                environ={**past_proxies(environ), "SLACK_WEBHOOK_URL": f"{hook}/hook"},
             )
         )
         on_stage = Play(sandbox, agent, slack, time.time_ns())
-        _run_application(on_stage, environ, console)
+        said = folder / "application.log"
+        _run_application(on_stage, environ, console, said)
         _settled(on_stage)
         summary = _summary(on_stage, prices)
+        if not summary.charges:
+            raise _failed("made no call that was counted", said)
         console.print(_look(on_stage), screen.closing(summary, width=console.width))
         if keep:
             _keep(on_stage, console)
     return summary
 
 
-def _run_application(on_stage: Play, environ: Mapping[str, str], console: Console) -> None:
-    """The application as anybody would start it, but for the environment; its own output is not shown."""
+def _run_application(on_stage: Play, environ: Mapping[str, str], console: Console, said: Path) -> None:
+    """The application as anybody would start it, but for the environment; its errors go to `said`."""
     command = [
         sys.executable, str(stage.application()), "--tickets", str(stage.TICKETS), "--people", str(stage.PEOPLE),
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command, env=_environment(on_stage, environ), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    with said.open("wb") as errors:
+        process = subprocess.Popen(
+            command, env=_environment(on_stage, environ), stdout=subprocess.DEVNULL, stderr=errors
+        )
     try:
         if console.is_terminal:
             with Live(console=console, refresh_per_second=8, transient=True) as view:
                 _until_done(process, LOOK_SECONDS, lambda: view.update(_look(on_stage)))
         else:
             _until_done(process, PLAIN_SECONDS, lambda: console.print(_said(on_stage)))
+        if process.poll() is None:
+            raise _failed(f"did not end within {APPLICATION_SECONDS:g} s", said)
     finally:
         process.kill()
-        process.wait()
+        code = process.wait()
+    if code:
+        raise _failed(f"ended with exit code {code}", said)
+
+
+def _failed(how: str, said: Path) -> DemoError:
+    lines = said.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+    return DemoError("\n".join([f"the application {how}. It said last:", *(lines or ["nothing"])]))
 
 
 def _until_done(process: subprocess.Popen[bytes], seconds: float, show: Callable[[], None]) -> None:
-    while True:
+    """Show how it goes until the application ends, or its time is up."""
+    end = time.monotonic() + APPLICATION_SECONDS
+    while time.monotonic() < end:
         show()
         try:
             process.wait(seconds)
@@ -104,7 +128,7 @@ def _until_done(process: subprocess.Popen[bytes], seconds: float, show: Callable
 def _environment(on_stage: Play, environ: Mapping[str, str]) -> dict[str, str]:
     ours = {name: value for name, value in environ.items() if not name.startswith(("ANTHROPIC_", "BURSAR_", "OTEL_"))}
     return {
-        **instrumented(ours),
+        **instrumented(past_proxies(ours)),
         "ANTHROPIC_BASE_URL": on_stage.sandbox,
         "ANTHROPIC_API_KEY": "sk-ant-sandbox",
         "ANTHROPIC_CUSTOM_HEADERS": f"x-sandbox-latency-ms: {stage.LATENCY_MS}",
@@ -113,6 +137,13 @@ def _environment(on_stage: Play, environ: Mapping[str, str]) -> dict[str, str]:
         "BURSAR_TOKEN_FILE": str(on_stage.agent.token_file),
         "BURSAR_ON_UNREACHABLE": "closed",
     }
+
+
+def past_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment with everything of the demo, all on this machine, exempt from proxies, in both spellings."""
+    before = environ.get("no_proxy") or environ.get("NO_PROXY")
+    exempt = ",".join(filter(None, (before, "127.0.0.1,localhost")))
+    return {**environ, "NO_PROXY": exempt, "no_proxy": exempt}
 
 
 def _look(on_stage: Play) -> Any:
@@ -145,7 +176,7 @@ def _settled(on_stage: Play) -> None:
 
 def _summary(on_stage: Play, prices: Path | None) -> Summary:
     until_ns = time.time_ns()
-    bill = httpx.get(f"{on_stage.sandbox}/sandbox/bill").raise_for_status().json()
+    bill = httpx.get(f"{on_stage.sandbox}/sandbox/bill", trust_env=False).raise_for_status().json()
     with open_for_reading(on_stage.agent.db) as db:
         rows = reading.route_usage(db, on_stage.began_ns, until_ns)
         found = usage.advise(rows, load_book(prices), datetime.now(UTC).date(), Fraction(1))

@@ -35,6 +35,31 @@ def _instrument() -> None:
         sys.stderr.write(f"bursar: Claude calls of this process are not counted: {type(error).__name__}: {error}\n")
 
 
+def _leave_sign() -> None:
+    """Tell `bursar run`, by touching the file that it names, that a Python has started which can import Bursar."""
+    sign = os.environ.get("BURSAR_SIGN")
+    if not sign:
+        return
+    try:
+        package = _find("bursar", None, sys.meta_path)
+        if package and _find("bursar.instrumentation", package.submodule_search_locations, sys.meta_path):
+            open(sign, "ab").close()
+    except Exception:  # noqa: BLE001 - finders are anybody's: without a sign `bursar run` says so at its end
+        pass
+
+
+def _find(
+    name: str, path: Sequence[str] | None, finders: Sequence[Any], target: ModuleType | None = None
+) -> ModuleSpec | None:
+    """What the first finder that knows the module says of it; nothing is imported."""
+    for finder in finders:
+        find: Any = getattr(finder, "find_spec", None)
+        spec: Any = find(name, path, target) if find is not None else None
+        if spec is not None:
+            return spec  # type: ignore[no-any-return]
+    return None
+
+
 class _Loader:
     """Stands in for the loader of `anthropic` until it has run the module."""
 
@@ -65,14 +90,10 @@ class _Hook:
     ) -> ModuleSpec | None:
         if name != "anthropic":
             return None
-        for finder in [finder for finder in sys.meta_path if finder is not self]:
-            find: Any = getattr(finder, "find_spec", None)
-            spec: Any = find(name, path, target) if find is not None else None
-            if spec is not None:
-                if hasattr(spec.loader, "exec_module"):
-                    spec.loader = _Loader(spec.loader)
-                return spec  # type: ignore[no-any-return]
-        return None
+        spec = _find(name, path, [finder for finder in sys.meta_path if finder is not self], target)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
+        return spec
 
 
 _hook = _Hook()
@@ -98,5 +119,6 @@ def _run_hidden() -> None:
     spec.loader.exec_module(module)
 
 
+_leave_sign()
 _watch()
 _run_hidden()
