@@ -16,7 +16,7 @@ import pytest
 from bursar.agent.commands import program
 from bursar.agent.commands.program import FORWARDED, ProgramError, resolve, run_program
 
-TELL = "import os, signal, sys\ntell = lambda name: os.kill(os.getppid(), getattr(signal, name))\n"
+TELL = "import os, signal, sys, time\ntell = lambda name: os.kill(os.getppid(), getattr(signal, name))\n"
 """A program that signals the process that runs it, as a terminal or a service manager would."""
 
 
@@ -100,7 +100,7 @@ def test_exit_codes_pass_through(code: str, expected: int) -> None:
 def test_signals_are_forwarded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the program, which decides what they mean; the process that runs it lives on."""
     monkeypatch.setattr(program, "_in_foreground", lambda: False)
-    code = f"{TELL}signal.signal(signal.{name}, lambda *_: sys.exit(42))\ntell('{name}')\nsignal.pause()"
+    code = f"{TELL}signal.signal(signal.{name}, lambda *_: sys.exit(42))\ntell('{name}')\nwhile True: time.sleep(0.05)"
     assert run_program(python(code), os.environ) == 42
 
 
@@ -109,7 +109,7 @@ def test_ctrl_c_of_a_terminal_is_not_doubled(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(program, "_in_foreground", lambda: True)
     code = (
         f"{TELL}signal.signal(signal.SIGINT, lambda *_: sys.exit(1))\n"
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))\ntell('SIGINT')\ntell('SIGTERM')\nsignal.pause()"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))\ntell('SIGINT')\ntell('SIGTERM')\nwhile True: time.sleep(0.05)"
     )
     assert run_program(python(code), os.environ) == 2
 

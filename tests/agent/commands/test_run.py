@@ -116,7 +116,9 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Generator[Scenes]:
         def play(name: str) -> Ran:
             db = folder / f"{name}.sqlite"
             environ = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": name, "TMPDIR": str(folder)}
-            environ |= {"BURSAR_ENFORCE": "0"} if name == "spender" else {}  # a cap that was asked for holds all the same
+            environ |= (
+                {"BURSAR_ENFORCE": "0"} if name == "spender" else {}
+            )  # a cap that was asked for holds all the same
             done = bursar("--db", str(db), *commands[name], environ=environ)
             return Ran(done.returncode, done.stdout, done.stderr.splitlines(), db)
 
@@ -181,7 +183,7 @@ def test_input_output_and_exit_code_are_the_programs(shared: dict[str, str]) -> 
 
 def test_a_signal_to_bursar_is_the_programs(shared: dict[str, str], tmp_path: Path) -> None:
     """It ends in its own time, with its own exit code."""
-    code = "import signal, sys\nsignal.signal(15, lambda *_: sys.exit(9))\nprint('ready', flush=True)\nsignal.pause()"
+    code = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(9))\nprint('ready', flush=True)\nwhile True: time.sleep(0.05)"
     (tmp_path / "waits.py").write_text(code)
     command = [sys.executable, "-m", "bursar.agent", "run", str(tmp_path / "waits.py")]
     with subprocess.Popen(
