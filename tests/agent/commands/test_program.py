@@ -109,7 +109,8 @@ def test_ctrl_c_of_a_terminal_is_not_doubled(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(program, "_in_foreground", lambda: True)
     code = (
         f"{TELL}signal.signal(signal.SIGINT, lambda *_: sys.exit(1))\n"
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))\ntell('SIGINT')\ntell('SIGTERM')\nwhile True: time.sleep(0.05)"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))\n"
+        "tell('SIGINT')\ntell('SIGTERM')\nwhile True: time.sleep(0.05)"
     )
     assert run_program(python(code), os.environ) == 2
 

@@ -183,7 +183,10 @@ def test_input_output_and_exit_code_are_the_programs(shared: dict[str, str]) -> 
 
 def test_a_signal_to_bursar_is_the_programs(shared: dict[str, str], tmp_path: Path) -> None:
     """It ends in its own time, with its own exit code."""
-    code = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(9))\nprint('ready', flush=True)\nwhile True: time.sleep(0.05)"
+    code = (
+        "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(9))\n"
+        "print('ready', flush=True)\nwhile True: time.sleep(0.05)"
+    )
     (tmp_path / "waits.py").write_text(code)
     command = [sys.executable, "-m", "bursar.agent", "run", str(tmp_path / "waits.py")]
     with subprocess.Popen(
