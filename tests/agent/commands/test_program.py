@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,6 +114,27 @@ def test_ctrl_c_of_a_terminal_is_not_doubled(monkeypatch: pytest.MonkeyPatch) ->
         "tell('SIGINT')\ntell('SIGTERM')\nwhile True: time.sleep(0.05)"
     )
     assert run_program(python(code), os.environ) == 2
+
+
+def test_a_signal_may_reach_any_thread() -> None:
+    """The system chooses one that has nothing pending; the handler still runs, and the program hears of it."""
+    ready, tell = os.pipe()
+    os.set_inheritable(tell, True)
+
+    def pass_on() -> None:
+        os.read(ready, 1)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    other = threading.Thread(target=pass_on)
+    other.start()
+    code = (
+        "import os, signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(2))\n"
+        f"os.write({tell}, b'.')\nwhile True: time.sleep(0.05)"
+    )
+    assert run_program(python(code), os.environ) == 2
+    other.join()
+    os.close(ready)
+    os.close(tell)
 
 
 def test_a_signal_that_comes_before_the_program_waits_for_it() -> None:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 _BY_SIGNAL = 128
+_HANDLERS_RUN_WITHIN_SECONDS = 0.2
 
 
 class ProgramError(Exception):
@@ -59,8 +61,22 @@ def run_program(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         except OSError as error:
             raise ProgramError(f"{argv[0]} cannot be run ({error.strerror}): check the file", NOT_EXECUTABLE) from error
         forwarder.found(process)
-        code = process.wait()
+        code = _wait(process)
     return code if code >= 0 else _BY_SIGNAL - code
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """
+    The exit code, with this thread awake often enough to run its signal handlers.
+
+    Handlers run in the main thread alone, and the system may hand a signal to any other: one that slept in
+    `waitpid` would not learn of it.
+    """
+    waiter = threading.Thread(target=process.wait, name="bursar-run-wait", daemon=True)
+    waiter.start()
+    while waiter.is_alive():
+        waiter.join(_HANDLERS_RUN_WITHIN_SECONDS)
+    return process.wait()
 
 
 class Forwarder:
