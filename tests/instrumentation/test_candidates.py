@@ -225,9 +225,9 @@ def test_estimates_know_a_model_under_each_of_its_names() -> None:
     for _ in range(59):
         estimates.learn("desk", "claude-sonnet-4-5-20250929", 128)
     for name in ("claude-sonnet-4-5", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5@20250929"):
-        assert estimates.output("desk", name, 0.95) == 128
-    assert estimates.output("desk", "claude-sonnet-4-6", 0.95) is None
-    assert estimates.output("other", "claude-sonnet-4-5", 0.95) is None
+        assert estimates.outputs("desk", name)[0] == 128
+    assert estimates.outputs("desk", "claude-sonnet-4-6")[0] is None
+    assert estimates.outputs("other", "claude-sonnet-4-5")[0] is None
 
 
 def test_estimates_are_bounded() -> None:
@@ -237,8 +237,8 @@ def test_estimates_are_bounded() -> None:
         for _ in range(59):
             estimates.learn(f"route-{number}", "big", 128)
     assert MEMORY == 512
-    assert estimates.output("route-0", "big", 0.5) is None
-    assert estimates.output("route-1", "big", 0.5) == 128
+    assert estimates.outputs("route-0", "big")[0] is None
+    assert estimates.outputs("route-1", "big")[0] == 128
 
 
 def test_estimates_may_be_learnt_and_asked_by_many_threads() -> None:
@@ -250,7 +250,7 @@ def test_estimates_may_be_learnt_and_asked_by_many_threads() -> None:
         try:
             for turn in range(300):
                 estimates.learn("desk", "big", 1 + (turn * 37 + number) % 5_000)
-                estimates.output("desk", "big", 0.95)
+                estimates.outputs("desk", "big")[0]
         except RuntimeError as error:
             errors.append(error)
 
@@ -260,4 +260,4 @@ def test_estimates_may_be_learnt_and_asked_by_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    assert estimates.output("desk", "big", 0.5) is not None
+    assert estimates.outputs("desk", "big")[0] is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bursar.instrumentation.config import Config, ConfigError, read_config, read_labels
+from bursar.instrumentation.config import Config, ConfigError, read_config, read_dialects, read_labels, read_metrics
 
 HOME = {"HOME": "/home/desk"}
 
@@ -31,6 +31,9 @@ def test_every_variable_is_read() -> None:
         "BURSAR_ENFORCE": "0",
         "OTEL_SERVICE_NAME": "desk-api",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+        "BURSAR_METRICS": "both",
+        "BURSAR_METRIC_LABELS": "tenant, team,tenant",
+        "BURSAR_DIALECTS": "langfuse",
     }
     assert read_config(environ) == Config(
         state_dir=Path("/var/lib/desk"),
@@ -43,6 +46,9 @@ def test_every_variable_is_read() -> None:
         on_unreachable="closed",
         enforce=False,
         exports=True,
+        metrics=frozenset({"cost", "new", "old"}),
+        metric_labels=("tenant", "team"),
+        dialects=("langfuse",),
     )
 
 
@@ -55,7 +61,8 @@ def test_either_endpoint_of_opentelemetry_exports_traces(name: str) -> None:
 def test_a_variable_set_to_nothing_is_not_set() -> None:
     """An empty switch must not turn enforcement off."""
     names = ("AGENT", "TOKEN_FILE", "PRICES", "ROUTE", "LABELS", "STATE_DIR", "ON_UNREACHABLE", "ENFORCE", "DISABLED")
-    assert read_config({**HOME, **{f"BURSAR_{name}": "" for name in names}}) == read_config(HOME)
+    more = ("METRICS", "METRIC_LABELS", "DIALECTS")
+    assert read_config({**HOME, **{f"BURSAR_{name}": "" for name in (*names, *more)}}) == read_config(HOME)
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has a state folder of its own")
@@ -113,6 +120,8 @@ def test_what_is_no_utf_8_is_replaced() -> None:
         ("BURSAR_ON_UNREACHABLE", "closed", "Set BURSAR_AGENT"),
         ("BURSAR_ENFORCE", "maybe", "Write 1 or 0"),
         ("BURSAR_DISABLED", "2", "Write 1 or 0"),
+        ("BURSAR_METRICS", "newest", "Write one or more of off, cost, new, old, both, operation."),
+        ("BURSAR_METRICS", "off,new", "Write off alone"),
     ],
 )
 def test_a_variable_that_cannot_work_is_named_with_its_remedy(name: str, text: str, remedy: str) -> None:
@@ -143,3 +152,30 @@ def test_an_address_of_an_agent_is_taken(text: str) -> None:
 def test_labels_are_pairs_with_commas_between(text: str, labels: dict[str, str]) -> None:
     """Spaces around names and values do not count; an equals sign in a value does."""
     assert read_labels(text) == labels
+
+
+@pytest.mark.parametrize(
+    ("text", "families"),
+    [
+        ("off", set[str]()),
+        ("cost", {"cost"}),
+        ("new", {"cost", "new"}),
+        ("old", {"cost", "old"}),
+        ("both", {"cost", "new", "old"}),
+        ("new, operation", {"cost", "new", "operation"}),
+    ],
+)
+def test_metrics_come_in_families(text: str, families: set[str]) -> None:
+    """Cost is in each of them, and nothing in `off`; today's names where nothing is said."""
+    assert read_metrics(text) == families
+    assert read_config(HOME).metrics == {"cost", "new"}
+
+
+def test_a_dialect_nobody_knows_is_named_with_those_that_are() -> None:
+    """The same for the variable and for `instrument(dialects=[...])`."""
+    known = "langfuse, openinference, traceloop, logfire, otel-proposal"
+    with pytest.raises(
+        ConfigError, match=rf"^dialects \(BURSAR_DIALECTS\): 'langfuze' is not known. Known are {known}.$"
+    ):
+        read_config({**HOME, "BURSAR_DIALECTS": "logfire,langfuze"})
+    assert read_dialects(["logfire", "langfuse", "logfire"]) == ("logfire", "langfuse")

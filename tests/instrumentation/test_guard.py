@@ -11,10 +11,11 @@ import pytest
 from tests.instrumentation.pricing import BODY, BOOK, EXPECTED, LEAST, NOON, WORST
 
 from bursar.instrumentation.errand import Admission, Errand
-from bursar.instrumentation.guard import FRESH_SECONDS, POLL_SECONDS, VIEWS, Guard
+from bursar.instrumentation.guard import POLL_SECONDS, Guard
 from bursar.instrumentation.leases import Hold, Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.rules import Rules
+from bursar.instrumentation.standings import FRESH_SECONDS, VIEWS
 from bursar.instrumentation.sync import Ask
 from bursar.policies.engine import Action, Reason
 from bursar.policies.errors import BudgetExceeded, RefusalReason
@@ -89,7 +90,7 @@ class Scene:
     def view(self, key: str = DAY, **figures: int) -> None:
         """Let the guard see a balance now."""
         figures = {"limit": LIMIT, "ceiling": LIMIT, "spent": 0, "expected": 0, "lent": 0} | figures
-        self.guard.see([BalanceView(key, **figures)])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        self.guard.standings.see([BalanceView(key, **figures)])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
     # What the agent may answer. A grant is held by whoever brings it, as `Sync` does.
 
@@ -705,4 +706,4 @@ def test_balances_seen_are_forgotten_when_they_are_too_many() -> None:
     scene.script = [scene.shows()]
     scene.admit()
     assert len(scene.asked) == 1
-    assert len(scene.guard._views) == VIEWS + 1  # pyright: ignore[reportPrivateUsage]
+    assert len(scene.guard.standings._views) == VIEWS + 1  # pyright: ignore[reportPrivateUsage]

@@ -176,7 +176,7 @@ class Conservation(RuleBasedStateMachine):
 
     @invariant()
     def every_balance_adds_up(self) -> None:
-        assert self.leases.granted() == self.granted
+        assert self.leases.granted() == {name: amount for name, amount in self.granted.items() if amount}
         for name in ("a", "b", "c"):
             assert self.leases.free(name) == self.free(name)
 
@@ -223,3 +223,66 @@ def run_all(jobs: list[Callable[[], None]]) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def kept(clock: list[float]) -> Leases:
+    """A process that may keep 100 of balance `a`."""
+    leases = Leases(lambda: clock[0])
+    leases.merge({"a": 100, "b": 50})
+    leases.let_keep(("a", "b"), ("a",))
+    return leases
+
+
+def test_what_may_be_kept_stays() -> None:
+    """The next call needs no agent; of the other balance all goes back at once."""
+    leases = kept([0.0])
+    assert leases.give_back() == {"b": 50}
+    assert (leases.free("a"), leases.free("b")) == (100, 0)
+
+
+def test_what_nobody_needed_for_ten_seconds_goes_back() -> None:
+    """Its least free amount in that time: what the busiest moment left over."""
+    clock = [0.0]
+    leases = kept(clock)
+    leases.hold("1", ("a",), 70)
+    leases.release("1")
+    clock[0] = 9.9
+    assert "a" not in leases.give_back()
+    clock[0] = 10.0
+    assert leases.give_back()["a"] == 30
+    assert leases.free("a") == 70
+    clock[0] = 20.0
+    assert leases.give_back()["a"] == 100, "nobody needed the rest, either"
+
+
+def test_idle_money_in_use_just_now_stays() -> None:
+    """A hold that is out, or a charge above what was idle, leaves less to give."""
+    clock = [0.0]
+    leases = kept(clock)
+    clock[0] = 10.0
+    leases.hold("1", ("a",), 95)
+    assert leases.give_back()["a"] == 5
+    assert leases.free("a") == 0
+
+
+def test_a_recall_is_told_once() -> None:
+    """Kept until now and no more: somebody else waits for it. Where nothing is free there is nothing to hurry for."""
+    leases = kept([0.0])
+    assert leases.let_keep(("a",), ()) is True
+    assert leases.let_keep(("a",), ()) is False
+    assert leases.give_back()["a"] == 100
+    leases.let_keep(("b",), ("b",))
+    leases.give_back(everything=True)
+    assert leases.let_keep(("b",), ()) is False
+
+
+def test_a_balance_that_was_not_told_of_stays_as_it_was() -> None:
+    """An answer names some balances only."""
+    leases = kept([0.0])
+    assert leases.let_keep(("b",), ()) is False
+    assert "a" not in leases.give_back()
+
+
+def test_at_the_end_everything_goes_back() -> None:
+    """Also what might have been kept."""
+    assert kept([0.0]).give_back(everything=True) == {"a": 100, "b": 50}

@@ -15,12 +15,12 @@ import httpx2
 import pytest
 
 from bursar.instrumentation import stream as module
-from bursar.instrumentation.stream import decoder, http, watch
+from bursar.instrumentation.stream import Watcher, decoder, http, watch
 
 PIECES = [b"one", b"two", b"three"]
 
 
-class Seen:
+class Seen(Watcher):
     """A watcher that remembers."""
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -14,7 +15,7 @@ import pytest
 from bursar.instrumentation import sync as module
 from bursar.instrumentation.journal import Journal
 from bursar.instrumentation.leases import Leases
-from bursar.instrumentation.link import Unreachable
+from bursar.instrumentation.link import Misunderstood, Unreachable
 from bursar.instrumentation.quiet import forget_told
 from bursar.instrumentation.sync import Ask, Sync
 from bursar.policies import protocol
@@ -40,9 +41,9 @@ class Link:
         self.gate: threading.Event | None = None
         self.entered = threading.Event()
 
-    def post(self, path: str, message: dict[str, Any], *, patient: bool = False) -> Any:
+    def post(self, path: str, body: bytes, *, patient: bool = False) -> Any:
         assert path == "/guard/sync"
-        request = protocol.request_from_json(message)
+        request = protocol.request_from_json(json.loads(body))
         self.messages.append(request)
         self.patient.append(patient)
         self.entered.set()
@@ -82,6 +83,7 @@ class Scene:
         self.views: list[tuple[BalanceView, ...]] = []
         self.snapshots: list[Snapshot] = []
         self.unclaimed: list[str] = []
+        self.watched: tuple[str, ...] = ()
         self.now = 0.0
         self.sync = Sync(
             self.link,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -92,6 +94,7 @@ class Scene:
             on_views=lambda views: self.views.append(tuple(views)),
             on_snapshot=self.snapshots.append,
             on_unclaimed=self.unclaimed.append,
+            watched=lambda: self.watched,
             clock=lambda: self.now,
         )
 
@@ -437,3 +440,53 @@ def test_a_forked_child_drops_both_connections(scene: Scene) -> None:
     scene.sync.abandon()
     assert (scene.link.closed, scene.back.closed) == (1, 1)
     assert scene.back.messages == []
+
+
+def test_a_damaged_line_does_not_stop_the_sound_ones(scene: Scene) -> None:
+    """The agent could not read the message: the next one is put together line by line."""
+    scene.journal.append(released(1))
+    scene.journal.append(b'{"kind":,}\n')
+
+    def strict(request: SyncRequest) -> SyncResponse:
+        return SyncResponse()
+
+    post, scene.back.answer = scene.back.post, strict
+
+    def reading(path: str, body: bytes, *, patient: bool = False) -> Any:
+        try:
+            return post(path, body, patient=patient)
+        except ValueError as error:
+            raise Misunderstood("the agent answered 400") from error
+
+    scene.back.post = reading  # type: ignore[method-assign]
+    assert not scene.sync.flush(1)
+    assert scene.sync.flush(1)
+    assert [carried(message) for message in scene.back.messages] == [["h-1"]]
+    assert scene.journal.drained
+
+
+def test_the_background_keeps_watched_balances_fresh(scene: Scene) -> None:
+    """A call that is judged by them need not ask for itself."""
+    scene.watched = ("a", "b")
+    assert scene.sync.flush(1)
+    assert scene.back.messages[-1].views == ("a", "b")
+    assert scene.ask("h-1") is not None
+    assert scene.link.messages[-1].views == (), "on a caller's path only what the call wants"
+
+
+def test_a_recall_brings_the_money_back_at_once(scene: Scene) -> None:
+    """What was kept is wanted by somebody else: the next message does not wait for a heartbeat."""
+    scene.link.answer = lambda request: SyncResponse({"a": 50}, (Answer("h-1", Verdict.GRANTED, 10),), keep=("a",))
+    scene.back.answer = lambda request: SyncResponse({"a": 50}, keep=("a",))
+    scene.ask("h-1", 10)
+    scene.leases.settle("h-1", 10)
+    assert scene.sync.flush(1)
+    assert scene.leases.free("a") == 40
+    assert dict(scene.back.messages[-1].returned) == {}
+    scene.back.answer = lambda request: SyncResponse({"a": 50}, keep=())
+    for _ in range(len(scene.back.messages)):
+        scene.back.heard.acquire()
+    assert scene.sync.flush(1)
+    for _ in range(2):
+        assert scene.back.heard.acquire(timeout=WAIT_SECONDS)
+    assert [dict(message.returned) for message in scene.back.messages] == [{}, {}, {"a": 40}]

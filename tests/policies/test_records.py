@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
 from bursar.policies.charge import Basis, Charge, Line
+from bursar.policies.jsontext import Encoded
 from bursar.policies.records import (
     Decided,
     Record,
@@ -168,3 +170,22 @@ def test_a_charge_of_wrong_shapes_is_no_record(changes: dict[str, Any]) -> None:
     value["charge"] |= changes
     with pytest.raises(RecordError, match="not a complete `settled` record"):
         from_json(value)
+
+
+@pytest.mark.parametrize("record", [SENT, Settled(CHARGE), Released("a"), Decided("c", 1, "r", "m", "go", "within")])
+def test_every_field_is_written(record: Record) -> None:
+    """Lines are written out by hand: a field that is added must be added there."""
+    written = to_json(record)
+    assert set(written) == {"kind", *(field.name for field in fields(record))}
+    if isinstance(record, Settled):
+        assert set(written["charge"]) == {field.name for field in fields(Charge)}
+        assert set(written["charge"]["usage"]) == {field.name for field in fields(Usage)}
+        assert list(written["charge"]["lines"][0]) == LINE_FIELDS
+
+
+LINE_FIELDS = ["label", "quantity", "pico_usd_each", "nano_usd", "model", "price_id"]
+
+
+def test_ready_json_is_put_in_as_it_is() -> None:
+    """Figures that stay the same from call to call are encoded once."""
+    assert to_json(replace(SENT, decision=Encoded('{"step":"50%"}')))["decision"] == {"step": "50%"}

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bursar.instrumentation.errand import Admission
 from bursar.instrumentation.extract import EventBytes, Tally, is_binary_stream, is_event_stream, json_body
-from bursar.instrumentation.quiet import quiet
-from bursar.instrumentation.stream import Decode, decoder
 from bursar.policies.charge import Basis, Charge
-from bursar.policies.prices import price
+from bursar.policies.prices import Quote, price
 from bursar.policies.records import Released, Sent, Settled
 from bursar.policies.usage import Usage
 
 if TYPE_CHECKING:
     from bursar.instrumentation.call import Call
 
+_UNSEEN = Quote(None, missing=("no usage was seen",))
+_NOTHING = Usage()
+_SECONDS_A_DAY = 86_400 * 10**9
+
 
 class Attempt:
     """From the moment before it leaves until it is known what it cost."""
 
+    __slots__ = ("_admission", "_at_ns", "_call", "_model", "_over", "_request_id", "action", "id", "reason", "tally")
+
     def __init__(self, call: Call, attempt_id: str, model: str, admission: Admission, at_ns: int) -> None:
         self.id = attempt_id
         self.tally = Tally()
+        verdict = admission.decision.verdict if admission.decision is not None else None
+        self.action = verdict.action.value if verdict is not None else "go"
+        self.reason = verdict.reason.value if verdict is not None else ""
         self._call = call
         self._model = model
         self._admission = admission
@@ -37,7 +43,7 @@ class Attempt:
         """Journal that it is about to leave, so that no crash can hide it."""
         admission, call = self._admission, self._call
         decision = admission.decision
-        self._call.runtime.record(
+        call.runtime.record(
             Sent(
                 attempt_id=self.id,
                 call_id=call.id,
@@ -50,15 +56,15 @@ class Attempt:
                 leased=admission.leased,
                 bound_nano=admission.bound_nano,
                 expected_nano=admission.expected_nano,
-                action=decision.verdict.action.value if decision else "go",
-                reason=decision.verdict.reason.value if decision else "",
-                decision=decision.numbers() if decision and decision.standings else {},
+                action=self.action,
+                reason=self.reason,
+                decision=decision.figures() if decision is not None and decision.standings else {},
             )
         )
 
-    def answered(self, response: Any) -> None:
+    def answered(self, headers: Any) -> None:
         """An HTTP response is here; its headers name the request."""
-        self._request_id = response.headers.get("request-id") or response.headers.get("x-amzn-requestid")
+        self._request_id = headers.get("request-id") or headers.get("x-amzn-requestid")
 
     def read(self, content: bytes, content_type: str) -> None:
         """Settle by a whole body: a message, or all its events where a transport has them in memory already."""
@@ -69,12 +75,18 @@ class Attempt:
             self.tally.message(json_body(content))
         self.settle()
 
-    def provisional(self) -> None:
-        """A stream has begun: journal and stamp the lower bound, in case nothing more is ever seen."""
+    def told(self, message: Any) -> None:
+        """Settle by the SDK's own message."""
+        self.tally.message(message)
+        self.settle()
+
+    def counted(self, *, first: bool) -> None:
+        """A stream has told usage: stamped in case nothing more is seen, and the `first` lower bound journalled."""
         if not self._over:
             charge = self._charge()
-            self._call.runtime.record(Settled(charge, final=False))
-            self._call.show((charge,))
+            if first:
+                self._call.runtime.record(Settled(charge, final=False))
+            self._call.show((charge,), self.tally)
 
     def settle(self) -> None:
         """What it cost is known, or will never be: the charge is made and everybody told."""
@@ -87,7 +99,7 @@ class Attempt:
         runtime.record(Settled(charge))
         if charge.basis is Basis.USAGE:
             runtime.guard.estimates.learn(charge.route, charge.model, charge.usage.output)
-        self._call.charged(charge)
+        self._call.charged(charge, self.tally)
 
     def release(self, why: str) -> None:
         """It is known to have cost nothing: it never left, or was answered by an error."""
@@ -96,84 +108,42 @@ class Attempt:
         self._over = True
         self._call.runtime.leases.release(self.id)
         self._call.runtime.record(Released(self.id, why))
-        self._call.show(())
+        self._call.show((), None)
 
     def _charge(self) -> Charge:
         tally, call = self.tally, self._call
-        report = tally.report()
         model = tally.model or self._model
-        charge = Charge(
+        report = tally.report()
+        quote, basis, missing = _UNSEEN, Basis.UNKNOWN, _UNSEEN.missing
+        if report is not None:
+            day = _day(self._at_ns // _SECONDS_A_DAY)
+            quote = price(report, model=model, at=day, book=call.runtime.rules.book, region=call.region)
+            missing = quote.missing if tally.final else (*quote.missing, "output after the stream was broken off")
+            if quote.cost_nano_usd is not None:
+                basis = Basis.USAGE if tally.final else Basis.ESTIMATE
+        return Charge(
             attempt_id=self.id,
-            cost_nano_usd=None,
-            usage=report.usage if report is not None else Usage(),
-            basis=Basis.UNKNOWN,
+            cost_nano_usd=quote.cost_nano_usd,
+            usage=report.usage if report is not None else _NOTHING,
+            basis=basis,
             model=model,
             requested_model=call.requested_model,
             route=call.work.route or "",
             call_id=call.id,
             labels=call.work.labels,
+            price_id=quote.price_id,
             request_id=self._request_id,
             response_id=tally.response_id,
             at_ns=self._at_ns,
-            missing=("no usage was seen",),
-            action=self._admission.decision.verdict.action.value if self._admission.decision else "go",
-            reason=self._admission.decision.verdict.reason.value if self._admission.decision else "",
-        )
-        if report is None:
-            return charge
-        at = datetime.fromtimestamp(self._at_ns // 10**9, UTC)
-        quote = price(report, model=model, at=at, book=call.runtime.rules.book, region=call.region)
-        missing = quote.missing if tally.final else (*quote.missing, "output after the stream was broken off")
-        basis = Basis.UNKNOWN if quote.cost_nano_usd is None else Basis.USAGE if tally.final else Basis.ESTIMATE
-        return replace(
-            charge,
-            cost_nano_usd=quote.cost_nano_usd,
-            basis=basis,
-            price_id=quote.price_id,
             lines=quote.lines,
             missing=missing,
             modifiers=quote.modifiers,
+            action=self.action,
+            reason=self.reason,
         )
 
 
-class BodyWatcher:
-    """Reads an attempt's figures out of a body while the application reads it, then settles the attempt."""
-
-    def __init__(self, attempt: Attempt, response: Any, on_end: Callable[[], None] | None) -> None:
-        content_type = response.headers.get("content-type", "")
-        self._attempt = attempt
-        self._on_end = on_end
-        self._decode: Decode | None = decoder(response.headers.get("content-encoding", ""))
-        self._whole: bytearray | None = bytearray() if content_type.startswith("application/json") else None
-        self._events = EventBytes(binary=is_binary_stream(content_type))
-
-    def chunk(self, data: bytes) -> None:
-        """Some bytes of the body, as they came."""
-        if self._decode is None:
-            return
-        with quiet("read a response"):
-            try:
-                plain = self._decode(data)
-            except Exception:
-                self._decode = None
-                raise
-            if self._whole is not None:
-                self._whole += plain
-            else:
-                self._feed(plain)
-
-    def end(self) -> None:
-        """The body was read, closed, dropped or broken off."""
-        with quiet("settle a call"):
-            if self._whole:
-                self._attempt.tally.message(json_body(bytes(self._whole)))
-            self._attempt.settle()
-        if self._on_end is not None:
-            self._on_end()
-
-    def _feed(self, plain: bytes) -> None:
-        tally = self._attempt.tally
-        for event in self._events.feed(plain):
-            started = tally.started
-            if tally.event(event) and not started:
-                self._attempt.provisional()
+@lru_cache(maxsize=16)
+def _day(number: int) -> date:
+    """A day in UTC, by its number since the epoch: whose price holds."""
+    return datetime.fromtimestamp(number * 86_400, UTC).date()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry import trace
@@ -10,6 +11,7 @@ from opentelemetry.trace import Span
 
 from bursar.instrumentation import telemetry
 from bursar.instrumentation.context import Work, name_work
+from bursar.instrumentation.extract import Tally
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.runtime import Runtime
 from bursar.policies.charge import Charge
@@ -32,7 +34,7 @@ class Call:
         self.id = runtime.ids.call()
         self.requested_model = requested_model
         self.work = work
-        self.provider = _provider(client)
+        self.provider = _provider(type(client))
         self.region = _region(client, requested_model, self.provider)
         self.span: Span | None = None
         self.own_span = False
@@ -72,10 +74,10 @@ class Call:
         self.span = telemetry.start_span(self, telemetry.tracer_of(self.client))
         self.own_span = True
 
-    def charged(self, charge: Charge) -> None:
+    def charged(self, charge: Charge, tally: Tally) -> None:
         """Keep a charge, and tell the span and whoever listens."""
         self.charges.append(charge)
-        self.show(())
+        self.show((), tally)
         self.runtime.tell(charge)
 
     def refused(self, refusal: BudgetExceeded) -> None:
@@ -94,10 +96,10 @@ class Call:
         )
         telemetry.refuse(self, refusal)
 
-    def show(self, provisional: tuple[Charge, ...]) -> None:
-        """Stamp the span with what is known so far."""
+    def show(self, provisional: tuple[Charge, ...], tally: Tally | None) -> None:
+        """Stamp the span with what is known so far; `tally` is what the last response said."""
         with quiet("write a span"):
-            telemetry.stamp(self, provisional)
+            telemetry.stamp(self, (*self.charges, *provisional), tally)
 
     def returned(self) -> None:
         """The SDK's method has returned: the call is over unless a body is still to be read."""
@@ -106,12 +108,19 @@ class Call:
 
     def finish(self, error: BaseException | None) -> None:
         """The call is over; a span of our own ends with the error the application sees."""
+        if error is None:
+            self.ended(None)
+        else:
+            self.ended(type(error).__name__, str(error))
+
+    def ended(self, failure: str | None, text: str = "") -> None:
+        """The same for a stream, whose error the application sees while it reads: `failure` names it."""
         if self._finished:
             return
         self._finished = True
         if self.own_span and self.span is not None:
             with quiet("end a span"):
-                telemetry.end_span(self.span, error)
+                telemetry.end_span(self.span, failure, text)
 
 
 def begin(runtime: Runtime, client: Any, requested_model: str, *, span_is_ours: bool = True) -> Call:
@@ -138,9 +147,9 @@ def _numbers(refusal: BudgetExceeded) -> dict[str, Any]:
     }
 
 
-def _provider(client: Any) -> str:
-    kind = type(client).__name__
-    return next((provider for name, provider in _PROVIDERS.items() if name in kind), "anthropic")
+@lru_cache(maxsize=256)
+def _provider(kind: type[Any]) -> str:
+    return next((provider for name, provider in _PROVIDERS.items() if name in kind.__name__), "anthropic")
 
 
 def _region(client: Any, requested_model: str, provider: str) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 from bursar.instrumentation.errand import Errand
@@ -17,6 +17,7 @@ from bursar.policies.estimate import FLOOR_OUTPUT_TOKENS, OutputHistogram, Reque
 from bursar.policies.models import canonical
 from bursar.policies.policy import Policy
 from bursar.policies.prices import rates
+from bursar.policies.values import value
 
 MEMORY = 512
 """Routes and models whose outputs are remembered; beyond that the oldest are forgotten."""
@@ -37,14 +38,23 @@ class Estimates:
                 self._outputs.pop(next(iter(self._outputs)))
             self._outputs.setdefault(key, OutputHistogram()).add(output_tokens)
 
-    def output(self, route: str, model: str, share: float) -> int | None:
-        """Output tokens that this share of answers stays within; None while unknown."""
+    def outputs(self, route: str, model: str) -> tuple[int | None, int | None]:
+        """Output tokens that nearly all answers stay within (95%), and that all but none do (99.9%)."""
         with self._lock:
             histogram = self._outputs.get((route, canonical(model).id))
-            return histogram.quantile(share) if histogram is not None else None
+            return (None, None) if histogram is None else (histogram.quantile(0.95), histogram.quantile(0.999))
 
 
-@dataclass(frozen=True, slots=True)
+_DAY_NS = 86_400 * 10**9
+
+
+@lru_cache(maxsize=16)
+def _day(number: int) -> date:
+    """A day in UTC, by its number since the epoch."""
+    return date(1970, 1, 1) + timedelta(days=number)
+
+
+@value
 class Candidates:
     """A call weighed: the engine's facts, and what is needed to carry its verdict out."""
 
@@ -53,15 +63,20 @@ class Candidates:
     rates: Mapping[str, Rates]
 
 
-def weigh(errand: Errand, rules: Rules, estimates: Estimates) -> Candidates:
-    """Size the request and price it on every model it may be served by."""
+def weigh(errand: Errand, rules: Rules, estimates: Estimates, *, ladder: bool = True) -> Candidates:
+    """
+    Size the request and price it on every model it may be served by.
+
+    Without `ladder` only on the one asked for: enough while no step is due that could move it to another.
+    """
     size = measure(errand.body)
-    day = datetime.fromtimestamp(errand.at_ns // 10**9, UTC).date()
+    day = _day(errand.at_ns // _DAY_NS)
     asked = errand.settled_model or str(errand.body.get("model") or "")
-    ladder = rules.policy.ladder_for(errand.route) if rules.policy is not None else ()
     weigher = _Weigher(errand, rules, estimates, size, day)
-    models = (asked, *(() if errand.settled_model is not None else _below(asked, ladder, rules)))
-    candidates = tuple(weigher.candidate(model, asked=model == asked) for model in models)
+    candidates = (weigher.candidate(asked, asked=True),)
+    if ladder and rules.policy is not None and errand.settled_model is None:
+        below = _below(asked, rules.policy.ladder_for(errand.route), rules)
+        candidates = (*candidates, *(weigher.candidate(model, asked=model == asked) for model in below))
     facts = Facts(errand.route, candidates, size.unbounded, errand.labels)
     return Candidates(facts, size, weigher.rates)
 
@@ -90,11 +105,13 @@ class _Weigher:
             return Candidate(model, worst=None, least=0, expected=0, misfit=misfit)
         self.rates[model] = found
         size, route = self._size, self._errand.route
-        output = self._estimates.output(route, model, 0.95)
+        output, longest = self._estimates.outputs(route, model)
+        worst = bound(size, found)
+        floor = self._floor(longest)
         return Candidate(
             model,
-            worst=bound(size, found),
-            least=bound(size, found, max_tokens=min(size.max_tokens, self._floor(model))),
+            worst=worst,
+            least=worst if size.max_tokens <= floor else bound(size, found, max_tokens=floor),
             expected=expected(
                 size,
                 found,
@@ -105,12 +122,12 @@ class _Weigher:
             misfit=misfit,
         )
 
-    def _floor(self, model: str) -> int:
+    def _floor(self, longest: int | None) -> int:
         """The fewest `max_tokens` this route can work with: its usual longest answer, its thinking, a page."""
-        usual = self._estimates.output(self._errand.route, model, 0.999) or 0
         thinking = self._errand.body.get("thinking")
         budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None  # pyright: ignore
-        return max(FLOOR_OUTPUT_TOKENS, usual, (budget if isinstance(budget, int) else 0) + FLOOR_OUTPUT_TOKENS)
+        thought = budget if isinstance(budget, int) else 0
+        return max(FLOOR_OUTPUT_TOKENS + thought, longest or 0)
 
     def _rates_of(self, model: str) -> Rates | None:
         body: Mapping[str, Any] = self._errand.body

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from bursar.instrumentation.context import sound
+from bursar.instrumentation.dialects import DIALECTS
 
 Unreachable = Literal["open", "closed"]
+
+_FAMILIES = {
+    "off": frozenset[str](),
+    "cost": frozenset({"cost"}),
+    "new": frozenset({"cost", "new"}),
+    "old": frozenset({"cost", "old"}),
+    "both": frozenset({"cost", "new", "old"}),
+    "operation": frozenset({"cost", "operation"}),
+}
+"""What each word of BURSAR_METRICS stands for; our own metrics of cost are in all but `off`."""
 
 
 class ConfigError(ValueError):
@@ -36,6 +47,12 @@ class Config:
     disabled: bool = False
     exports: bool = False
     """Whether OpenTelemetry's own variables name an endpoint for traces."""
+    metrics: frozenset[str] = _FAMILIES["new"]
+    """Families of metrics: `cost`, `new`, `old`, `operation`; none is off. docs/telemetry.md tells them apart."""
+    metric_labels: tuple[str, ...] = ()
+    """Labels that metrics of cost are told by."""
+    dialects: tuple[str, ...] = ()
+    """Backends that spans carry more attributes for."""
 
 
 def read_config(environ: Mapping[str, str]) -> Config:
@@ -58,6 +75,9 @@ def read_config(environ: Mapping[str, str]) -> Config:
         on_unreachable=_unreachable(environ.get("BURSAR_ON_UNREACHABLE") or "open", environ.get("BURSAR_AGENT")),
         enforce=_switch("BURSAR_ENFORCE", environ.get("BURSAR_ENFORCE") or "1"),
         exports=bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")),
+        metrics=read_metrics(environ.get("BURSAR_METRICS") or "new"),
+        metric_labels=_words(sound(environ.get("BURSAR_METRIC_LABELS", ""))),
+        dialects=read_dialects(_words(environ.get("BURSAR_DIALECTS", ""))),
     )
 
 
@@ -70,6 +90,31 @@ def read_labels(text: str) -> dict[str, str]:
             raise ConfigError(f"BURSAR_LABELS: {pair!r} is not a label. Write it as name=value, with commas between.")
         labels[name.strip()] = value.strip()
     return labels
+
+
+def read_metrics(text: str) -> frozenset[str]:
+    """Families of metrics from words with commas between. Raises `ConfigError`."""
+    words = _words(text)
+    for word in words:
+        if word not in _FAMILIES:
+            raise ConfigError(f"BURSAR_METRICS: {word!r} is not a choice. Write one or more of {', '.join(_FAMILIES)}.")
+    if "off" in words and len(words) > 1:
+        raise ConfigError(f"BURSAR_METRICS: {text!r} is off and on at once. Write off alone, or leave it out.")
+    return frozenset[str]().union(*(_FAMILIES[word] for word in words))
+
+
+def read_dialects(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of dialects, each of them one that is known. Raises `ConfigError`."""
+    chosen = tuple(dict.fromkeys(names))
+    for name in chosen:
+        if name not in DIALECTS:
+            raise ConfigError(f"dialects (BURSAR_DIALECTS): {name!r} is not known. Known are {', '.join(DIALECTS)}.")
+    return chosen
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """What stands between commas, each once."""
+    return tuple(dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))))
 
 
 def _url(text: str | None) -> str | None:

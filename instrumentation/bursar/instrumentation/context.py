@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import wraps
 from pathlib import PurePath
 from types import CodeType, FrameType, TracebackType
 from typing import Any
+
+from bursar.policies.values import value
 
 _FRAMEWORK_NAMES = (
     "_asyncio anthropic anyio asyncio backoff bursar celery concurrent contextlib functools gunicorn httpcore httpcore2"
@@ -25,7 +27,7 @@ UNNAMED = "unnamed"
 """The route of a call whose every caller is a framework."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Work:
     """What the surrounding `route(...)` blocks say."""
 
@@ -100,10 +102,12 @@ _names: dict[int, tuple[CodeType, str | None]] = {}
 
 def find_caller() -> str:
     """The nearest caller outside the SDK and frameworks as `module:function`; `UNNAMED` where there is none."""
-    for frame in _frames(inspect.currentframe()):
+    frame = inspect.currentframe()
+    while frame is not None:
         _, name = _names.get(id(frame.f_code)) or _remember(frame)
         if name is not None:
             return name
+        frame = frame.f_back
     return UNNAMED
 
 
@@ -112,12 +116,6 @@ def _remember(frame: FrameType) -> tuple[CodeType, str | None]:
         _names.clear()
     entry = _names[id(frame.f_code)] = (frame.f_code, _name(frame))
     return entry
-
-
-def _frames(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _name(frame: FrameType) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from bursar.policies.engine import Decision
+from bursar.policies.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Errand:
     """What the guard wants to know about one attempt of a call."""
 
@@ -26,7 +27,7 @@ class Errand:
     """The request's `anthropic-beta` header: features that another model may not know."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Admission:
     """The attempt may leave, changed by `changes`, and counts against `balances`."""
 

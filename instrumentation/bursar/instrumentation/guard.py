@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
 import anyio
@@ -20,19 +19,15 @@ from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.refusal import Refused, reason_of, refusal, unlent
 from bursar.instrumentation.rules import Rules
+from bursar.instrumentation.standings import Met, Standings
 from bursar.instrumentation.sync import Ask
-from bursar.policies.engine import Action, Decision, Reason, Standing, decide
+from bursar.policies.engine import Action, Decision, Reason, decide
 from bursar.policies.estimate import fitted_tokens
-from bursar.policies.policy import Mode, Policy
-from bursar.policies.protocol import Answer, BalanceView, Need, Verdict
-from bursar.policies.windows import window_at
+from bursar.policies.policy import Policy
+from bursar.policies.protocol import Answer, Need, Verdict
 
 POLL_SECONDS = 0.02
 """How often a call that waits for settlements asks again."""
-FRESH_SECONDS = 1.0
-"""How long the state of a balance may be judged by without asking."""
-VIEWS = 10_000
-"""Balances remembered; beyond that the stale ones are forgotten, which costs the next call that meets one an ask."""
 ROUNDS = 4
 """How often a plan may change because fresher figures came with the answer; then the last one stands."""
 
@@ -101,17 +96,8 @@ class Guard:
         self._without_rules = without_rules
         self._on_release = on_release
         self._clock = clock
-        self._views: dict[str, tuple[BalanceView, float]] = {}
+        self.standings = Standings(clock, enforce=enforce)
         self.estimates = Estimates()
-
-    def see(self, views: Iterable[BalanceView]) -> None:
-        """Take over the state of balances as the agent told it."""
-        now = self._clock()
-        for view in views:
-            self._views[view.key] = (view, now)
-        if len(self._views) > VIEWS:
-            kept = [(key, seen) for key, seen in tuple(self._views.items()) if now - seen[1] <= FRESH_SECONDS]
-            self._views = dict(kept)
 
     @property
     def is_new(self) -> bool:
@@ -128,6 +114,9 @@ class Guard:
 
     def admit(self, errand: Errand) -> Admission:
         """Decide on the caller's thread. Raises `BudgetExceeded`."""
+        admission = self._at_once(errand)
+        if admission is not None:
+            return admission
         admitting = self._admitting(errand)
         reply: Reply = None
         with self._released_unless_admitted(errand) as way:
@@ -145,6 +134,9 @@ class Guard:
 
     async def admit_async(self, errand: Errand) -> Admission:
         """The same without ever blocking the event loop. Raises `BudgetExceeded`."""
+        admission = self._at_once(errand)
+        if admission is not None:
+            return admission
         admitting = self._admitting(errand)
         reply: Reply = None
         with self._released_unless_admitted(errand) as way:
@@ -159,6 +151,29 @@ class Guard:
                 else:
                     await self._sleep_async(step)
                     reply = None
+
+    def _at_once(self, errand: Errand) -> Admission | None:
+        """
+        The admission of a call that needs no answer of anybody: nothing is due, and its money is in the lease.
+
+        None: it takes the long way. What is decided is the same on both.
+        """
+        rules = self._rules()
+        policy = rules.policy
+        if self._carrier is None or (policy is None and rules.heard):
+            return _unjudged(weigh(errand, rules, self.estimates, ladder=False))
+        if policy is None or errand.settled_model is not None:
+            return None
+        met = self._met(errand, policy)
+        if not met.survey.calm or self._clock() > met.fresh_until:
+            return None
+        weighed = weigh(errand, rules, self.estimates, ladder=False)
+        decision = decide(weighed.facts, met.survey, refuse_unknown_price=policy.unknown_price == "refuse")
+        if decision.verdict.action is not Action.GO:
+            return None
+        if decision.hard and not self._leases.hold(errand.attempt_id, decision.hard, decision.most):
+            return None
+        return self._go(errand, decision, weighed, amount=decision.most, leased=decision.hard)
 
     @contextmanager
     def _released_unless_admitted(self, errand: Errand) -> Generator[_Way]:
@@ -222,7 +237,7 @@ class Guard:
         None: the rules changed meanwhile, and everything is to be judged anew.
         """
         decision = self._decide(errand, policy, weighed)
-        if not decision.hard and any(self._stale(key) for key in decision.balances):
+        if not decision.hard and self.standings.stale(decision.balances):
             yield Ask(views=decision.balances)
             decision = self._decide(errand, policy, weighed)
         for left in reversed(range(ROUNDS)):
@@ -238,7 +253,7 @@ class Guard:
                 return self._unlent(errand, policy, weighed, refused=amount, decision=decision)
             fresher = self._decide(errand, policy, weighed)
             if not left or fresher.verdict.model == decision.verdict.model:
-                shown = replace(decision, standings=fresher.standings)
+                shown = replace(decision, survey=fresher.survey)
                 return self._go(errand, shown, weighed, amount=amount, leased=decision.hard)
             self._leases.release(errand.attempt_id)
             decision = fresher
@@ -249,7 +264,7 @@ class Guard:
     ) -> Admission:
         """No money was lent: the call is refused, unless the agent is away and every budget it meets is open."""
         # The figures that came with the answer are those that the refusal is explained by.
-        decision = replace(decision, standings=self._decide(errand, policy, weighed).standings)
+        decision = replace(decision, survey=self._decide(errand, policy, weighed).survey)
         outcome = unlent(policy, decision, refused)
         if outcome.verdict.action is Action.BLOCK:
             raise refusal(outcome, errand) from None
@@ -259,7 +274,7 @@ class Guard:
         self, errand: Errand, policy: Policy, decision: Decision
     ) -> Generator[Ask | float, Reply, int | Refused]:
         """Hold money for the attempt in every hard balance: the amount held, or why not."""
-        if not any(self._stale(key) for key in decision.hard) and self._leases.hold(
+        if not self.standings.stale(decision.hard) and self._leases.hold(
             errand.attempt_id, decision.hard, decision.most
         ):
             return decision.most
@@ -285,31 +300,17 @@ class Guard:
 
     def _decide(self, errand: Errand, policy: Policy, weighed: Candidates) -> Decision:
         asked = str(errand.body.get("model") or "")
-        standings = self._standings(errand, policy, asked)
-        decision = decide(weighed.facts, standings, refuse_unknown_price=policy.unknown_price == "refuse")
+        survey = self._met(errand, policy).survey
+        decision = decide(weighed.facts, survey, refuse_unknown_price=policy.unknown_price == "refuse")
         if decision.verdict.action is Action.GO and decision.candidate.model != asked:
             # A retry stays on the model that its call was moved to, and says so.
             moved = replace(decision.verdict, action=Action.DOWNGRADE, reason=Reason.STEP)
             return replace(decision, verdict=moved)
         return decision
 
-    def _standings(self, errand: Errand, policy: Policy, model: str) -> list[Standing]:
-        """Every budget the call meets, with its balance in the window of the moment it was made."""
-        at = datetime.fromtimestamp(errand.at_ns // 10**9, UTC)
-        standings: list[Standing] = []
-        for budget in policy.budgets:
-            if not budget.kept or not budget.matches(route=errand.route, model=model, labels=errand.labels):
-                continue
-            window = window_at(budget.every, at, policy.zone)
-            key = budget.balance_key(window, budget.scope(errand.labels, errand.route, model))
-            view = self._views.get(key)
-            mode = (budget.mode or policy.mode) if self._enforce else Mode.OBSERVE
-            standings.append(Standing(budget, key, window, mode, view[0] if view else None))
-        return standings
-
-    def _stale(self, key: str) -> bool:
-        view = self._views.get(key)
-        return view is None or self._clock() - view[1] > FRESH_SECONDS
+    def _met(self, errand: Errand, policy: Policy) -> Met:
+        asked = str(errand.body.get("model") or "")
+        return self.standings.met(policy, route=errand.route, model=asked, labels=errand.labels, at_ns=errand.at_ns)
 
     def _go(
         self, errand: Errand, decision: Decision, weighed: Candidates, *, amount: int, leased: tuple[str, ...]

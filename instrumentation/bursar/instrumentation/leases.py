@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from bursar.policies.values import value
+
+IDLE_SECONDS = 10.0
+"""Money that no call has needed for this long goes back."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hold:
     """Money set aside in every one of these balances for one attempt in flight."""
 
     balances: tuple[str, ...]
     amount: int
+
+
+class _Slice:
+    """What this process has of one balance, in nano-dollars; the first three only grow."""
+
+    __slots__ = ("charged", "granted", "held", "idle", "keep", "returned", "since")
+
+    def __init__(self, now: float) -> None:
+        self.granted = self.returned = self.charged = self.held = 0
+        self.keep = False
+        """Whether what is free may stay here for the next calls."""
+        self.idle = 0
+        """The least that was free since `since`."""
+        self.since = now
+
+    @property
+    def free(self) -> int:
+        return self.granted - self.returned - self.charged - self.held
 
 
 class Leases:
@@ -23,44 +46,40 @@ class Leases:
     `free = granted - returned - charged - holds`. Every step moves money between them under one lock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.RLock()
-        self._granted: dict[str, int] = {}
-        self._returned: dict[str, int] = {}
-        self._charged: dict[str, int] = {}
-        self._held: dict[str, int] = {}
+        self._clock = clock
+        self._slices: dict[str, _Slice] = {}
         self._holds: dict[str, Hold] = {}
 
     def free(self, balance: str) -> int:
         """What may still be held; negative while a charge has overrun its hold and the agent does not know yet."""
         with self._lock:
-            return (
-                self._granted.get(balance, 0)
-                - self._returned.get(balance, 0)
-                - self._charged.get(balance, 0)
-                - self._held.get(balance, 0)
-            )
+            found = self._slices.get(balance)
+            return 0 if found is None else found.free
 
     def hold(self, attempt_id: str, balances: tuple[str, ...], amount: int) -> bool:
         """Set money aside in all of the balances, or in none."""
         with self._lock:
-            self._drop(attempt_id)
-            if any(self.free(balance) < amount for balance in balances):
-                return False
+            if attempt_id in self._holds:
+                self._drop(attempt_id)
+            slices = [self._slice(balance) for balance in balances]
+            for found in slices:
+                if found.free < amount:
+                    return False
             self._holds[attempt_id] = Hold(balances, amount)
-            for balance in balances:
-                self._held[balance] = self._held.get(balance, 0) + amount
+            for found in slices:
+                found.held += amount
+                found.idle = min(found.idle, found.free)
             return True
 
     def settle(self, attempt_id: str, cost: int | None) -> None:
         """The hold becomes a charge; with an unknown cost, a charge of all that was held. Once per attempt."""
         with self._lock:
             hold = self._drop(attempt_id)
-            if hold is None:
-                return
-            for balance in hold.balances:
-                charged = hold.amount if cost is None else cost
-                self._charged[balance] = self._charged.get(balance, 0) + charged
+            if hold is not None:
+                for balance in hold.balances:
+                    self._slices[balance].charged += hold.amount if cost is None else cost
 
     def release(self, attempt_id: str) -> None:
         """The attempt cost nothing: what it held is free again."""
@@ -75,7 +94,8 @@ class Leases:
         """
         with self._lock:
             for balance, amount in granted.items():
-                self._granted[balance] = max(self._granted.get(balance, 0), amount)
+                found = self._slice(balance)
+                found.granted = max(found.granted, amount)
             for attempt_id, hold in (holds or {}).items():
                 self.hold(attempt_id, hold.balances, hold.amount)
 
@@ -84,28 +104,71 @@ class Leases:
         with self._lock:
             return attempt_id in self._holds
 
-    def give_back(self) -> dict[str, int]:
-        """Return all that is free, and say what was ever returned. Lost messages repeat it."""
+    def let_keep(self, told: Iterable[str], kept: Iterable[str]) -> bool:
+        """
+        Of the balances just `told` of, what is free of the `kept` ones may stay, and of no other.
+
+        Whether one is recalled: kept until now and no more, with money in it that somebody else may be waiting for.
+        """
+        recalled = False
         with self._lock:
-            for balance in self._granted:
-                free = self.free(balance)
+            for balance in told:
+                found = self._slice(balance)
+                if balance in kept:
+                    if not found.keep:
+                        found.keep, found.since, found.idle = True, self._clock(), max(found.free, 0)
+                elif found.keep:
+                    found.keep = False
+                    recalled = recalled or found.free > 0
+        return recalled
+
+    def give_back(self, *, everything: bool = False) -> dict[str, int]:
+        """
+        Return what is free, and say what was ever returned. Lost messages repeat it.
+
+        Of balances that may be kept only what nobody needed for a while; `everything` at the end of the process.
+        """
+        with self._lock:
+            now = self._clock()
+            for found in self._slices.values():
+                free = found.free
                 if free > 0:
-                    self._returned[balance] = self._returned.get(balance, 0) + free
-            return dict(self._returned)
+                    found.returned += free if everything or not found.keep else self._unneeded(found, now)
+            return {balance: found.returned for balance, found in self._slices.items() if found.returned}
 
     def busy(self) -> set[str]:
-        """The balances that money is held in."""
+        """The balances that money of is here: held, or kept for the next call."""
         with self._lock:
-            return {balance for hold in self._holds.values() for balance in hold.balances}
+            return {balance for balance, found in self._slices.items() if found.held or found.free > 0}
+
+    @property
+    def short(self) -> bool:
+        """Whether a balance that money is out of may not be kept: others may be waiting for what comes back."""
+        with self._lock:
+            return any(found.free + found.held > 0 and not found.keep for found in self._slices.values())
 
     def granted(self) -> dict[str, int]:
         """The most ever granted, as far as this process knows."""
         with self._lock:
-            return dict(self._granted)
+            return {balance: found.granted for balance, found in self._slices.items() if found.granted}
+
+    def _slice(self, balance: str) -> _Slice:
+        found = self._slices.get(balance)
+        if found is None:
+            found = self._slices[balance] = _Slice(self._clock())
+        return found
+
+    @staticmethod
+    def _unneeded(found: _Slice, now: float) -> int:
+        if now - found.since < IDLE_SECONDS:
+            return 0
+        unneeded = max(min(found.idle, found.free), 0)
+        found.since, found.idle = now, found.free - unneeded
+        return unneeded
 
     def _drop(self, attempt_id: str) -> Hold | None:
         hold = self._holds.pop(attempt_id, None)
         if hold is not None:
             for balance in hold.balances:
-                self._held[balance] -= hold.amount
+                self._slices[balance].held -= hold.amount
         return hold

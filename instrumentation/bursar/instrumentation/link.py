@@ -24,6 +24,10 @@ class Unreachable(Exception):  # noqa: N818 - reads as what it is where it is ca
     """The agent gave no sign in time, refused the connection, or answered nonsense. Never leaves the guard."""
 
 
+class Misunderstood(Unreachable):
+    """The agent is there, and could not make sense of the message: something in it is damaged."""
+
+
 class AgentLink:
     """One connection to one agent, kept open between exchanges. Not thread-safe: its user serialises."""
 
@@ -41,20 +45,20 @@ class AgentLink:
         """Whether the breaker is open: the agent failed a moment ago."""
         return self._clock() < self._broken_until
 
-    def post(self, path: str, message: dict[str, Any], *, patient: bool = False) -> Any:
+    def post(self, path: str, body: bytes, *, patient: bool = False) -> Any:
         """
         Exchange one JSON message. `patient`: off the caller's path, where two seconds hurt nobody.
 
         Raises `Unreachable`.
         """
-        body = json.dumps(message, separators=(",", ":")).encode()
         try:
             answer = self._exchange(path, body, self._timeout(patient=patient))
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             self._heard_at = float("-inf")
             self._broken_until = self._clock() + BREAKER_SECONDS
-            raise Unreachable(f"{type(error).__name__}: {error}") from error
+            kind = Misunderstood if isinstance(error, _BadRequestError) else Unreachable
+            raise kind(f"{type(error).__name__.strip('_')}: {error}") from error
         self.mend()
         return answer
 
@@ -105,8 +109,13 @@ class AgentLink:
         response = connection.getresponse()
         data = response.read()
         if response.status != 200:
-            raise ValueError(f"the agent answered {response.status}: {data[:200].decode(errors='replace')}")
+            kind = _BadRequestError if response.status == 400 else ValueError
+            raise kind(f"the agent answered {response.status}: {data[:200].decode(errors='replace')}")
         return json.loads(data)
+
+
+class _BadRequestError(ValueError):
+    """Status 400."""
 
 
 def _socket(connection: http.client.HTTPConnection) -> socket.socket:

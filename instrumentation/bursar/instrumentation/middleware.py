@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import isawaitable
 from typing import Any, TypeGuard
 
-from anthropic import APIConnectionError
+from anthropic import APIConnectionError, APIResponse, Stream
 from anthropic._compat import model_copy
+from anthropic._constants import RAW_RESPONSE_HEADER
 from anthropic._middleware import Middleware
 from anthropic._request import APIRequest
+from anthropic._utils import is_given
 
-from bursar.instrumentation.attempt import Attempt, BodyWatcher
+from bursar.instrumentation.attempt import Attempt
+from bursar.instrumentation.body import BodyWatcher
 from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.instrumentation.runtime import Runtime, current_runtime
-from bursar.instrumentation.stream import http, watch
+from bursar.instrumentation.stream import Watcher, http, tap, watch
 from bursar.policies.errors import BudgetExceeded
 
 _NEVER_SENT = (http.ConnectError, http.ConnectTimeout, http.PoolTimeout, http.UnsupportedProtocol, http.ProxyError)
@@ -75,7 +79,13 @@ class Meter(Middleware):
         except BaseException as error:
             _failed(attempt, error)
             raise
-        _answered(call, attempt, response)
+        if attempt is not None:
+            with quiet("charge a call"):
+                if _will_be_parsed(request, response):
+                    attempt.answered(response.http_response.headers)
+                    attempt.told(response.parse())
+                else:
+                    _answered(call, attempt, request, response)
         return response
 
     async def handle_async(self, request: APIRequest, call_next: Any) -> Any:
@@ -100,7 +110,14 @@ class Meter(Middleware):
         except BaseException as error:
             _failed(attempt, error)
             raise
-        _answered(call, attempt, response)
+        if attempt is not None:
+            with quiet("charge a call"):
+                if _will_be_parsed(request, response):
+                    parsed = response.parse()
+                    attempt.answered(response.http_response.headers)
+                    attempt.told(await parsed if isawaitable(parsed) else parsed)
+                else:
+                    _answered(call, attempt, request, response)
         return response
 
 
@@ -159,17 +176,19 @@ def _watch_outermost(call: Call, response: Any) -> None:
             watch(raw, _CallEnd(call))
 
 
-class _CallEnd:
-    """Ends a call with the body that the application reads."""
+class _CallEnd(Watcher):
+    """Ends a call with the body that the application reads; what it says the meter inside has read."""
 
     def __init__(self, call: Call) -> None:
+        self.blind = True
         self._call = call
+        self._failure: str | None = None
 
-    def chunk(self, data: bytes) -> None:
-        """Nothing to read here: the meter inside has read it."""
+    def broken(self, error: BaseException) -> None:
+        self._failure = type(error).__name__
 
     def end(self) -> None:
-        self._call.finish(None)
+        self._call.ended(self._failure)
 
 
 def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
@@ -227,26 +246,47 @@ def _changed(request: APIRequest, changes: Mapping[str, Any]) -> APIRequest:
     )
 
 
-def _answered(call: Call, attempt: Attempt | None, response: Any) -> None:
+def _will_be_parsed(request: APIRequest, response: Any) -> bool:
+    """
+    Whether the SDK itself will parse this whole body for a plain call: what it then finds is what we found.
+
+    Not with a parser of the application's (`messages.parse`), which would run, and fail, before its time.
+    """
+    raw = response.http_response
+    return (
+        raw.is_success
+        and raw.is_closed
+        and not request.stream
+        and RAW_RESPONSE_HEADER not in request.headers
+        and not is_given(request.options.post_parser)
+    )
+
+
+def _answered(call: Call, attempt: Attempt, request: APIRequest, response: Any) -> None:
     """Settle by a body that is here, watch one that is not, release what an error answered."""
-    if attempt is None:
-        return
-    with quiet("charge a call"):
-        raw = getattr(response, "http_response", None)
-        if raw is None:  # an inner middleware answered by itself: nothing was sent
-            attempt.release("answered without a request")
-            return
-        attempt.answered(raw)
-        if not raw.is_success:
-            attempt.release(f"http {raw.status_code}")
-        elif raw.is_closed:
-            attempt.read(raw.content, raw.headers.get("content-type", ""))
-        else:
-            on_end = None
-            if not call.outermost_watched:
-                call.body_pending = True
-                on_end = _CallEnd(call).end
-            watch(raw, BodyWatcher(attempt, raw, on_end))
+    raw = response.http_response
+    attempt.answered(raw.headers)
+    if not raw.is_success:
+        attempt.release(f"http {raw.status_code}")
+    elif raw.is_closed:
+        attempt.read(raw.content, raw.headers.get("content-type", ""))
+    else:
+        on_end = None
+        if not call.outermost_watched:
+            call.body_pending = True
+            on_end = call.ended
+        watcher = BodyWatcher(attempt, raw.headers, on_end)
+        watch(raw, watcher)
+        if request.stream and RAW_RESPONSE_HEADER not in request.headers:
+            _tap(response, watcher)
+
+
+def _tap(response: Any, watcher: BodyWatcher) -> None:
+    """Read the SDK's events instead of its bytes where it makes them for a plain, synchronous stream."""
+    if isinstance(response, APIResponse):
+        stream = response.parse()  # kept by the response, and reads nothing yet
+        if type(stream) is Stream and hasattr(stream, "_iterator"):
+            stream._iterator = tap(stream._iterator, watcher)
 
 
 def _failed(attempt: Attempt | None, error: BaseException) -> None:

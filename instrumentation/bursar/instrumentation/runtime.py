@@ -117,7 +117,8 @@ class Runtime:
             self._holder,
             lambda: self.journal,
             self.leases,
-            on_views=lambda views: self.guard.see(views),
+            on_views=lambda views: self.guard.standings.see(views),
+            watched=lambda: self.guard.standings.watched(),
             on_snapshot=self._take_snapshot,
             on_unclaimed=self._never_sent,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from bursar.policies.charge import Charge
@@ -24,23 +23,25 @@ class Served:
 
 
 class Servings:
-    """The last responses of this process, by message id."""
+    """The charges of the last responses of this process, by message id."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._recent: OrderedDict[str, Served] = OrderedDict()
+        self._recent: dict[str, Charge] = {}
 
     def keep(self, charge: Charge) -> None:
         """Remember a charge by its response."""
         if charge.response_id is None:
             return
-        served = Served(charge.requested_model, charge.model, charge.action, charge.reason, charge)
         with self._lock:
-            self._recent[charge.response_id] = served
+            self._recent[charge.response_id] = charge
             if len(self._recent) > MEMORY:
-                self._recent.popitem(last=False)
+                del self._recent[next(iter(self._recent))]
 
     def find(self, response_id: str) -> Served | None:
         """What served a response; None when it is too long ago, or was never seen here."""
         with self._lock:
-            return self._recent.get(response_id)
+            charge = self._recent.get(response_id)
+        if charge is None:
+            return None
+        return Served(charge.requested_model, charge.model, charge.action, charge.reason, charge)

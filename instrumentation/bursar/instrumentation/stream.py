@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from anthropic import _base_client  # pyright: ignore[reportPrivateUsage] - the one place that knows which library it is
 
@@ -17,16 +18,42 @@ else:
     http = getattr(_base_client, "httpx2", None) or _base_client.httpx
 
 
-class Watcher(Protocol):
-    """Who is told of a body: every chunk as it came over the wire, then its end, once."""
+class Watcher:
+    """Who is told of a body: every chunk as it came over the wire, how it ended, and then its end, once."""
+
+    blind = False
+    """Whether the bytes need not be shown: what they say is read from the SDK's own events."""
+    drained = False
+    """Set at the end of a body that was read to it."""
 
     def chunk(self, data: bytes) -> None:
         """Some bytes, still encoded."""
-        ...
+
+    def event(self, event: Any) -> None:
+        """One of the SDK's own events, made from the same bytes; deltas of content are left out."""
+
+    def broken(self, error: BaseException) -> None:
+        """Reading failed; the end follows."""
 
     def end(self) -> None:
         """The body was read, closed, dropped or broken off; nothing more will come."""
-        ...
+
+
+def tap(events: Iterator[Any], watcher: Watcher) -> Iterator[Any]:
+    """
+    The SDK's own events, shown to a watcher as the application takes them; its body is then blind.
+
+    Cheaper than a second look at the bytes. It reads nothing before it is read, and closes with what it wraps.
+    """
+    watcher.blind = True
+    try:
+        for event in events:
+            if getattr(event, "type", None) != "content_block_delta":
+                watcher.event(event)
+            yield event
+    except Exception as error:
+        watcher.broken(error)
+        raise
 
 
 class _Watch:
@@ -40,6 +67,14 @@ class _Watch:
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             watcher.end()
+
+    def _drained(self) -> None:
+        if self._watcher is not None:
+            self._watcher.drained = True
+
+    def _broken(self, error: BaseException) -> None:
+        if self._watcher is not None:
+            self._watcher.broken(error)
 
     def _chunk(self, data: bytes) -> None:
         if self._watcher is not None:
@@ -55,9 +90,16 @@ class _Watch:
 class _SyncMixin(_Watch):
     def __iter__(self) -> Iterator[bytes]:
         try:
-            for data in self._body:
-                self._chunk(data)
-                yield data
+            if self._watcher is None or self._watcher.blind:
+                yield from self._body
+            else:
+                for data in self._body:
+                    self._chunk(data)
+                    yield data
+            self._drained()
+        except Exception as error:
+            self._broken(error)
+            raise
         finally:
             self._end()
 
@@ -74,6 +116,10 @@ class _AsyncMixin(_Watch):
             async for data in self._body:
                 self._chunk(data)
                 yield data
+            self._drained()
+        except (Exception, CancelledError) as error:
+            self._broken(error)
+            raise
         finally:
             self._end()
 

@@ -12,14 +12,16 @@ from queue import Empty, SimpleQueue
 
 from bursar.instrumentation.journal import Journal
 from bursar.instrumentation.leases import Hold, Leases
-from bursar.instrumentation.link import BUSY_SECONDS, AgentLink, Unreachable
+from bursar.instrumentation.link import BUSY_SECONDS, AgentLink, Misunderstood, Unreachable
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.policies import protocol
 from bursar.policies.protocol import Answer, BalanceView, Holder, Need, Snapshot, SyncRequest, SyncResponse, Verdict
 
 HEARTBEAT_SECONDS = 1.0
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.1
 """How long the background waits for more settlements before it ships them."""
+HURRY_SECONDS = 0.01
+"""The same while a balance is so short that what a settlement frees may be what somebody waits for."""
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class Sync:
         on_views: Callable[[Iterable[BalanceView]], None],
         on_snapshot: Callable[[Snapshot], None],
         on_unclaimed: Callable[[str], None],
+        watched: Callable[[], Iterable[str]] = tuple,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
@@ -63,6 +66,10 @@ class Sync:
         self._on_snapshot = on_snapshot
         self._on_unclaimed = on_unclaimed
         """Told of an attempt that money was lent for after its asker had gone."""
+        self._watched = watched
+        """The balances that calls were judged by of late: the background keeps their state fresh."""
+        self._careful = False
+        """Whether every line is looked at before it is shipped: the agent could not read the last message."""
         self._channel = threading.Lock()
         self._shipping = threading.Lock()
         self._asks: list[Ask] = []
@@ -193,36 +200,47 @@ class Sync:
         batch = self._journal().unshipped()
         # Counters that the agent has acknowledged and that nothing stirs are told again at the end only: with a balance
         # for every tenant and hour they would grow without end.
-        given_back = self._leases.give_back()
+        given_back = self._leases.give_back(everything=goodbye)
         returned = {key: amount for key, amount in given_back.items() if goodbye or self._told.get(key) != amount}
         stirring = {*returned, *self._leases.busy(), *(key for ask in asks if ask.need for key in ask.need.balances)}
+        views = {key for ask in asks for key in ask.views} if asks else self._watched()
         request = SyncRequest(
             holder=self._holder(),
             seq=seq,
-            records=tuple(record for line in batch.lines if (record := _json(line)) is not None),
             returned=returned,
             granted_seen={key: amount for key, amount in self._leases.granted().items() if key in stirring},
             needs=tuple(ask.need for ask in asks if ask.need is not None),
-            views=tuple({key for ask in asks for key in ask.views}),
+            views=tuple(views),
             snapshot_id=self._snapshot_id,
             goodbye=goodbye,
         )
-        answer = link.post(protocol.PATH, protocol.to_json(request), patient=link is self._back)
-        try:
-            response = protocol.response_from_json(answer)
-        except protocol.ProtocolError as error:
-            raise Unreachable(str(error)) from error
+        response = self._post(
+            link, protocol.to_body(request, filter(_sound, batch.lines) if self._careful else batch.lines)
+        )
         self._journal().acknowledge(batch)
         self._told.update(returned)
         waiting = [ask for ask in asks if ask.reply.set_running_or_notify_cancel()]
         self._leases.merge(response.granted, _holds(waiting, response))
         for attempt_id in _holds([ask for ask in asks if ask not in waiting], response):
             self._on_unclaimed(attempt_id)
+        if self._leases.let_keep(response.granted, response.keep):
+            self.nudge()
         self._on_views(response.views)
         if response.snapshot is not None:
             self._snapshot_id = response.snapshot.id
             self._on_snapshot(response.snapshot)
         return waiting, response
+
+    def _post(self, link: AgentLink, body: bytes) -> SyncResponse:
+        try:
+            answer = link.post(protocol.PATH, body, patient=link is self._back)
+            self._careful = False
+            return protocol.response_from_json(answer)
+        except Misunderstood:
+            self._careful = True
+            raise
+        except protocol.ProtocolError as error:
+            raise Unreachable(str(error)) from error
 
     def _start(self) -> None:
         if self._thread is not None or self._stopping.is_set():
@@ -236,7 +254,7 @@ class Sync:
         """Ship in the background: soon after something settles, and once a second to be heard of."""
         while not self._stopping.is_set():
             if _taken(self._wake, HEARTBEAT_SECONDS):
-                self._stopping.wait(GATHER_SECONDS)
+                self._stopping.wait(HURRY_SECONDS if self._leases.short else GATHER_SECONDS)
                 while _taken(self._wake, 0):
                     pass
             with quiet("talk to its agent"):
@@ -270,9 +288,9 @@ def _holds(asks: Sequence[Ask], response: SyncResponse) -> dict[str, Hold]:
     }
 
 
-def _json(line: bytes) -> dict[str, object] | None:
+def _sound(line: bytes) -> bool:
+    """Whether a line is a JSON object, looked at in full."""
     try:
-        value = json.loads(line)
+        return isinstance(json.loads(line), dict)
     except ValueError:
-        return None
-    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+        return False

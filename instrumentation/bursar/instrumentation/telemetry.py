@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
 from bursar.instrumentation.context import Work
+from bursar.instrumentation.extract import Tally
 from bursar.policies import attributes as names
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.engine import Decision
@@ -18,7 +18,6 @@ from bursar.policies.errors import BudgetExceeded
 
 SCOPE = "bursar.instrumentation"
 NANO_PER_USD = 1_000_000_000
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 Attributes = dict[str, AttributeValue]
 
@@ -32,7 +31,6 @@ class Told(Protocol):
     own_span: bool
     work: Work
     attempts: int
-    charges: list[Charge]
     decision: Decision | None
     sent_max_tokens: int | None
 
@@ -57,23 +55,31 @@ def start_span(call: Told, tracer: Tracer) -> Span:
     )
 
 
-def end_span(span: Span, error: BaseException | None) -> None:
+def end_span(span: Span, failure: str | None, text: str) -> None:
     """End a span of our own, with the error that the application sees."""
-    if error is not None and span.is_recording():
-        span.set_status(Status(StatusCode.ERROR, str(error)[:200]))
-        span.set_attribute(names.ERROR_TYPE, type(error).__name__)
+    if failure is not None and span.is_recording():
+        span.set_status(Status(StatusCode.ERROR, text[:200] or failure))
+        span.set_attribute(names.ERROR_TYPE, failure)
     span.end()
 
 
-def stamp(call: Told, provisional: Sequence[Charge]) -> None:
-    """Write what is known of a call on its span, lower bounds of streams included; later stamps overwrite earlier."""
+def stamp(call: Told, charges: Sequence[Charge], tally: Tally | None) -> None:
+    """
+    Write what is known of a call on its span, lower bounds of streams included; later stamps overwrite earlier.
+
+    `tally` is what the last response said. One write for all of it: that, more than its size, is what a stamp costs.
+    """
     span = call.span
     if span is None or not span.is_recording():
         return
-    charges = (*call.charges, *provisional)
-    span.set_attributes({**_identity(call), **_cost(charges)})
-    if call.own_span and charges:
-        span.set_attributes(_response(charges[-1]))
+    attributes = _identity(call)
+    if charges:
+        _cost(attributes, charges)
+        if tally is not None:
+            _answer(attributes, charges[-1], tally)
+        if call.own_span:
+            _response(attributes, charges[-1])
+    span.set_attributes(attributes)
 
 
 def refuse(call: Told, refusal: BudgetExceeded) -> None:
@@ -85,15 +91,18 @@ def refuse(call: Told, refusal: BudgetExceeded) -> None:
 
 
 def _identity(call: Told) -> Attributes:
-    attributes: Attributes = {names.ROUTE: call.work.route or "", names.ATTEMPTS: call.attempts}
+    attributes: Attributes = {names.ROUTE: call.work.route or ""}
+    if call.attempts > 1:
+        attributes[names.ATTEMPTS] = call.attempts
     for label, value in call.work.labels.items():
         attributes[names.LABEL_PREFIX + label] = value
     decision = call.decision
     if decision is not None:
-        attributes[names.ACTION] = decision.verdict.action.value
-        attributes[names.REASON] = decision.verdict.reason.value
-        if decision.verdict.budget:
-            attributes[names.BUDGET] = decision.verdict.budget
+        verdict = decision.verdict
+        attributes[names.ACTION] = verdict.action.value
+        attributes[names.REASON] = verdict.reason.value
+        if verdict.budget:
+            attributes[names.BUDGET] = verdict.budget
         if decision.observed is not None:
             attributes[names.WOULD_HAVE] = f"{decision.observed.action}: {decision.observed.budget}"
     if call.sent_max_tokens is not None:
@@ -101,54 +110,67 @@ def _identity(call: Told) -> Attributes:
     return attributes
 
 
-def _cost(charges: Sequence[Charge]) -> Attributes:
+def _cost(attributes: Attributes, charges: Sequence[Charge]) -> None:
     """The sum over a call's charges: each hop of a fallback chain and each billed attempt is one."""
-    if not charges:
-        return {}
     last = charges[-1]
-    attributes: Attributes = {
-        names.ATTEMPT_ID: last.attempt_id,
-        names.SERVED_MODEL: last.model,
-        names.COST_BASIS: max((charge.basis for charge in charges), key=lambda basis: basis.rank).value,
-        names.COST_ESTIMATED: any(charge.basis is Basis.ESTIMATE for charge in charges),
-        names.CACHE_CREATION_TOKENS: last.usage.cache_write,
-    }
-    missing = sorted({reason for charge in charges for reason in charge.missing})
+    attributes[names.ATTEMPT_ID] = last.attempt_id
+    attributes[names.SERVED_MODEL] = last.model
+    if len(charges) == 1:
+        basis, missing, cost = last.basis, last.missing, last.cost_nano_usd
+    else:
+        basis = max((charge.basis for charge in charges), key=lambda basis: basis.rank)
+        missing = tuple(sorted({reason for charge in charges for reason in charge.missing}))
+        costs = [charge.cost_nano_usd for charge in charges]
+        cost = None if None in costs else sum(filter(None, costs))
+    attributes[names.COST_BASIS] = basis.value
+    attributes[names.COST_ESTIMATED] = any(charge.basis is Basis.ESTIMATE for charge in charges)
     if missing:
         attributes[names.COST_MISSING] = missing
-    if last.usage.web_searches or last.usage.web_fetches:
-        attributes[names.WEB_SEARCHES] = last.usage.web_searches
-        attributes[names.WEB_FETCHES] = last.usage.web_fetches
-    costs = [charge.cost_nano_usd for charge in charges if charge.cost_nano_usd is not None]
-    if len(costs) == len(charges):
-        attributes[names.COST_NANO_USD] = sum(costs)
-        attributes[names.COST_USD] = sum(costs) / NANO_PER_USD
-        attributes[names.COST_DETAILS] = _encode(_by_class(charges))
-    return attributes
+    if cost is not None:
+        attributes[names.COST_NANO_USD] = cost
+        attributes[names.COST_USD] = cost / NANO_PER_USD
+        attributes[names.COST_DETAILS] = _by_class(charges)
 
 
-def _by_class(charges: Sequence[Charge]) -> dict[str, int]:
+def _by_class(charges: Sequence[Charge]) -> str:
+    """Nano-dollars by class, as JSON; labels of lines need no escaping."""
     classes: dict[str, int] = {}
     for charge in charges:
         for line in charge.lines:
             classes[line.label] = classes.get(line.label, 0) + line.nano_usd
-    return classes
+    return f"{{{','.join([f'{_QUOTE}{label}{_QUOTE}:{nano}' for label, nano in classes.items()])}}}"
 
 
-def _response(charge: Charge) -> Attributes:
+_QUOTE = '"'
+
+
+def _answer(attributes: Attributes, charge: Charge, tally: Tally) -> None:
+    """What the SDK's own span leaves out of a response, where there is any of it."""
+    usage, report = charge.usage, tally.report()
+    attributes[names.CACHE_CREATION_TOKENS] = usage.cache_write
+    if tally.stop_reason is not None:
+        attributes[names.FINISH_REASONS] = (tally.stop_reason,)
+    if usage.web_searches or usage.web_fetches:
+        attributes[names.WEB_SEARCHES] = usage.web_searches
+        attributes[names.WEB_FETCHES] = usage.web_fetches
+    if report is not None:
+        if report.speed is not None:
+            attributes[names.SPEED] = report.speed
+        if report.inference_geo is not None:
+            attributes[names.INFERENCE_GEO] = report.inference_geo
+
+
+def _response(attributes: Attributes, charge: Charge) -> None:
     """What the SDK's span says by itself, for a span of our own."""
     usage = charge.usage
-    attributes: Attributes = {
-        names.RESPONSE_MODEL: charge.model,
-        names.INPUT_TOKENS: usage.prompt,
-        names.OUTPUT_TOKENS: usage.output,
-        names.CACHE_READ_TOKENS: usage.cache_read,
-        names.CACHE_WRITE_TOKENS: usage.cache_write,
-        names.CACHE_5M_TOKENS: usage.cache_write_5m,
-        names.CACHE_1H_TOKENS: usage.cache_write_1h,
-    }
+    attributes[names.RESPONSE_MODEL] = charge.model
+    attributes[names.INPUT_TOKENS] = usage.prompt
+    attributes[names.OUTPUT_TOKENS] = usage.output
+    attributes[names.CACHE_READ_TOKENS] = usage.cache_read
+    attributes[names.CACHE_WRITE_TOKENS] = usage.cache_write
+    attributes[names.CACHE_5M_TOKENS] = usage.cache_write_5m
+    attributes[names.CACHE_1H_TOKENS] = usage.cache_write_1h
     if charge.response_id:
         attributes[names.RESPONSE_ID] = charge.response_id
     if charge.request_id:
         attributes[names.REQUEST_ID] = charge.request_id
-    return attributes

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bursar.policies.models import canonical
+
+if TYPE_CHECKING:
+    from bursar.policies.rates import Offer, Terms
 
 
 class PriceBookError(ValueError):
@@ -99,6 +102,14 @@ class ModelPrices:
         return self.fast and (self.fast_removed is None or day < self.fast_removed)
 
 
+Fallback = Callable[[str, date], ModelPrices | None]
+"""
+What another book says of a model that this one does not have: `(name, day)` to an entry with the row of the day.
+
+The name is that of `models.canonical`. It must not raise, nor answer with a model of another name.
+"""
+
+
 # Compared and hashed by identity, so that what is computed from a book can be kept beside it.
 @dataclass(frozen=True, eq=False)
 class PriceBook:
@@ -114,6 +125,12 @@ class PriceBook:
     multiply: Fraction = Fraction(1)
     """A contract's factor on everything, fees included."""
     as_of: date | None = None
+    replaces: bool = False
+    """Whether it stands alone where it is meant to extend another."""
+    fallback: Fallback | None = None
+    """Asked for models that are not here; what it knows makes an estimate."""
+    offers: dict[Terms, tuple[Offer, ...]] = field(init=False, repr=False, default_factory=dict[Any, Any])
+    """What has been offered under which terms, kept by `rates`: every call asks for one of a few."""
     _index: dict[str, ModelPrices] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -130,8 +147,12 @@ class PriceBook:
         A book with another's entries on top of this one's.
 
         A model of both keeps its own facts where the other names none, and its own rows up to the day the other's
-        begin. Factors multiply. Raises PriceBookError for an entry without prices whose model is not here.
+        begin. Factors multiply. Raises PriceBookError for an entry without prices whose model is not here. Of a book
+        that the other replaces nothing is left but the fallback.
         """
+        if other.replaces:
+            alone = tuple(_new(entry, other.source) for entry in other.models)
+            return replace(other, models=alone, fallback=other.fallback or self.fallback)
         models = {model.id: model for model in self.models}
         for entry in other.models:
             known = self.find(entry.id)
@@ -144,7 +165,12 @@ class PriceBook:
             web_search_pico=self.web_search_pico if other.web_search_pico is None else other.web_search_pico,
             multiply=self.multiply * other.multiply,
             as_of=other.as_of or self.as_of,
+            fallback=other.fallback or self.fallback,
         )
+
+    def with_fallback(self, fallback: Fallback | None) -> PriceBook:
+        """The same book, which asks `fallback` for the models that it does not have."""
+        return replace(self, fallback=fallback)
 
 
 def _merged(known: ModelPrices, entry: ModelPrices) -> ModelPrices:

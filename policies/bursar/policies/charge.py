@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from bursar.policies.usage import Usage
+from bursar.policies.values import value
 
 
 class Basis(StrEnum):
@@ -27,7 +28,7 @@ class Basis(StrEnum):
         return list(Basis).index(self)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Line:
     """One row of a charge's explanation: so many units at so much each."""
 
@@ -41,9 +42,10 @@ class Line:
     """This line's share; the lines of a charge add up to its cost exactly."""
     model: str
     price_id: str
+    """Empty where there was no price: such a line says what was used, and not what it cost."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Charge:
     """
     What one attempt cost.
@@ -70,7 +72,7 @@ class Charge:
     missing: tuple[str, ...] = ()
     """What these figures could not see, or why the cost is unknown."""
     modifiers: tuple[str, ...] = ()
-    """`batch`, `fast`, `geo:us`, `regional`: what moved the price off the list."""
+    """`batch`, `fast`, `geo:us`, `regional`: what moved the price off the list, or will once there is one."""
     action: str = "go"
     """What the engine decided for this call; see `engine.Action`."""
     reason: str = ""

@@ -7,15 +7,17 @@ is asked of the leases afterwards, with the `need` that the decision names. docs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
+from bursar.policies.jsontext import Encoded, array, encode, quoted
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Budget, Mode, Step
 from bursar.policies.protocol import BalanceView
+from bursar.policies.values import value
 from bursar.policies.windows import Window
 
 
@@ -49,7 +51,7 @@ class Skipped(StrEnum):
     NO_RUNG = "no_rung"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Candidate:
     """A model that could serve the call. Amounts in nano-dollars."""
 
@@ -63,7 +65,7 @@ class Candidate:
     misfit: Misfit | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Facts:
     """All that a verdict may depend on about the call itself. The first candidate is the model asked for."""
 
@@ -96,8 +98,37 @@ class Standing:
             return Fraction(1)
         return Fraction(self.view.spent + self.view.expected, self.view.limit)
 
+    def due(self) -> Iterator[Step]:
+        """The steps whose share is reached."""
+        share = self.share
+        return (step for step in self.budget.steps if step.share is not None and share >= step.share)
 
-@dataclass(frozen=True, slots=True)
+
+class Survey:
+    """
+    The budgets that calls of one kind meet, and what can be said of them before any such call is seen.
+
+    Kept from call to call for as long as no figure in it changes.
+    """
+
+    __slots__ = ("balances", "calm", "enforcing", "hard", "observing", "standings", "text")
+
+    def __init__(self, standings: Iterable[Standing]) -> None:
+        self.standings = tuple(standings)
+        self.enforcing = tuple(s for s in self.standings if s.mode is Mode.ENFORCE)
+        self.observing = tuple(s for s in self.standings if s.mode is Mode.OBSERVE)
+        self.hard = tuple(s for s in self.enforcing if s.budget.hard)
+        self.balances = tuple(s.key for s in self.standings)
+        """Every balance that such a call counts against."""
+        self.calm = not self.observing and not any(
+            action.kind == "downgrade" for s in self.enforcing for step in s.due() for action in step.actions
+        )
+        """Whether no step that changes a call is due: then only its money is still to be had."""
+        self.text = encode([_standing(s) for s in self.standings])
+        """The figures as JSON, for the journal."""
+
+
+@value
 class Verdict:
     """One action with the budget and step that asked for it."""
 
@@ -110,7 +141,7 @@ class Verdict:
     share: Fraction = Fraction(0)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """
     The engine's answer for one call.
@@ -126,51 +157,53 @@ class Decision:
     most: int = 0
     least: int = 0
     skipped: tuple[tuple[str, str], ...] = ()
-    standings: tuple[Standing, ...] = ()
+    survey: Survey = field(default_factory=lambda: Survey(()))
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """Every budget that was asked."""
+        return self.survey.standings
 
     @property
     def balances(self) -> tuple[str, ...]:
         """Every balance this call counts against."""
-        return tuple(standing.key for standing in self.standings)
+        return self.survey.balances
 
-    def numbers(self) -> dict[str, Any]:
-        """The figures behind the decision, JSON-ready; amounts in nano-dollars, shares as percent with two decimals."""
-        return {
-            "budget": self.verdict.budget,
-            "balance": self.verdict.balance,
-            "step": self.verdict.step,
-            "most": self.most,
-            "least": self.least,
-            "expected": self.candidate.expected,
-            "skipped": [f"{step}: {why}" for step, why in self.skipped],
-            "observed": _observed(self.observed),
-            "balances": [_standing(standing) for standing in self.standings],
-        }
+    def figures(self) -> Encoded:
+        """The numbers behind the decision, as JSON: amounts in nano-dollars, shares as percent with two decimals."""
+        verdict = self.verdict
+        return Encoded(
+            f'{{"budget":{quoted(verdict.budget)},"balance":{quoted(verdict.balance)},"step":{quoted(verdict.step)},'
+            f'"most":{self.most},"least":{self.least},"expected":{self.candidate.expected},'
+            f'"skipped":{array(f"{step}: {why}" for step, why in self.skipped)},'
+            f'"observed":{encode(_observed(self.observed))},"balances":{self.survey.text}}}'
+        )
 
 
-def decide(facts: Facts, standings: Iterable[Standing], *, refuse_unknown_price: bool = False) -> Decision:
+def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_price: bool = False) -> Decision:
     """The verdict for a call over all matching budgets: each must admit it, the strictest step wins and is named."""
-    every = tuple(standings)
-    enforcing = [standing for standing in every if standing.mode is Mode.ENFORCE]
+    survey = met if isinstance(met, Survey) else Survey(met)
     skipped: list[tuple[str, str]] = []
-    if enforcing:
-        verdict = _strictest(facts, enforcing, refuse_unknown_price=refuse_unknown_price, skipped=skipped)
+    if survey.enforcing:
+        verdict = _strictest(facts, survey, refuse_unknown_price=refuse_unknown_price, skipped=skipped)
     else:
-        verdict = Verdict(Action.GO, Reason.OBSERVED if every else Reason.NO_BUDGET, facts.asked.model)
-    observing = [standing for standing in every if standing.mode is Mode.OBSERVE]
-    observed = _would_have(facts, observing, refuse_unknown_price=refuse_unknown_price)
+        verdict = Verdict(Action.GO, Reason.OBSERVED if survey.standings else Reason.NO_BUDGET, facts.asked.model)
+    observed = None
+    if survey.observing:
+        observed = _would_have(facts, survey.observing, refuse_unknown_price=refuse_unknown_price)
     candidate = next((c for c in facts.candidates if c.model == verdict.model), facts.asked)
-    hard = [standing for standing in enforcing if standing.budget.hard]
-    reserve = max((_reserve(facts, candidate, standing.budget) for standing in hard), default=0)
+    reserve = 0
+    if facts.unbounded:
+        reserve = max((_reserve(candidate, standing.budget) for standing in survey.hard), default=0)
     return Decision(
         verdict=verdict,
         candidate=candidate,
         observed=observed,
-        hard=tuple(standing.key for standing in hard),
+        hard=tuple(standing.key for standing in survey.hard),
         most=(candidate.worst or 0) + reserve,
-        least=_least(candidate, hard) + reserve,
+        least=_least(candidate, survey.hard) + reserve,
         skipped=tuple(skipped),
-        standings=every,
+        survey=survey,
     )
 
 
@@ -193,32 +226,28 @@ def refused(decision: Decision, reason: Reason, balance: str) -> Decision:
         most=decision.most,
         least=decision.least,
         skipped=decision.skipped,
-        standings=decision.standings,
+        survey=decision.survey,
     )
 
 
-def _strictest(
-    facts: Facts, standings: list[Standing], *, refuse_unknown_price: bool, skipped: list[tuple[str, str]]
-) -> Verdict:
-    barred = _barred(facts, standings, refuse_unknown_price=refuse_unknown_price)
+def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skipped: list[tuple[str, str]]) -> Verdict:
+    barred = _barred(facts, survey, refuse_unknown_price=refuse_unknown_price)
     if barred is not None:
         return barred
     chosen: Verdict | None = None
-    for standing in standings:
-        for step in standing.budget.steps:
-            if step.share is None or standing.share < step.share:
-                continue
+    if not survey.calm:
+        for standing, step in ((s, step) for s in survey.enforcing for step in s.due()):
             verdict = _downgrade(facts, standing, step, skipped)
             if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
                 chosen = verdict
     return chosen or Verdict(Action.GO, Reason.WITHIN, facts.asked.model)
 
 
-def _barred(facts: Facts, standings: list[Standing], *, refuse_unknown_price: bool) -> Verdict | None:
+def _barred(facts: Facts, survey: Survey, *, refuse_unknown_price: bool) -> Verdict | None:
     """Refusals that no money can lift: a call without a price or without a bound, where the policy says so."""
-    for standing in standings:
-        if not standing.budget.hard:
-            continue
+    if facts.asked.worst is not None and not facts.unbounded:
+        return None
+    for standing in survey.hard:
         if facts.asked.worst is None and refuse_unknown_price:
             return _verdict(Action.BLOCK, Reason.UNKNOWN_PRICE, facts.asked.model, standing)
         if facts.unbounded and standing.budget.unbounded.kind == "refuse":
@@ -242,14 +271,15 @@ def _downgrade(facts: Facts, standing: Standing, step: Step, skipped: list[tuple
     return None
 
 
-def _would_have(facts: Facts, standings: list[Standing], *, refuse_unknown_price: bool) -> Verdict | None:
+def _would_have(facts: Facts, standings: tuple[Standing, ...], *, refuse_unknown_price: bool) -> Verdict | None:
     """What budgets that only observe would have done; None when they would have let the call go as it is."""
     for standing in standings:
         view = standing.view
         spent = view.spent + view.expected if view is not None else 0
         if standing.budget.hard and spent + facts.asked.expected > standing.budget.ceiling:
             return _verdict(Action.BLOCK, Reason.SPENT, facts.asked.model, standing)
-    verdict = _strictest(facts, standings, refuse_unknown_price=refuse_unknown_price, skipped=[])
+    acting = Survey(replace(standing, mode=Mode.ENFORCE) for standing in standings)
+    verdict = _strictest(facts, acting, refuse_unknown_price=refuse_unknown_price, skipped=[])
     return None if verdict.action is Action.GO else verdict
 
 
@@ -270,17 +300,16 @@ def _rank(facts: Facts, verdict: Verdict) -> int:
     return next(i for i, candidate in enumerate(facts.candidates) if candidate.model == verdict.model)
 
 
-def _least(candidate: Candidate, hard: list[Standing]) -> int:
+def _least(candidate: Candidate, hard: tuple[Standing, ...]) -> int:
     worst = candidate.worst or 0
-    if any(standing.budget.fit == "asked" for standing in hard):
-        return worst
+    for standing in hard:
+        if standing.budget.fit == "asked":
+            return worst
     return min(candidate.least, worst)
 
 
-def _reserve(facts: Facts, candidate: Candidate, budget: Budget) -> int:
+def _reserve(candidate: Candidate, budget: Budget) -> int:
     """What is held on top of the bound for what the request does not bound."""
-    if not facts.unbounded:
-        return 0
     if budget.unbounded.kind == "reserve":
         return budget.unbounded.amount_nano or 0
     return max(candidate.expected - (candidate.worst or 0), 0)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bursar.policies.book import Rates
+from bursar.policies.values import value
 
 FRAME_TOKENS = 64
 TOOL_FRAME_TOKENS = 1_000
@@ -31,12 +31,14 @@ FLOOR_OUTPUT_TOKENS = 1_024
 COLD_TOKENS_PER_BYTE = 0.40
 PICO_PER_NANO = 1_000
 
-_SCHEMAS = ("output_config", "output_format")
+_SCHEMAS = frozenset({"output_config", "output_format"})
 """Parameters that become part of the prompt, as the messages do."""
+_OPEN_ENDED = frozenset({"mcp_servers", "container", "context_management", "fallbacks"})
+"""Parameters whose effect on the prompt no request bounds."""
 _CLIENT_TOOLS = frozenset({"custom", "bash", "text_editor", "computer", "memory"})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestSize:
     """How large a request is, from its body alone. Nothing of its content is kept."""
 
@@ -64,27 +66,32 @@ class RequestSize:
 def measure(body: Mapping[str, Any]) -> RequestSize:
     """The size of a `messages.create` body. Values of a wrong type count as nothing: the API will refuse them."""
     tally = _Tally()
-    for name in ("tools", "system", "messages", *_SCHEMAS):
-        tally.walk(body.get(name))
-    if any(body.get(name) for name in _SCHEMAS):
-        tally.tokens += SCHEMA_FRAME_TOKENS
+    messages, tools = body.get("messages"), body.get("tools")
+    tally.conversation(messages)
+    tally.walk(body.get("system"))
+    for name in body.keys() & _SCHEMAS:
+        tally.walk(body[name])
+        if body[name]:
+            tally.tokens += SCHEMA_FRAME_TOKENS
     if body.get("cache_control"):
         tally.mark(body["cache_control"])
-    tools = body.get("tools")
-    if isinstance(tools, (list, tuple)):
-        tally.tools(tools)  # pyright: ignore[reportUnknownArgumentType]
-    tally.beta(body)
+    if tools is not None:
+        tally.walk(tools)
+        if isinstance(tools, (list, tuple)):
+            tally.tools(tools)  # pyright: ignore[reportUnknownArgumentType]
+    for name in body.keys() & _OPEN_ENDED:
+        if body[name]:
+            tally.unbounded.add(name)
     max_tokens = body.get("max_tokens")
-    messages = body.get("messages")
     return RequestSize(
         text_bytes=tally.bytes,
         fixed_tokens=tally.tokens + FRAME_TOKENS,
         max_tokens=max_tokens if isinstance(max_tokens, int) else 0,
         marks=tally.marks,
         hour_marks=tally.hour_marks,
-        turns=_assistant_turns(messages),
+        turns=tally.turns,
         searches=tally.searches,
-        unbounded=tuple(sorted(tally.unbounded)),
+        unbounded=tuple(sorted(tally.unbounded)) if tally.unbounded else (),
     )
 
 
@@ -133,18 +140,23 @@ class OutputHistogram:
 
     ENOUGH = 59
     HALF_LIFE = 500
+    REFRESH = 8
+    """After so many answers a quantile is worked out again."""
 
     def __init__(self) -> None:
         self._weights: dict[int, float] = {}
         self._seen = 0
         self._increment = 1.0
+        self._quantiles: dict[float, int] = {}
 
     def add(self, tokens: int) -> None:
         """Count one answer of so many output tokens."""
         bucket = math.ceil(8 * math.log2(tokens)) if tokens > 1 else 0
         self._weights[bucket] = self._weights.get(bucket, 0.0) + self._increment
-        self._increment *= 2 ** (1 / self.HALF_LIFE)
+        self._increment *= _GROWTH
         self._seen += 1
+        if self._seen % self.REFRESH == 0:
+            self._quantiles.clear()
         if self._increment > 1e12:
             self._weights = {key: weight / self._increment for key, weight in self._weights.items()}
             self._increment = 1.0
@@ -153,12 +165,21 @@ class OutputHistogram:
         """Tokens that this share of answers stays within; None while there are too few to say."""
         if self._seen < self.ENOUGH:
             return None
+        known = self._quantiles.get(share)
+        if known is None:
+            known = self._quantiles[share] = self._quantile(share)
+        return known
+
+    def _quantile(self, share: float) -> int:
         rest = share * sum(self._weights.values())
         for bucket in sorted(self._weights):
             rest -= self._weights[bucket]
             if rest <= 0:
                 return _upper_edge(bucket)
         return _upper_edge(max(self._weights))
+
+
+_GROWTH = 2 ** (1 / OutputHistogram.HALF_LIFE)
 
 
 def _cited(citations: Any) -> bool:
@@ -176,14 +197,13 @@ def _dearest_input(size: RequestSize, rates: Rates) -> int:
     return max(rates.input, rates.cache_write_1h if size.hour_marks else rates.cache_write_5m)
 
 
-def _assistant_turns(messages: Any) -> int:
-    if not isinstance(messages, (list, tuple)):
-        return 0
-    return sum(1 for message in _mappings(messages) if message.get("role") == "assistant")
-
-
 def _mappings(values: Any) -> Iterator[Mapping[str, Any]]:
     return (value for value in values if isinstance(value, Mapping))  # pyright: ignore[reportUnknownVariableType]
+
+
+_ROLES = ("user", "assistant")
+_PLAIN_BYTES = ITEM_BYTES + BLOCK_BYTES + len("role") + ITEM_BYTES + len("content") + ITEM_BYTES
+"""Around the texts of a message with a role and a string for its content."""
 
 
 class _Tally:
@@ -195,12 +215,29 @@ class _Tally:
         self.marks = 0
         self.hour_marks = False
         self.searches = 0
+        self.turns = 0
         self.unbounded: set[str] = set()
+
+    def conversation(self, messages: Any) -> None:
+        """Walk the messages; those of plain text, which are nearly all in a long conversation, at a glance."""
+        if not isinstance(messages, (list, tuple)):
+            self.walk(messages)
+            return
+        for message in messages:  # pyright: ignore[reportUnknownVariableType]
+            if type(message) is dict:  # pyright: ignore[reportUnknownArgumentType]
+                role, content = message.get("role"), message.get("content")  # pyright: ignore
+                if role == "assistant":
+                    self.turns += 1
+                if len(message) == 2 and type(content) is str and role in _ROLES and content.isascii():  # pyright: ignore
+                    self.bytes += _PLAIN_BYTES + len(role) + len(content)  # pyright: ignore
+                    continue
+            self.bytes += ITEM_BYTES
+            self.walk(message)
 
     def walk(self, value: Any) -> None:
         if isinstance(value, str):
             self.bytes += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-        elif isinstance(value, Mapping):
+        elif isinstance(value, (dict, Mapping)):  # `dict` first: asking the abstract class takes five times as long
             self._block(value)  # pyright: ignore[reportUnknownArgumentType]
         elif isinstance(value, (list, tuple)):
             for item in value:  # pyright: ignore[reportUnknownVariableType]
@@ -225,12 +262,12 @@ class _Tally:
                 self.tokens += CITATIONS_FRAME_TOKENS
         elif kind == "container_upload":
             self.unbounded.add("container_upload")
-        for name, value in block.items():
+        for name, part in block.items():
             if name not in ("cache_control", "source"):
                 self.bytes += len(name) + ITEM_BYTES
-                self.walk(value)
+                self.walk(part)
             elif name == "source" and kind not in ("image", "document"):
-                self.walk(value)
+                self.walk(part)
 
     def _source(self, kind: str, source: Mapping[str, Any]) -> None:
         form = source.get("type")
@@ -265,8 +302,3 @@ class _Tally:
             uses = tool.get("max_uses")
             if kind.startswith("web_search") and isinstance(uses, int):
                 self.searches += uses
-
-    def beta(self, body: Mapping[str, Any]) -> None:
-        for name in ("mcp_servers", "container", "context_management", "fallbacks"):
-            if body.get(name):
-                self.unbounded.add(name)

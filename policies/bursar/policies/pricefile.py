@@ -19,7 +19,7 @@ SHIPPED = "bursar/policies/shipped/prices.toml"
 
 PICO_PER_USD = 10**12
 _CLASSES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-_TOP_KEYS = ("as_of", "multiply", "modifiers", "fees", "model")
+_TOP_KEYS = ("as_of", "replace", "multiply", "modifiers", "fees", "model")
 _MODIFIERS = ("batch", "fast", "geo:us", "regional", "us-gov")
 
 # A list price of a million dollars per million tokens is absurd; a price finer than this is no whole pico-dollar.
@@ -68,6 +68,7 @@ def parse_book(text: str, *, source: str) -> PriceBook:
         web_search_pico=_search_fee(document.get("fees", {}), at.key("fees")),
         multiply=_factor(document.get("multiply", 1), at.key("multiply")),
         as_of=_day(document["as_of"], at.key("as_of")) if "as_of" in document else None,
+        replaces=_flag(document.get("replace", False), at.key("replace")),
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from bursar.policies.jsontext import encode
 
 VERSION = 1
 """Raised when a field changes its meaning. New fields do not raise it: each side passes over what it does not know."""
@@ -120,6 +122,8 @@ class SyncResponse:
     granted: Mapping[str, int] = field(default_factory=dict[str, int])
     answers: tuple[Answer, ...] = ()
     views: tuple[BalanceView, ...] = ()
+    keep: tuple[str, ...] = ()
+    """Of the balances under `granted`, those whose free money may stay for the next calls; all else is to come back."""
     snapshot: Snapshot | None = None
     protocol: int = VERSION
 
@@ -127,6 +131,17 @@ class SyncResponse:
 def to_json(message: SyncRequest | SyncResponse) -> dict[str, Any]:
     """A message as a JSON object."""
     return asdict(message)
+
+
+def to_body(request: SyncRequest, lines: Iterable[bytes] = ()) -> bytes:
+    """
+    A request as JSON, with journal lines put in among its records as they stand.
+
+    What is plainly not a JSON object, such as a line that a crash tore, is left out.
+    """
+    head = encode(asdict(request)).encode("ascii")
+    records = b",".join(stripped for line in lines if (stripped := line.strip())[:1] == b"{" and stripped[-1:] == b"}")
+    return head.replace(b'"records":[]', b'"records":[%s]' % records, 1)
 
 
 def request_from_json(value: Any) -> SyncRequest:
@@ -155,6 +170,7 @@ def response_from_json(value: Any) -> SyncResponse:
             granted=_amounts(fields.get("granted", {}), "granted"),
             answers=tuple(_answer(answer) for answer in fields.get("answers", ())),
             views=tuple(_view(view) for view in fields.get("views", ())),
+            keep=tuple(map(str, fields.get("keep", ()))),
             snapshot=snapshot_from_json(snapshot) if snapshot is not None else None,
             protocol=_whole(fields.get("protocol", VERSION), "protocol"),
         )

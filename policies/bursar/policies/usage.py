@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import lru_cache
 from typing import Any, Literal
+
+from bursar.policies.values import value
 
 PartKind = Literal["message", "compaction", "advisor", "fallback"]
 
+CODE_EXECUTION = (
+    "code execution: billed by the container's time, which no response tells; free beside web search or web fetch of "
+    "20260209 and later"
+)
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class Usage:
     """
     Tokens by class, and server-tool requests.
@@ -41,7 +49,7 @@ class Usage:
         return Usage(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Part:
     """One separately billed piece of a response: an iteration of a beta `usage`, with the model that served it."""
 
@@ -51,7 +59,7 @@ class Part:
     """None: the model of the response."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UsageReport:
     """
     Everything about one response that its price depends on.
@@ -66,6 +74,8 @@ class UsageReport:
     inference_geo: str | None = None
     speed: str | None = None
     refused_before_output: bool = False
+    missing: tuple[str, ...] = ()
+    """What the figures leave open, or contradict each other in."""
 
 
 def read_usage(reported: Any) -> Usage:
@@ -75,45 +85,38 @@ def read_usage(reported: Any) -> Usage:
     Missing and null counts are zero. Writes that the 5m/1h split does not name are 5-minute ones: the split may be
     absent, and server tools write behind an automatic 5-minute mark that it leaves out.
     """
-    split = _get(reported, "cache_creation")
-    write_1h = _count(split, "ephemeral_1h_input_tokens")
-    written = _count(reported, "cache_creation_input_tokens")
-    if not written:
-        written = write_1h + _count(split, "ephemeral_5m_input_tokens")
-    tools = _get(reported, "server_tool_use")
-    return Usage(
-        input=_count(reported, "input_tokens"),
-        cache_read=_count(reported, "cache_read_input_tokens"),
-        cache_write_5m=max(written - write_1h, 0),
-        cache_write_1h=write_1h,
-        output=_count(reported, "output_tokens"),
-        thinking=_count(_get(reported, "output_tokens_details"), "thinking_tokens"),
-        web_searches=_count(tools, "web_search_requests"),
-        web_fetches=_count(tools, "web_fetch_requests"),
-    )
+    return _read(_fields_of(reported), [])
 
 
-def read_report(reported: Any, *, stop_reason: str | None, has_content: bool) -> UsageReport:
+def read_report(
+    reported: Any, *, stop_reason: str | None, has_content: bool, has_container: bool = False
+) -> UsageReport:
     """
     A response's `usage` with all that its price depends on.
 
     `has_content` is false for an empty `content` list: together with the stop reason `refusal` it means a refusal
-    before any output, which is not billed although its usage shows tokens.
+    before any output, which is not billed although its usage shows tokens. `has_container` says that the response
+    names a `container`, in which code ran.
     """
-    usage = read_usage(reported)
-    iterations = _get(reported, "iterations") or ()
+    get = _fields_of(reported)
+    missing: list[str] = [CODE_EXECUTION] if has_container else []
+    usage = _read(get, missing)
     refused = stop_reason == "refusal"
-    parts = _billed_parts(iterations, refused=refused) if iterations else (Part(usage),)
-    # Search fees stand at the top level only; the iterations repeat no server-tool counts.
-    if iterations and not any(part.usage.web_searches for part in parts) and usage.web_searches:
-        parts = (*parts, Part(Usage(web_searches=usage.web_searches)))
+    iterations = get("iterations")
+    parts = (
+        _billed_parts(iterations, usage, missing, refused=refused, has_content=has_content)
+        if iterations
+        else (Part(usage),)
+    )
+    # By place, here and below: by keyword, values take twice as long to make.
     return UsageReport(
-        usage=usage,
-        parts=parts,
-        service_tier=_text(reported, "service_tier"),
-        inference_geo=_text(reported, "inference_geo"),
-        speed=_text(reported, "speed"),
-        refused_before_output=refused and not has_content and (not iterations or not parts),
+        usage,
+        parts,
+        _text(get("service_tier")),
+        _text(get("inference_geo")),
+        _text(get("speed")),
+        refused and not has_content and (not iterations or not parts),
+        tuple(dict.fromkeys(missing)) if missing else (),
     )
 
 
@@ -125,31 +128,94 @@ _KINDS: Mapping[str, PartKind] = {
 }
 
 
-def _billed_parts(iterations: Any, *, refused: bool) -> tuple[Part, ...]:
+def _billed_parts(
+    iterations: Any, whole: Usage, missing: list[str], *, refused: bool, has_content: bool
+) -> tuple[Part, ...]:
     """Every iteration that is billed: all but those that declined before any output, alone or in a fallback chain."""
-    kinds = [_text(entry, "type") or "message" for entry in iterations]
+    entries = [_fields_of(entry) for entry in iterations]
+    kinds = [_text(get("type")) or "message" for get in entries]
     in_chain = "fallback_message" in kinds
+    # In a chain the marks between the models are content, and so tell nothing of whether the last one answered.
+    refused_at_once = refused and (in_chain or not has_content)
     parts: list[Part] = []
-    for kind, entry in zip(kinds, iterations, strict=True):
-        usage = read_usage(entry)
-        declined = (in_chain and kind == "message") or (refused and kind in ("message", "fallback_message"))
+    for kind, get in zip(kinds, entries, strict=True):
+        usage = _read(get, missing)
+        declined = (in_chain and kind == "message") or (refused_at_once and kind in ("message", "fallback_message"))
         if declined and usage.output == 0:
             continue
-        parts.append(Part(usage=usage, kind=_KINDS.get(kind, "message"), model=_text(entry, "model")))
+        parts.append(Part(usage, _KINDS.get(kind, "message"), _text(get("model"))))
+    # Search fees stand at the top level only; the iterations repeat no server-tool counts.
+    if whole.web_searches and not any(part.usage.web_searches for part in parts):
+        parts.append(Part(Usage(web_searches=whole.web_searches)))
     return tuple(parts)
 
 
-def _get(source: Any, name: str) -> Any:
-    if isinstance(source, Mapping):
-        return source.get(name)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return getattr(source, name, None)
+_Get = Callable[[str], Any]
 
 
-def _count(source: Any, name: str) -> int:
-    value = _get(source, name)
+def _fields_of(source: Any) -> _Get:
+    """How a JSON object, or an object of the SDK's, is asked for a field that it may lack."""
+    kind: Any = source.__class__
+    if kind is dict or _is_mapping(kind):
+        get: _Get = source.get
+        return get
+    declared: dict[str, Any] | None = getattr(source, "__dict__", None)
+    if declared is None:
+        return _nothing
+    # Asked by attribute, the SDK's models take long to say that they have none of a name.
+    undeclared: dict[str, Any] | None = getattr(source, "__pydantic_extra__", None)
+    return ({**declared, **undeclared} if undeclared else declared).get
+
+
+@lru_cache(maxsize=256)
+def _is_mapping(kind: Any) -> bool:
+    return issubclass(kind, Mapping)
+
+
+def _nothing(name: str) -> None:
+    """What something without fields answers, such as None."""
+
+
+def _read(get: _Get, missing: list[str]) -> Usage:
+    """One `usage` object, top level or iteration; what it contradicts itself in or leaves open goes to `missing`."""
+    split, tools, details = get("cache_creation"), get("server_tool_use"), get("output_tokens_details")
+    total = get("cache_creation_input_tokens")
+    write_5m, write_1h = (_count(total), 0) if split is None else _writes(total, _fields_of(split), missing)
+    searches, fetches = (0, 0) if tools is None else _server_tools(_fields_of(tools), missing)
+    return Usage(
+        _count(get("input_tokens")),
+        _count(get("cache_read_input_tokens")),
+        write_5m,
+        write_1h,
+        _count(get("output_tokens")),
+        0 if details is None else _count(_fields_of(details)("thinking_tokens")),
+        searches,
+        fetches,
+    )
+
+
+def _writes(total: Any, split: _Get, missing: list[str]) -> tuple[int, int]:
+    """The 5-minute and the 1-hour writes."""
+    write_1h = _count(split("ephemeral_1h_input_tokens"))
+    named = write_1h + _count(split("ephemeral_5m_input_tokens"))
+    written = _count(total)
+    if named > written:
+        if total is not None:
+            missing.append(f"cache writes: the split names {named:,} tokens, the total {written:,}")
+        written = max(written or named, write_1h)
+    return written - write_1h, write_1h
+
+
+def _server_tools(get: _Get, missing: list[str]) -> tuple[int, int]:
+    """Searches and fetches."""
+    if get("code_execution_requests"):
+        missing.append(CODE_EXECUTION)
+    return _count(get("web_search_requests")), _count(get("web_fetch_requests"))
+
+
+def _count(value: Any) -> int:
     return value if type(value) is int and value > 0 else 0
 
 
-def _text(source: Any, name: str) -> str | None:
-    value = _get(source, name)
+def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None

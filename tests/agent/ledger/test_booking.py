@@ -333,6 +333,46 @@ def test_of_two_sent_attempts_with_one_response_one_counts(db: Database) -> None
     assert orphan(db, "h1", now_ns=NOON) == Booked()
 
 
+def result(cost: int | None = 30, basis: Basis = Basis.USAGE) -> Settled:
+    """A batch's result: a charge nobody announced, under an id made of its message's."""
+    return settled("batch-msg_1", cost, basis, response_id="msg_1", modifiers=("batch",))
+
+
+@pytest.mark.parametrize("readers", [("h1", "h1"), ("h1", "h2"), ("h1", None), (None, "h1")])
+def test_a_batch_result_counts_once_whoever_reads_it(db: Database, readers: Sequence[str | None]) -> None:
+    """Twice by one process, by two, or told by a span, too: in the balances that match, and off nobody's lease."""
+    told(db, result(), by=readers[0])
+    again = replace(result().charge, labels={"tenant": "bob"}, route="elsewhere", at_ns=NOON + 1)
+    told(db, Settled(again), by=readers[1])
+    assert spent(db) == {HARD: (30, 0, 1), SOFT: (30, 0, 1)}
+    assert leases(db) == {}
+    attempt = attempts.load(db, "batch-msg_1")
+    assert attempt is not None
+    assert (attempt.state, attempt.balances, attempt.route) == (State.SETTLED, (HARD, SOFT), "support")
+    assert not attempt.open
+    assert orphan(db, "h1", now_ns=NOON) == Booked()
+
+
+def test_a_batch_result_that_was_unknown_is_corrected(db: Database) -> None:
+    """By a reader whose price file knows its model; not the other way round."""
+    told(db, result(None, Basis.UNKNOWN))
+    assert spent(db) == {HARD: (0, 0, 1), SOFT: (0, 0, 1)}
+    told(db, result(30), by="h2")
+    told(db, result(None, Basis.UNKNOWN), by="h3")
+    assert spent(db) == {HARD: (30, 0, 1), SOFT: (30, 0, 1)}
+
+
+@pytest.mark.parametrize("order", list(permutations([sent(), settled(response_id="msg_1"), result()])))
+def test_a_call_that_was_answered_by_a_batch_result_counts_once(db: Database, order: Sequence[Record]) -> None:
+    """Under the attempt that was sent, which its lease pays for."""
+    told(db, *order)
+    assert spent(db) == {HARD: (30, 0, 1), SOFT: (30, 0, 1)}
+    twin = attempts.load(db, "batch-msg_1")
+    assert twin is not None
+    assert twin.duplicate_of == "a1"
+    assert leases(db) == {(HARD, "h1"): (30, 0, 30)}
+
+
 def test_two_spans_of_one_response_count_once(db: Database) -> None:
     """Two exporters saw the same call, and only then its own process told."""
     first = settled("span-1", cost=33, basis=Basis.SPAN, response_id="msg_1")

@@ -51,7 +51,7 @@ def test_a_newer_file_is_refused(db: Database) -> None:
 
 def test_a_file_without_our_migrations_is_refused_for_reading(db: Database) -> None:
     """Who may only read cannot upgrade, and is told who can."""
-    with pytest.raises(schema.SchemaError, match="lacks m001_ledger: start the agent"):
+    with pytest.raises(schema.SchemaError, match="lacks m001_ledger, m002_slices: start the agent"):
         schema.refuse_older(db)
 
 

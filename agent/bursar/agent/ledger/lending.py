@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts, balances, holders
+from bursar.agent.ledger import attempts, balances, holders, slices
 from bursar.agent.ledger.booking import Booked, book, hold, orphan
 from bursar.agent.ledger.holders import HolderState
 from bursar.agent.ledger.life import Attempt, State
@@ -49,10 +49,12 @@ def sync(db: Database, request: SyncRequest, *, policy: Policy | None, now_ns: i
     elif request.goodbye:
         _say_goodbye(db, holder, policy=policy, now_ns=now_ns)
     asked = [key for need in request.needs for key in need.balances]
+    granted = _granted(db, holder, {*asked, *request.returned, *request.granted_seen, *booked.balances})
     return SyncResponse(
-        granted=_granted(db, holder, {*asked, *request.returned, *request.granted_seen, *booked.balances}),
+        granted=granted,
         answers=answers,
         views=_views(db, (*asked, *request.views), policy),
+        keep=slices.kept(db, holder, granted, now_ns) if active and not request.goodbye else (),
     )
 
 
@@ -152,9 +154,14 @@ def _answer(db: Database, request: SyncRequest, need: Need, *, policy: Policy | 
     amount = min(most, max(least, min(pools, default=most) // SHARES))
     blocked = [(pool, key) for pool, key in zip(pools, need.balances, strict=True) if pool < amount]
     if blocked:
+        slices.want(db, (key for _, key in blocked), now_ns)
         return _no(db, need, least, min(blocked)[1])
-    for key in _once(need.balances):
+    keys = _once(need.balances)
+    for key in keys:
         holders.grant(db, holder, key, amount)
+    more = slices.bonus(db, pools, most, slices.asked(db, holder, keys, most))
+    for key in keys if more else ():
+        holders.grant(db, holder, key, more)
     hold(db, _held(need, holder, amount, now_ns))
     return Answer(need.attempt_id, Verdict.GRANTED, amount)
 

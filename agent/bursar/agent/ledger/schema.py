@@ -122,6 +122,22 @@ def m001_ledger(db: Database) -> None:
     db.executescript(_LEDGER)
 
 
+@MIGRATIONS()
+def m002_slices(db: Database) -> None:
+    """
+    What decides whether a process may keep money by it.
+
+    leases: `asks` granted, and the largest, `asked_nano`. balances: `wanted_ns`, when somebody last got nothing.
+    """
+    db.executescript(
+        """
+        ALTER TABLE leases ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE leases ADD COLUMN asked_nano INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE balances ADD COLUMN wanted_ns INTEGER NOT NULL DEFAULT 0;
+        """
+    )
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:

@@ -1,0 +1,187 @@
+"""How is history priced anew: every charge by another book, its balances with it, and a row that says so?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from sqlite_utils import Database
+
+from bursar.agent.ledger import attempts
+from bursar.agent.ledger.life import Attempt
+from bursar.agent.ledger.recount import Left, recount
+from bursar.policies.charge import Charge
+from bursar.policies.prices import PriceBook
+
+CHUNK = 500
+"""Charges in one transaction: some tenth of a second, in which nobody else writes."""
+
+
+class Stretch(NamedTuple):
+    """From one instant up to, and without, another, in nanoseconds since the epoch."""
+
+    since_ns: int
+    until_ns: int
+
+
+class Place(NamedTuple):
+    """The last charge looked at: they are taken by when they were sent, then by name."""
+
+    at_ns: int
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is written beside every change."""
+
+    now_ns: int
+    why: str
+
+
+class Kind(NamedTuple):
+    """Changes of one kind."""
+
+    model: str
+    old_price_id: str | None
+    new_price_id: str | None
+
+
+@dataclass(slots=True)
+class Sum:
+    """So many charges, before and after; unknown ones count in neither sum."""
+
+    charges: int = 0
+    old_nano: int = 0
+    new_nano: int = 0
+    known: int = 0
+    """How many were unknown, and no longer are."""
+
+    def add(self, old: Charge, new: Charge) -> None:
+        """Count one change."""
+        self.charges += 1
+        self.old_nano += old.cost_nano_usd or 0
+        self.new_nano += new.cost_nano_usd or 0
+        self.known += old.cost_nano_usd is None and new.cost_nano_usd is not None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the charges of a stretch, or of a part of it."""
+
+    looked_at: int = 0
+    changed: dict[Kind, Sum] = field(default_factory=dict[Kind, Sum])
+    left: Counter[Left] = field(default_factory=Counter[Left])
+    at: Place | None = None
+    """Where it has come to; None once there is nothing more."""
+
+    def add(self, other: Outcome) -> None:
+        """Go on with the next part."""
+        self.looked_at += other.looked_at
+        self.left += other.left
+        self.at = other.at
+        for kind, more in other.changed.items():
+            known = self.changed.setdefault(kind, Sum())
+            for name in ("charges", "old_nano", "new_nano", "known"):
+                setattr(known, name, getattr(known, name) + getattr(more, name))
+
+    @property
+    def total(self) -> Sum:
+        """All changes together."""
+        total = Sum()
+        for each in self.changed.values():
+            total = Sum(
+                total.charges + each.charges,
+                total.old_nano + each.old_nano,
+                total.new_nano + each.new_nano,
+                total.known + each.known,
+            )
+        return total
+
+
+def count(db: Database, stretch: Stretch) -> int:
+    """How many charges there are to look at."""
+    found: int = db.conn.execute(f"SELECT count(*) {_CHARGES}", [*stretch, -1, ""]).fetchone()[0]
+    return found
+
+
+def reprice(
+    db: Database, book: PriceBook, stretch: Stretch, *, after: Place | None, entry: Entry | None, limit: int = CHUNK
+) -> Outcome:
+    """
+    Price the next charges of a stretch by a book, those after a place. To be run as one transaction.
+
+    Without an `entry` nothing is written. Balances move with their charges, also those of windows that are over;
+    leases do not, since a process pays them by its own word.
+    """
+    outcome = Outcome()
+    for attempt in _next(db, stretch, after, limit):
+        outcome.looked_at += 1
+        outcome.at = Place(attempt.at_ns, attempt.attempt_id)
+        old, source = attempt.charge, attempt.source
+        if old is None or source is None:
+            continue
+        new = recount(old, book, source=source)
+        if isinstance(new, Left):
+            outcome.left[new] += 1
+        elif (new.cost_nano_usd, new.basis) != (old.cost_nano_usd, old.basis):
+            outcome.changed.setdefault(Kind(old.model, old.price_id, new.price_id), Sum()).add(old, new)
+            if entry is not None:
+                _write(db, attempt, old, new, entry)
+    if outcome.looked_at < limit:
+        outcome.at = None
+    return outcome
+
+
+_CHARGES = """
+    FROM attempts WHERE state IN ('settled', 'orphaned') AND duplicate_of IS NULL
+    AND at_ns >= ? AND at_ns < ? AND (at_ns, attempt_id) > (?, ?)
+"""
+
+
+def _next(db: Database, stretch: Stretch, after: Place | None, limit: int) -> Iterator[Attempt]:
+    place = after or Place(-1, "")
+    found = db.conn.execute(
+        f"SELECT attempt_id {_CHARGES} ORDER BY at_ns, attempt_id LIMIT ?", [*stretch, *place, limit]
+    ).fetchall()
+    for (attempt_id,) in found:
+        attempt = attempts.load(db, attempt_id)
+        if attempt is not None:
+            yield attempt
+
+
+def _write(db: Database, attempt: Attempt, old: Charge, new: Charge, entry: Entry) -> None:
+    after = replace(attempt, charge=new)
+    attempts.save(db, after)
+    _move_balances(db, after)
+    db.conn.execute(
+        "INSERT OR REPLACE INTO repricings (attempt_id, at_ns, why, old_nano, new_nano, old_price_id, new_price_id, "
+        "old_basis, new_basis) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            attempt.attempt_id,
+            entry.now_ns,
+            entry.why,
+            old.cost_nano_usd,
+            new.cost_nano_usd,
+            old.price_id,
+            new.price_id,
+            old.basis.value,
+            new.basis.value,
+        ],
+    )
+
+
+def _move_balances(db: Database, attempt: Attempt) -> None:
+    """Bring what the attempt counts as in each of its balances to what it says now; it stays in the same ones."""
+    figures = {"id": attempt.attempt_id, "nano": attempt.posted_nano, "unknown": attempt.unknown_nano}
+    db.conn.execute(
+        """
+        UPDATE balances SET
+            spent_nano = spent_nano + :nano - postings.nano, unknown_nano = balances.unknown_nano + :unknown - postings.unknown_nano
+        FROM postings WHERE postings.balance = balances.key AND postings.attempt_id = :id
+        """,
+        figures,
+    )
+    db.conn.execute("UPDATE postings SET nano = :nano, unknown_nano = :unknown WHERE attempt_id = :id", figures)

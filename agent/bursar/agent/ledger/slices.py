@@ -1,0 +1,69 @@
+"""How much more than it needs is a process lent, so that its next calls need not ask; and when is it wanted back?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlite_utils import Database
+
+from bursar.agent.ledger import balances
+
+ROOMY = 256
+"""A balance is roomy for a need if it holds this many; only then does anything stay with a process."""
+NEEDS, MOST_NEEDS = 4, 256
+"""
+A first bonus is so many needs, what a few calls in flight at once hold; it doubles with every ask that follows, since
+who asks again and again spends what it holds.
+"""
+PART = 10
+"""All bonuses together are at most this part of what may be lent."""
+REGULAR = 3
+"""From which ask on a process gets a bonus: a tenant that is seen once leaves nothing lying about."""
+WANTED_NS = 10 * 10**9
+"""How long after somebody went away without money nobody keeps any."""
+
+
+def asked(db: Database, holder: str, keys: Iterable[str], most: int) -> int:
+    """Note an ask, granted just now; which one it is of the balance that was asked least often."""
+    times: list[int] = []
+    for key in keys:
+        row = db.conn.execute(
+            "UPDATE leases SET asks = asks + 1, asked_nano = max(asked_nano, ?) WHERE balance = ? AND holder = ? "
+            "RETURNING asks",
+            [most, key, holder],
+        ).fetchone()
+        times.append(row[0])
+    return min(times, default=0)
+
+
+def bonus(db: Database, pools: Sequence[int], most: int, times: int) -> int:
+    """What is lent on top of a need, in nano-dollars: nothing where a balance is not roomy."""
+    if times < REGULAR or not pools or min(pools) < ROOMY * most:
+        return 0
+    processes: int = db.conn.execute("SELECT count(*) FROM holders WHERE state = 'active'").fetchone()[0]
+    needs = min(NEEDS << min(times - REGULAR, 10), MOST_NEEDS)
+    return min(min(pools) // PART // max(processes, 1), needs * most)
+
+
+def want(db: Database, keys: Iterable[str], now_ns: int) -> None:
+    """Somebody got no money out of these balances: what lies idle in them is to come back."""
+    for key in keys:
+        db.conn.execute("UPDATE balances SET wanted_ns = ? WHERE key = ?", [now_ns, key])
+
+
+def kept(db: Database, holder: str, keys: Iterable[str], now_ns: int) -> tuple[str, ...]:
+    """Those of the balances whose free money a process may keep."""
+    return tuple(key for key in keys if _may_keep(db, holder, key, now_ns))
+
+
+def _may_keep(db: Database, holder: str, key: str, now_ns: int) -> bool:
+    row = db.conn.execute(
+        "SELECT asked_nano, asks, wanted_ns FROM leases JOIN balances ON key = balance "
+        "WHERE balance = ? AND holder = ?",
+        [key, holder],
+    ).fetchone()
+    balance = balances.read(db, key)
+    if row is None or balance is None or balance.pool is None:
+        return False
+    most, times, wanted_ns = row
+    return times >= REGULAR and balance.pool >= ROOMY * most and not 0 <= now_ns - wanted_ns < WANTED_NS

@@ -1,0 +1,71 @@
+"""A stage for batches: a runtime that only listens, and clients of the real SDK with nothing of ours but the joint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anthropic
+import httpx2
+
+from bursar.instrumentation.batches import Batches, observe
+from bursar.instrumentation.config import Config, read_config
+from bursar.instrumentation.rules import Rules
+from bursar.policies.charge import Charge
+from bursar.policies.pricefile import shipped_book
+from bursar.policies.records import Record
+
+NOW_NS = 1_795_348_800 * 10**9
+"""2026-11-22T12:00:00Z."""
+
+Answer = Callable[[httpx2.Request], httpx2.Response]
+
+
+class Host:
+    """What a runtime is to batches, with an ear for what is recorded and told."""
+
+    def __init__(self) -> None:
+        self.config: Config = read_config({})
+        self.rules = Rules(shipped_book())
+        self.clock_ns: Callable[[], int] = lambda: NOW_NS
+        self.batches = Batches()
+        self.records: list[Record] = []
+        self.told: list[Charge] = []
+
+    def record(self, record: Record) -> None:
+        self.records.append(record)
+
+    def tell(self, charge: Charge) -> None:
+        self.told.append(charge)
+
+    @property
+    def ids(self) -> list[str]:
+        return [charge.attempt_id for charge in self.told]
+
+
+def client(host: Host, respond: Answer | None = None, **options: Any) -> Any:
+    """A client whose every request is observed; answered here, if `respond` is given."""
+
+    def joint(request: Any, call_next: Any) -> Any:
+        response = call_next(request)
+        observe(host, request, response)
+        return response
+
+    if respond is not None:
+        options["http_client"] = httpx2.Client(transport=httpx2.MockTransport(respond))
+    given: dict[str, Any] = {"api_key": "k", "max_retries": 0, "middleware": [joint], **options}
+    return anthropic.Anthropic(**given)
+
+
+def async_client(host: Host, respond: Answer | None = None, **options: Any) -> Any:
+    """The same, async."""
+
+    async def joint(request: Any, call_next: Any) -> Any:
+        response = await call_next(request)
+        observe(host, request, response)
+        return response
+
+    if respond is not None:
+        options["http_client"] = httpx2.AsyncClient(transport=httpx2.MockTransport(respond))
+    given: dict[str, Any] = {"api_key": "k", "max_retries": 0, "middleware": [joint], **options}
+    return anthropic.AsyncAnthropic(**given)
