@@ -57,7 +57,7 @@ class BodyWatcher(Watcher):
         with quiet("settle a call"):
             if self._whole:
                 tally.message(json_body(bytes(self._whole)))
-            if self.drained and tally.started and not tally.final:
+            if self.drained and tally.started and not tally.complete:
                 tally.failure = tally.failure or CUT
             self._attempt.settle()
         if self._on_end is not None:

@@ -38,6 +38,8 @@ class Call:
         self.region = _region(client, requested_model, self.provider)
         self.span: Span | None = None
         self.own_span = False
+        self.tells_response = False
+        """Whether the SDK's own span leaves this response untold, since the application reads it by itself."""
         self.decision: Decision | None = None
         self.sent_max_tokens: int | None = None
         self.attempts = 0
@@ -107,11 +109,11 @@ class Call:
             self.finish(None)
 
     def finish(self, error: BaseException | None) -> None:
-        """The call is over; a span of our own ends with the error the application sees."""
-        if error is None:
-            self.ended(None)
-        else:
+        """The call is over; a span of our own ends with the error the application sees. To be cancelled is none."""
+        if isinstance(error, Exception):
             self.ended(type(error).__name__, str(error))
+        else:
+            self.ended(None)
 
     def ended(self, failure: str | None, text: str = "") -> None:
         """The same for a stream, whose error the application sees while it reads: `failure` names it."""

@@ -19,13 +19,18 @@ class Tally:
     `final` once the closing counts are in; before that the figures are a lower bound.
     """
 
-    __slots__ = ("_has_content", "_report", "_usage", "failure", "final", "model", "response_id", "stop_reason")
+    __slots__ = (
+        *("_has_content", "_report", "_usage"),
+        *("complete", "failure", "final", "model", "response_id", "stop_reason"),
+    )
 
     def __init__(self) -> None:
         self.model: str | None = None
         self.response_id: str | None = None
         self.stop_reason: str | None = None
         self.final = False
+        self.complete = False
+        """Whether the response was whole: a stream says so by its last event."""
         self.failure: str | None = None
         """What broke a stream off, as `error.type` names it; None where nothing did."""
         self._has_content = False
@@ -41,6 +46,7 @@ class Tally:
         """A whole message, as the SDK's object or as JSON."""
         get = reader(message)
         self._identify(get)
+        self.complete = True
         usage = get("usage")
         if usage is not None:
             self._usage = _fields(usage)
@@ -58,6 +64,8 @@ class Tally:
             return self._delta(get)
         if kind == "content_block_start":
             self._has_content = True
+        elif kind == "message_stop":
+            self.complete = True
         elif kind == "error":
             self.failure = _text(reader(get("error"))("type")) or "error"
         return False

@@ -77,7 +77,7 @@ class Meter(Middleware):
         try:
             response = call_next(sent)
         except BaseException as error:
-            _failed(attempt, error)
+            _failed(call, attempt, error)
             raise
         if attempt is not None:
             with quiet("charge a call"):
@@ -108,7 +108,7 @@ class Meter(Middleware):
         try:
             response = await call_next(sent)
         except BaseException as error:
-            _failed(attempt, error)
+            _failed(call, attempt, error)
             raise
         if attempt is not None:
             with quiet("charge a call"):
@@ -165,6 +165,7 @@ def _enter(request: APIRequest) -> Call | None:
     with quiet("find the SDK's span"):
         key.call.see_span()
     key.call.outermost_watched = True
+    key.call.tells_response = True  # the SDK's span may never learn of it: what stands between may raise
     return key.call
 
 
@@ -266,6 +267,7 @@ def _answered(call: Call, attempt: Attempt, request: APIRequest, response: Any) 
     """Settle by a body that is here, watch one that is not, release what an error answered."""
     raw = response.http_response
     attempt.answered(raw.headers)
+    call.tells_response |= RAW_RESPONSE_HEADER in request.headers or not request.stream
     if not raw.is_success:
         attempt.release(f"http {raw.status_code}")
     elif raw.is_closed:
@@ -277,7 +279,8 @@ def _answered(call: Call, attempt: Attempt, request: APIRequest, response: Any) 
             on_end = call.ended
         watcher = BodyWatcher(attempt, raw.headers, on_end)
         watch(raw, watcher)
-        if request.stream and RAW_RESPONSE_HEADER not in request.headers:
+        # A span of our own is to end with the error that the bytes tell of, and the events do not.
+        if request.stream and RAW_RESPONSE_HEADER not in request.headers and not call.own_span:
             _tap(response, watcher)
 
 
@@ -289,7 +292,7 @@ def _tap(response: Any, watcher: BodyWatcher) -> None:
             stream._iterator = tap(stream._iterator, watcher)
 
 
-def _failed(attempt: Attempt | None, error: BaseException) -> None:
+def _failed(call: Call, attempt: Attempt | None, error: BaseException) -> None:
     """
     An attempt without an answer. Refused connections never reached the API; an error of the SDK's own is raised before
     sending. Anything else may have been billed: the charge is unknown, and what was held stays held.
@@ -298,7 +301,8 @@ def _failed(attempt: Attempt | None, error: BaseException) -> None:
         return
     with quiet("settle a failed call"):
         if isinstance(error, APIConnectionError):
-            unsent = isinstance(error.__cause__, _NEVER_SENT)
+            cause = error.__cause__
+            unsent = isinstance(cause, _NEVER_SENT) or (isinstance(cause, RuntimeError) and call.client.is_closed())
         else:
             unsent = isinstance(error, Exception)
         if unsent:

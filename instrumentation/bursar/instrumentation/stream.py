@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -117,7 +116,7 @@ class _AsyncMixin(_Watch):
                 self._chunk(data)
                 yield data
             self._drained()
-        except (Exception, CancelledError) as error:
+        except Exception as error:
             self._broken(error)
             raise
         finally:

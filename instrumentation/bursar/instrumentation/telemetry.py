@@ -29,6 +29,7 @@ class Told(Protocol):
     provider: str
     span: Span | None
     own_span: bool
+    tells_response: bool
     work: Work
     attempts: int
     decision: Decision | None
@@ -77,8 +78,8 @@ def stamp(call: Told, charges: Sequence[Charge], tally: Tally | None) -> None:
         _cost(attributes, charges)
         if tally is not None:
             _answer(attributes, charges[-1], tally)
-        if call.own_span:
-            _response(attributes, charges[-1])
+            if call.own_span or call.tells_response:
+                _response(attributes, charges[-1], tally)
     span.set_attributes(attributes)
 
 
@@ -147,7 +148,8 @@ _QUOTE = '"'
 def _answer(attributes: Attributes, charge: Charge, tally: Tally) -> None:
     """What the SDK's own span leaves out of a response, where there is any of it."""
     usage, report = charge.usage, tally.report()
-    attributes[names.CACHE_CREATION_TOKENS] = usage.cache_write
+    if tally.started:
+        attributes[names.CACHE_CREATION_TOKENS] = usage.cache_write
     if tally.stop_reason is not None:
         attributes[names.FINISH_REASONS] = (tally.stop_reason,)
     if usage.web_searches or usage.web_fetches:
@@ -160,17 +162,24 @@ def _answer(attributes: Attributes, charge: Charge, tally: Tally) -> None:
             attributes[names.INFERENCE_GEO] = report.inference_geo
 
 
-def _response(attributes: Attributes, charge: Charge) -> None:
-    """What the SDK's span says by itself, for a span of our own."""
-    usage = charge.usage
+def _response(attributes: Attributes, charge: Charge, tally: Tally) -> None:
+    """
+    What the SDK's span says by itself, for one that does not.
+
+    Nothing is said that was not seen: no zeros for a body that was never read, and no output of a stream that was
+    broken off, which has told a placeholder at most.
+    """
     attributes[names.RESPONSE_MODEL] = charge.model
-    attributes[names.INPUT_TOKENS] = usage.prompt
-    attributes[names.OUTPUT_TOKENS] = usage.output
-    attributes[names.CACHE_READ_TOKENS] = usage.cache_read
-    attributes[names.CACHE_WRITE_TOKENS] = usage.cache_write
-    attributes[names.CACHE_5M_TOKENS] = usage.cache_write_5m
-    attributes[names.CACHE_1H_TOKENS] = usage.cache_write_1h
     if charge.response_id:
         attributes[names.RESPONSE_ID] = charge.response_id
     if charge.request_id:
         attributes[names.REQUEST_ID] = charge.request_id
+    if tally.started:
+        usage = charge.usage
+        attributes[names.INPUT_TOKENS] = usage.prompt
+        attributes[names.CACHE_READ_TOKENS] = usage.cache_read
+        attributes[names.CACHE_WRITE_TOKENS] = usage.cache_write
+        attributes[names.CACHE_5M_TOKENS] = usage.cache_write_5m
+        attributes[names.CACHE_1H_TOKENS] = usage.cache_write_1h
+        if tally.final:
+            attributes[names.OUTPUT_TOKENS] = usage.output
