@@ -13,11 +13,12 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bursar.instrumentation import runtime, seat
-from bursar.instrumentation.config import Config, ConfigError, read_config
+from bursar.instrumentation.config import Config, ConfigError, read_config, read_dialects
 from bursar.instrumentation.context import route
 from bursar.instrumentation.served import Served
 from bursar.policies.charge import Basis, Charge
@@ -44,14 +45,17 @@ __all__ = [
 _lock = threading.Lock()
 
 
-def instrument(*, environ: Mapping[str, str] | None = None) -> bool:
+def instrument(*, dialects: Iterable[str] = (), environ: Mapping[str, str] | None = None) -> bool:
     """
     Put cost on every Claude call of this process, and its budgets in force. Again: changes nothing.
 
-    `environ` stands in for the process's environment. Whether anything was instrumented: not with BURSAR_DISABLED=1,
-    nor on an SDK that is built otherwise than expected. Raises `ConfigError` for a setting that cannot work.
+    `dialects` are backends whose own attribute names spans carry as well, such as `langfuse`, beside those of
+    BURSAR_DIALECTS. `environ` stands in for the process's environment. Whether anything was instrumented: not with
+    BURSAR_DISABLED=1, nor on an SDK that is built otherwise than expected. Raises `ConfigError` for a setting that
+    cannot work.
     """
     config = read_config(os.environ if environ is None else environ)
+    config = replace(config, dialects=read_dialects((*config.dialects, *dialects)))
     if config.disabled:
         return False
     with _lock:

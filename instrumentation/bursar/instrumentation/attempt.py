@@ -86,6 +86,7 @@ class Attempt:
             charge = self._charge()
             if first:
                 self._call.runtime.record(Settled(charge, final=False))
+                self._call.streaming()
             self._call.show((charge,), self.tally)
 
     def settle(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from time import perf_counter_ns
 from typing import Any
 
 from opentelemetry import trace
@@ -12,6 +13,7 @@ from opentelemetry.trace import Span
 from bursar.instrumentation import telemetry
 from bursar.instrumentation.context import Work, name_work
 from bursar.instrumentation.extract import Tally
+from bursar.instrumentation.metrics import error_type
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.runtime import Runtime
 from bursar.policies.charge import Charge
@@ -40,8 +42,12 @@ class Call:
         self.own_span = False
         self.tells_response = False
         """Whether the SDK's own span leaves this response untold, since the application reads it by itself."""
+        self.dialects = runtime.config.dialects
         self.decision: Decision | None = None
         self.sent_max_tokens: int | None = None
+        self.began_ns = perf_counter_ns()
+        self.first_chunk_ns: int | None = None
+        """When a stream had told its first event, by the same clock."""
         self.attempts = 0
         self.charges: list[Charge] = []
         self.body_pending = False
@@ -80,7 +86,13 @@ class Call:
         """Keep a charge, and tell the span and whoever listens."""
         self.charges.append(charge)
         self.show((), tally)
+        self.runtime.metrics.charged(charge, self.provider)
         self.runtime.tell(charge)
+
+    def streaming(self) -> None:
+        """A stream has told its first event."""
+        if self.first_chunk_ns is None:
+            self.first_chunk_ns = perf_counter_ns()
 
     def refused(self, refusal: BudgetExceeded) -> None:
         """A budget said no: journalled, so that it can be explained afterwards, and told on the span."""
@@ -96,6 +108,7 @@ class Call:
                 decision=_numbers(refusal),
             )
         )
+        self.runtime.metrics.refused(refusal)
         telemetry.refuse(self, refusal)
 
     def show(self, provisional: tuple[Charge, ...], tally: Tally | None) -> None:
@@ -111,7 +124,7 @@ class Call:
     def finish(self, error: BaseException | None) -> None:
         """The call is over; a span of our own ends with the error the application sees. To be cancelled is none."""
         if isinstance(error, Exception):
-            self.ended(type(error).__name__, str(error))
+            self.ended(error_type(error), str(error))
         else:
             self.ended(None)
 
@@ -120,6 +133,7 @@ class Call:
         if self._finished:
             return
         self._finished = True
+        self.runtime.metrics.finished(self, failure, perf_counter_ns())
         if self.own_span and self.span is not None:
             with quiet("end a span"):
                 telemetry.end_span(self.span, failure, text)

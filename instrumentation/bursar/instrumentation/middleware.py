@@ -14,6 +14,7 @@ from anthropic._request import APIRequest
 from anthropic._utils import is_given
 
 from bursar.instrumentation.attempt import Attempt
+from bursar.instrumentation.batches import observe
 from bursar.instrumentation.body import BodyWatcher
 from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.errand import Admission, Errand
@@ -60,7 +61,10 @@ class Meter(Middleware):
     def handle(self, request: APIRequest, call_next: Any) -> Any:
         runtime, call = _find(request)
         if runtime is None or call is None:
-            return call_next(request)
+            response = call_next(request)
+            if runtime is not None:
+                observe(runtime, request, response)
+            return response
         if runtime.guard.is_new:
             runtime.guard.greet()
             call.name_again()
@@ -91,7 +95,10 @@ class Meter(Middleware):
     async def handle_async(self, request: APIRequest, call_next: Any) -> Any:
         runtime, call = _find(request)
         if runtime is None or call is None:
-            return await call_next(request)
+            response = await call_next(request)
+            if runtime is not None:
+                observe(runtime, request, response)
+            return response
         if runtime.guard.is_new:
             await runtime.guard.greet_async()
             call.name_again()
@@ -171,7 +178,7 @@ def _enter(request: APIRequest) -> Call | None:
 
 def _watch_outermost(call: Call, response: Any) -> None:
     with quiet("watch a body"):
-        raw = response.http_response
+        raw = getattr(response, "http_response", response)
         if raw.is_success and not raw.is_closed:
             call.body_pending = True
             watch(raw, _CallEnd(call))
@@ -253,9 +260,10 @@ def _will_be_parsed(request: APIRequest, response: Any) -> bool:
 
     Not with a parser of the application's (`messages.parse`), which would run, and fail, before its time.
     """
-    raw = response.http_response
+    raw = getattr(response, "http_response", None)
     return (
-        raw.is_success
+        raw is not None
+        and raw.is_success
         and raw.is_closed
         and not request.stream
         and RAW_RESPONSE_HEADER not in request.headers
@@ -265,7 +273,11 @@ def _will_be_parsed(request: APIRequest, response: Any) -> bool:
 
 def _answered(call: Call, attempt: Attempt, request: APIRequest, response: Any) -> None:
     """Settle by a body that is here, watch one that is not, release what an error answered."""
-    raw = response.http_response
+    # Where the application asks for the bare HTTP response, middleware is given it as it is.
+    raw = getattr(response, "http_response", response)
+    if not isinstance(raw, http.Response):  # an inner middleware answered by itself: nothing was sent
+        attempt.release("answered without a request")
+        return
     attempt.answered(raw.headers)
     call.tells_response |= RAW_RESPONSE_HEADER in request.headers or not request.stream
     if not raw.is_success:

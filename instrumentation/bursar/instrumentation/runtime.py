@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from bursar.instrumentation.batches import Batches
 from bursar.instrumentation.config import Config
 from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.ids import Ids
 from bursar.instrumentation.journal import Journal
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import AgentLink
+from bursar.instrumentation.metrics import Metrics
 from bursar.instrumentation.quiet import forget_told, quiet
 from bursar.instrumentation.rules import keep_snapshot, load_snapshot, rules_of, shipped_rules
 from bursar.instrumentation.served import Served, Servings
@@ -40,6 +42,8 @@ class Runtime:
         self.ids = Ids()
         self.leases = Leases()
         self.servings = Servings()
+        self.batches = Batches()
+        self.metrics = Metrics(config.metrics, config.metric_labels)
         self.observers: list[Observer] = []
         self.traced = False
         """Whether tracing was set up: at the first call, since an application sets up its own before it makes one."""
@@ -183,6 +187,7 @@ def _after_fork() -> None:
         child = Runtime(parent.config, parent.clock_ns)
         child.observers = parent.observers
         child.traced = parent.traced
+        child.batches = parent.batches.heir()
         _runtime = child
 
 

@@ -13,6 +13,7 @@ from anthropic import Anthropic, AsyncAnthropic
 from bursar.instrumentation import tracing
 from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.middleware import ENTRY, METER, is_billable, key_for
+from bursar.instrumentation.peers import tell_of_peers
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.runtime import current_runtime
 
@@ -108,6 +109,7 @@ def _begin(client: Any, options: Any) -> Call | None:
             if not runtime.traced:
                 runtime.traced = True
                 tracing.set_up(runtime.config)
+                tell_of_peers()
             body: Any = options.json_data
             model = body.get("model") if isinstance(body, Mapping) else None  # pyright: ignore
             call = begin(runtime, client, model if isinstance(model, str) else "")

@@ -10,6 +10,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
 from bursar.instrumentation.context import Work
+from bursar.instrumentation.dialects import translate
 from bursar.instrumentation.extract import Tally
 from bursar.policies import attributes as names
 from bursar.policies.charge import Basis, Charge
@@ -30,6 +31,7 @@ class Told(Protocol):
     span: Span | None
     own_span: bool
     tells_response: bool
+    dialects: tuple[str, ...]
     work: Work
     attempts: int
     decision: Decision | None
@@ -80,6 +82,8 @@ def stamp(call: Told, charges: Sequence[Charge], tally: Tally | None) -> None:
             _answer(attributes, charges[-1], tally)
             if call.own_span or call.tells_response:
                 _response(attributes, charges[-1], tally)
+        if call.dialects:
+            attributes.update(translate(call.dialects, charges))
     span.set_attributes(attributes)
 
 

@@ -344,8 +344,8 @@ def test_no_key(stage: Stage) -> None:
 
 def test_unknown_path(stage: Stage) -> None:
     """What the sandbox does not have is not found, in the API's shape."""
-    with pytest.raises(anthropic.NotFoundError, match="POST /v1/messages/batches is not part of the sandbox"):
-        stage.client.messages.batches.create(requests=[])
+    with pytest.raises(anthropic.NotFoundError, match="POST /v1/files is not part of the sandbox"):
+        stage.client.post("/v1/files", cast_to=httpx2.Response)
 
 
 def test_response_headers(stage: Stage) -> None:

@@ -15,8 +15,9 @@ def usage(
     read: int = 0,
     speed: str = "standard",
     geo: str = "global",
+    tier: str = "standard",
 ) -> Usage:
-    return Usage(prompt, write_5m, write_1h, read, output, speed, geo)
+    return Usage(prompt, write_5m, write_1h, read, output, speed, geo, tier)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,8 @@ def usage(
         ("claude-opus-5-5", usage(100, 10, speed="fast"), 100 * 8_000 + 10 * 40_000),
         ("claude-opus-5-5", usage(100, 10, geo="us"), 100 * 4_400 + 10 * 22_000),
         ("claude-opus-5-5", usage(100, 10, speed="fast", geo="us"), 100 * 8_800 + 10 * 44_000),
+        ("claude-opus-5-5", usage(100, 10, tier="batch"), 100 * 2_000 + 10 * 10_000),
+        ("claude-opus-5-5", usage(100, read=10, geo="us", tier="batch"), 100 * 2_200 + 10 * 110),
         ("claude-opus-5-5", usage(), 0),
     ],
 )
@@ -65,6 +68,12 @@ def test_totals() -> None:
         "by_model": {"claude-sonnet-5-5": 302_000, "claude-opus-5-5": 4_000},
         "by_key": {"key_a": 304_000, "key_b": 2_000},
     }
+
+
+def test_what_is_due_is_booked_before_totals() -> None:
+    """Whoever reads the bill sees what has come due by then."""
+    bill = Bill(lambda: bill.add(MODELS["claude-sonnet-5-5"], "key_a", 7))
+    assert [bill.totals()["nano_usd"], bill.totals()["nano_usd"]] == [7, 14]
 
 
 def test_key_label_hides_the_key() -> None:

@@ -1,5 +1,7 @@
 """Claims about message objects."""
 
+from dataclasses import replace
+
 from bursar.agent.sandbox.answer import Answer, StopReason
 from bursar.agent.sandbox.bill import Usage
 from bursar.agent.sandbox.messages import content_object, delta_usage_object, usage_object
@@ -19,6 +21,11 @@ def test_usage_is_disjoint_with_a_split() -> None:
         "inference_geo": "us",
         "speed": "fast",
     }
+
+
+def test_service_tier() -> None:
+    """A message of a batch says so."""
+    assert usage_object(replace(USAGE, service_tier="batch"))["service_tier"] == "batch"
 
 
 def test_delta_usage_has_totals_only() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from bursar.agent.sandbox.errors import ApiError
-from bursar.agent.sandbox.scene import Callboard, Mishap, Scene, read_scene
+from bursar.agent.sandbox.scene import BatchScene, Callboard, Mishap, Outcome, Scene, read_batch_scene, read_scene
 
 
 def test_no_headers_no_scene() -> None:
@@ -70,3 +70,34 @@ def test_times_are_counted_by_scene() -> None:
     never = read_scene({"x-sandbox-scene": "a"})
     assert [board.due(scene) for scene in (twice, once, twice, twice, once)] == [True, True, True, False, False]
     assert [board.due(scene) for scene in (always, always, never)] == [True, True, False]
+
+
+def test_no_headers_no_batch_scene() -> None:
+    """A batch takes no time, answers at its own length, and succeeds."""
+    assert read_batch_scene({}) == BatchScene(0, None, {})
+
+
+def test_all_headers_of_a_batch() -> None:
+    """Milliseconds become seconds; spaces and an empty place between commas do no harm."""
+    headers = {
+        "x-sandbox-batch-ms": "2500",
+        "x-sandbox-output-tokens": "7",
+        "x-sandbox-batch-outcomes": " a-1=errored,b=canceled ,, c = expired, *=succeeded",
+    }
+    outcomes = {"a-1": Outcome.ERRORED, "b": Outcome.CANCELED, "c": Outcome.EXPIRED, "*": Outcome.SUCCEEDED}
+    assert read_batch_scene(headers) == BatchScene(2.5, 7, outcomes)
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "message"),
+    [
+        ("batch-ms", "soon", "x-sandbox-batch-ms: 'soon' is not a whole number of 0 or more"),
+        ("batch-outcomes", "a", "x-sandbox-batch-outcomes: '' is not one of succeeded, errored, canceled, expired"),
+        ("batch-outcomes", "a=lost", "x-sandbox-batch-outcomes: 'lost' is not one of succeeded, errored, canceled,"),
+    ],
+)
+def test_unreadable_headers_of_a_batch(header: str, value: str, message: str) -> None:
+    """The same for batches."""
+    with pytest.raises(ApiError) as caught:
+        read_batch_scene({f"x-sandbox-{header}": value})
+    assert caught.value.message.startswith(message)

@@ -16,13 +16,16 @@ from starlette.routing import Route
 
 from bursar.agent.sandbox import events
 from bursar.agent.sandbox.answer import Answer, answer
+from bursar.agent.sandbox.batch_routes import BatchRoutes
+from bursar.agent.sandbox.batch_work import BatchWork
+from bursar.agent.sandbox.batches import Batches
 from bursar.agent.sandbox.bill import Bill, Line, Usage, key_label
-from bursar.agent.sandbox.cache import Lookup, PromptCache
+from bursar.agent.sandbox.cache import PromptCache
 from bursar.agent.sandbox.delivery import CutShort, EventStream, NoAnswer
-from bursar.agent.sandbox.errors import ApiError, error_body
+from bursar.agent.sandbox.errors import NOT_FOUND, ApiError, error_body
 from bursar.agent.sandbox.messages import content_object, message_object
 from bursar.agent.sandbox.models import model_list
-from bursar.agent.sandbox.request import MessageRequest, check_version, count_prompt, parse_body, parse_request
+from bursar.agent.sandbox.request import MessageRequest, api_key, check_version, count_prompt, parse_body, parse_request
 from bursar.agent.sandbox.scene import Callboard, Mishap, Scene, read_scene
 
 ORGANIZATION = "00000000-0000-4000-8000-000000000000"
@@ -41,13 +44,15 @@ def create_app(
 ) -> Starlette:
     """The sandbox as an ASGI application; its bill is also at `app.state.bill`.
 
-    `clock` gives seconds, for the cache; `sleep` waits seconds, for staged latency; `new_id` gives unique texts.
+    `clock` gives seconds since the epoch, for cache and batches; `sleep` waits seconds, for staged latency; `new_id`
+    gives unique texts.
     """
     sandbox = _Sandbox(clock, sleep, new_id)
     app = Starlette(
         routes=[
             Route("/v1/messages", sandbox.create_message, methods=["POST"]),
             Route("/v1/messages/count_tokens", sandbox.count_tokens, methods=["POST"]),
+            *sandbox.batch_routes.routes(),
             Route("/v1/models", sandbox.list_models, methods=["GET"]),
             Route("/sandbox/bill", sandbox.show_bill, methods=["GET"]),
         ],
@@ -79,16 +84,18 @@ class _Sandbox:
         sleep: Callable[[float], Awaitable[object]],
         new_id: Callable[[], str],
     ) -> None:
-        self.bill = Bill()
+        self.bill = Bill(self._catch_up)
         self._cache = PromptCache()
         self._callboard = Callboard()
         self._clock = clock
         self._sleep = sleep
         self._new_id = new_id
+        self._batches = Batches(BatchWork(self.bill, self._cache, new_id).process)
+        self.batch_routes = BatchRoutes(self._batches, self._callboard, clock, sleep, new_id, self._headers)
 
     async def create_message(self, http: Request) -> Response:
         started = self._clock()
-        key = key_label(_api_key(http.headers))
+        key = key_label(api_key(http.headers))
         scene = read_scene(http.headers)
         body = parse_body(await http.body())
         check_version(http.headers.get("anthropic-version"), body)
@@ -106,6 +113,7 @@ class _Sandbox:
         self, request: MessageRequest, scene: Scene, mishap: Mishap | None, key: str, started: float
     ) -> _Reply:
         """Look the prompt up, wait as staged, and fill the cache as the response begins."""
+        self._catch_up()
         lookup = self._cache.look_up(request.prompt, started)
         text = answer(request, scene.output_tokens)
         if scene.latency_s:
@@ -116,7 +124,7 @@ class _Sandbox:
             scene=scene,
             mishap=mishap,
             answer=text,
-            usage=_usage(request, lookup, text.output_tokens),
+            usage=request.usage(lookup, text.output_tokens),
             line=self.bill.open(request.model, key),
             message_id=f"msg_{self._new_id()}",
             tool_use_id=f"toolu_{self._new_id()}",
@@ -135,13 +143,13 @@ class _Sandbox:
         return EventStream(_played(reply), reply.headers, sending=sending, pause=pause, complete=complete)
 
     async def count_tokens(self, http: Request) -> Response:
-        _api_key(http.headers)
+        api_key(http.headers)
         body = parse_body(await http.body())
         check_version(http.headers.get("anthropic-version"), body)
         return JSONResponse({"input_tokens": count_prompt(body)}, headers=self._headers())
 
     async def list_models(self, http: Request) -> Response:
-        _api_key(http.headers)
+        api_key(http.headers)
         return JSONResponse(model_list(), headers=self._headers())
 
     async def show_bill(self, http: Request) -> Response:  # noqa: ARG002
@@ -160,29 +168,14 @@ class _Sandbox:
     async def no_such_route(self, http: Request, error: Exception) -> Response:  # noqa: ARG002
         """A path or method that the sandbox does not have."""
         message = f"{http.method} {http.url.path} is not part of the sandbox"
-        return await self.refuse(http, ApiError("not_found_error", message))
+        return await self.refuse(http, ApiError(NOT_FOUND, message))
+
+    def _catch_up(self) -> None:
+        """Process what is due of batches before anything else is looked up or told."""
+        self._batches.advance(self._clock())
 
     def _headers(self) -> dict[str, str]:
         return {"request-id": f"req_{self._new_id()}", "anthropic-organization-id": ORGANIZATION}
-
-
-def _api_key(headers: Mapping[str, str]) -> str:
-    key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
-    if not key:
-        raise ApiError("authentication_error", "x-api-key header is required")
-    return key
-
-
-def _usage(request: MessageRequest, lookup: Lookup, output: int) -> Usage:
-    return Usage(
-        input=lookup.input,
-        write_5m=lookup.write_5m,
-        write_1h=lookup.write_1h,
-        read=lookup.read,
-        output=output,
-        speed=request.speed,
-        inference_geo=request.inference_geo,
-    )
 
 
 def _played(reply: _Reply) -> chain[events.Event]:

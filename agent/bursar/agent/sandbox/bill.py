@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -10,12 +11,14 @@ from bursar.agent.sandbox.tables import Model
 
 FAST = "fast"
 STANDARD = "standard"
+BATCH = "batch"
 US = "us"
 GLOBAL = "global"
 NOT_AVAILABLE = "not_available"
 _PICO_PER_NANO = 1_000
 _FAST_FACTOR = 2
 _US_FACTOR = Fraction(11, 10)
+_BATCH_FACTOR = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Usage:
     output: int
     speed: str
     inference_geo: str
+    service_tier: str = STANDARD
 
 
 def nano_usd(model: Model, usage: Usage) -> int:
@@ -46,6 +50,8 @@ def nano_usd(model: Model, usage: Usage) -> int:
         pico *= _FAST_FACTOR
     if usage.inference_geo == US:
         pico *= _US_FACTOR
+    if usage.service_tier == BATCH:
+        pico *= _BATCH_FACTOR
     return round(pico / _PICO_PER_NANO)
 
 
@@ -55,9 +61,10 @@ def key_label(api_key: str) -> str:
 
 
 class Bill:
-    """Running totals of all billed requests."""
+    """Running totals of all billed requests; `catch_up` is called before they are told, to book what is due by now."""
 
-    def __init__(self) -> None:
+    def __init__(self, catch_up: Callable[[], None] = lambda: None) -> None:
+        self._catch_up = catch_up
         self._requests = 0
         self._by_model: Counter[str] = Counter()
         self._by_key: Counter[str] = Counter()
@@ -74,6 +81,7 @@ class Bill:
 
     def totals(self) -> dict[str, Any]:
         """The bill as `GET /sandbox/bill` shows it, requests in flight included as far as they have got."""
+        self._catch_up()
         return {
             "nano_usd": self._by_model.total(),
             "requests": self._requests,

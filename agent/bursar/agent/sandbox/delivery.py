@@ -1,7 +1,7 @@
 """How does an answer leave, and break off? ASGI responses that stream, stop short or never come."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -59,6 +59,39 @@ class EventStream(_Bodiless):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+class JsonLines(_Bodiless):
+    """Lines of JSON, each after a pause, until they end or the client goes away.
+
+    Where they are `cut`, half of them arrive, and half of the next, before the connection is cut.
+    """
+
+    media_type = "application/x-jsonl"
+
+    def __init__(
+        self,
+        lines: Sequence[bytes],
+        headers: Mapping[str, str],
+        *,
+        pause: Callable[[], Awaitable[None]],
+        cut: bool,
+    ) -> None:
+        super().__init__(headers)
+        self._lines = _half(lines) if cut else lines
+        self._pause = pause
+        self._cut = cut
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = Request(scope, receive)
+        await self.begin(send)
+        for line in self._lines:
+            await self._pause()
+            if await client.is_disconnected():
+                return
+            await send({"type": "http.response.body", "body": line, "more_body": True})
+        if not self._cut:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 class CutShort(_Bodiless):
     """A JSON answer of which only the first half arrives before the connection is cut."""
 
@@ -80,3 +113,8 @@ class NoAnswer(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         while (await receive())["type"] != "http.disconnect":
             pass
+
+
+def _half(lines: Sequence[bytes]) -> list[bytes]:
+    middle = len(lines) // 2
+    return [*lines[:middle], *(line[: len(line) // 2] for line in lines[middle : middle + 1])]

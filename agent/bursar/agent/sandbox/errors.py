@@ -3,10 +3,12 @@
 from typing import Any
 
 INVALID_REQUEST = "invalid_request_error"
+NOT_FOUND = "not_found_error"
 _STATUS = {
     INVALID_REQUEST: 400,
     "authentication_error": 401,
-    "not_found_error": 404,
+    NOT_FOUND: 404,
+    "request_too_large": 413,
     "rate_limit_error": 429,
     "api_error": 500,
     "overloaded_error": 529,

@@ -20,7 +20,7 @@ def usage_object(usage: Usage) -> dict[str, Any]:
             "ephemeral_1h_input_tokens": usage.write_1h,
         },
         "output_tokens": usage.output,
-        "service_tier": "standard",
+        "service_tier": usage.service_tier,
         "inference_geo": usage.inference_geo,
         "speed": usage.speed,
     }

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from bursar.agent.sandbox.bill import FAST, GLOBAL, NOT_AVAILABLE, STANDARD, US
-from bursar.agent.sandbox.cache import Prompt
+from bursar.agent.sandbox.bill import FAST, GLOBAL, NOT_AVAILABLE, STANDARD, US, Usage
+from bursar.agent.sandbox.cache import Lookup, Prompt
 from bursar.agent.sandbox.errors import ApiError, invalid
 from bursar.agent.sandbox.fields import Json, choice_at, count_at, is_object, object_at, required, text_at
 from bursar.agent.sandbox.marks import marks
@@ -32,6 +32,27 @@ class MessageRequest:
     inference_geo: str
     forced_tool: Json | None
     output_schema: Json | None
+
+    def usage(self, lookup: Lookup, output: int, service_tier: str = STANDARD) -> Usage:
+        """What the request uses when it finds this in the cache and is answered with so many tokens."""
+        return Usage(
+            input=lookup.input,
+            write_5m=lookup.write_5m,
+            write_1h=lookup.write_1h,
+            read=lookup.read,
+            output=output,
+            speed=self.speed,
+            inference_geo=self.inference_geo,
+            service_tier=service_tier,
+        )
+
+
+def api_key(headers: Mapping[str, str]) -> str:
+    """The key a request comes with."""
+    key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+    if not key:
+        raise ApiError("authentication_error", "x-api-key header is required")
+    return key
 
 
 def parse_body(raw: bytes) -> Json:

@@ -27,6 +27,32 @@ _REFUSALS = {
     Mishap.SERVER_ERROR: ("api_error", "Internal server error"),
 }
 _RETRY_AFTER = "1"
+_REST = "*"
+
+
+class Outcome(StrEnum):
+    """What comes of one request of a batch."""
+
+    SUCCEEDED = "succeeded"
+    ERRORED = "errored"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchScene:
+    """How a batch goes, as its creation stages it."""
+
+    takes_s: float
+    """From its creation to its end; its requests are processed one after the other, evenly spaced."""
+    output_tokens: int | None
+    """Of every answer."""
+    outcomes: Mapping[str, Outcome]
+    """By custom_id; `*` stands for all that are not named."""
+
+    def outcome(self, custom_id: str) -> Outcome:
+        """What is staged for a request; what else may befall it (a mistake in it, cancellation, time) still may."""
+        return self.outcomes.get(custom_id) or self.outcomes.get(_REST) or Outcome.SUCCEEDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +91,31 @@ def read_scene(headers: Mapping[str, str]) -> Scene:
         times=times,
         retry_after=headers.get(PREFIX + "retry-after"),
     )
+
+
+def read_batch_scene(headers: Mapping[str, str]) -> BatchScene:
+    """
+    The scene of a batch in the headers of its creation.
+
+    `x-sandbox-batch-ms: 2000` says how long it takes (no time at all, unless told), `x-sandbox-output-tokens: 500` how
+    long its answers are, `x-sandbox-batch-outcomes: c1=errored, c2=expired, *=succeeded` what comes of its requests.
+    """
+    named = headers.get(PREFIX + "batch-outcomes", "")
+    pairs = [entry.strip().partition("=") for entry in named.split(",") if entry.strip()]
+    return BatchScene(
+        takes_s=(_whole(headers, "batch-ms", 0) or 0) / 1_000,
+        output_tokens=_whole(headers, "output-tokens", 1),
+        outcomes={custom_id.strip(): _outcome(value.strip()) for custom_id, _, value in pairs},
+    )
+
+
+def _outcome(value: str) -> Outcome:
+    if value not in list(Outcome):
+        raise invalid(
+            PREFIX + "batch-outcomes",
+            f"'{value}' is not one of {', '.join(Outcome)}; write custom_id=outcome, several with commas between",
+        )
+    return Outcome(value)
 
 
 def _mishap(headers: Mapping[str, str]) -> Mishap | None:
