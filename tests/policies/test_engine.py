@@ -297,7 +297,7 @@ def test_the_numbers_are_ready_for_json() -> None:
             standing(FLOOR, name="z", spent=9_000, mode=Mode.OBSERVE),
         ],
     )
-    assert json.loads(decision.figures()) == {
+    assert json.loads(decision.figures().text) == {
         "budget": "x",
         "balance": "x|w|",
         "step": "90%",
@@ -340,5 +340,5 @@ def test_the_numbers_are_ready_for_json() -> None:
 
 def test_without_budgets_there_are_no_numbers_but_the_call_s_own() -> None:
     """Nobody would have done anything."""
-    numbers = json.loads(decide(CALL, []).figures())
+    numbers = json.loads(decide(CALL, []).figures().text)
     assert (numbers["observed"], numbers["balances"], numbers["most"], numbers["budget"]) == (None, [], 1_000, "")

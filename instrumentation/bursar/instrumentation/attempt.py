@@ -24,7 +24,19 @@ _SECONDS_A_DAY = 86_400 * 10**9
 class Attempt:
     """From the moment before it leaves until it is known what it cost."""
 
-    __slots__ = ("_admission", "_at_ns", "_call", "_model", "_over", "_request_id", "action", "id", "reason", "tally")
+    __slots__ = (
+        "_admission",
+        "_at_ns",
+        "_call",
+        "_model",
+        "_over",
+        "_request_id",
+        "_shown",
+        "action",
+        "id",
+        "reason",
+        "tally",
+    )
 
     def __init__(self, call: Call, attempt_id: str, model: str, admission: Admission, at_ns: int) -> None:
         self.id = attempt_id
@@ -38,6 +50,8 @@ class Attempt:
         self._at_ns = at_ns
         self._request_id: str | None = None
         self._over = False
+        self._shown: Charge | None = None
+        """What the span says already, of a stream."""
 
     def sent(self) -> None:
         """Journal that it is about to leave, so that no crash can hide it."""
@@ -83,7 +97,7 @@ class Attempt:
     def counted(self, *, first: bool) -> None:
         """A stream has told usage: stamped in case nothing more is seen, and the `first` lower bound journalled."""
         if not self._over:
-            charge = self._charge()
+            charge = self._shown = self._charge()
             if first:
                 self._call.runtime.record(Settled(charge, final=False))
                 self._call.streaming()
@@ -94,13 +108,13 @@ class Attempt:
         if self._over:
             return
         self._over = True
-        charge = self._charge()
+        charge = self._shown or self._charge()
         runtime = self._call.runtime
         runtime.leases.settle(self.id, charge.cost_nano_usd)
         runtime.record(Settled(charge))
         if charge.basis is Basis.USAGE:
             runtime.guard.estimates.learn(charge.route, charge.model, charge.usage.output)
-        self._call.charged(charge, self.tally)
+        self._call.charged(charge, None if self._shown is not None else self.tally)
 
     def release(self, why: str) -> None:
         """It is known to have cost nothing: it never left, or was answered by an error."""

@@ -36,7 +36,7 @@ class Call:
         self.id = runtime.ids.call()
         self.requested_model = requested_model
         self.work = work
-        self.provider = _provider(type(client))
+        self.provider = _provider(type(client).__name__)
         self.region = _region(client, requested_model, self.provider)
         self.span: Span | None = None
         self.own_span = False
@@ -82,10 +82,11 @@ class Call:
         self.span = telemetry.start_span(self, telemetry.tracer_of(self.client))
         self.own_span = True
 
-    def charged(self, charge: Charge, tally: Tally) -> None:
-        """Keep a charge, and tell the span and whoever listens."""
+    def charged(self, charge: Charge, tally: Tally | None) -> None:
+        """Keep a charge, and tell whoever listens, and the span, where `tally` brings what it does not say yet."""
         self.charges.append(charge)
-        self.show((), tally)
+        if tally is not None:
+            self.show((), tally)
         self.runtime.metrics.charged(charge, self.provider)
         self.runtime.tell(charge)
 
@@ -164,8 +165,9 @@ def _numbers(refusal: BudgetExceeded) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=256)
-def _provider(kind: type[Any]) -> str:
-    return next((provider for name, provider in _PROVIDERS.items() if name in kind.__name__), "anthropic")
+def _provider(kind: str) -> str:
+    """By the name of a client's class."""
+    return next((provider for name, provider in _PROVIDERS.items() if name in kind), "anthropic")
 
 
 def _region(client: Any, requested_model: str, provider: str) -> str | None:

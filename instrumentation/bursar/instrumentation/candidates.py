@@ -73,7 +73,7 @@ def weigh(errand: Errand, rules: Rules, estimates: Estimates, *, ladder: bool = 
     day = _day(errand.at_ns // _DAY_NS)
     asked = errand.settled_model or str(errand.body.get("model") or "")
     weigher = _Weigher(errand, rules, estimates, size, day)
-    candidates = (weigher.candidate(asked, asked=True),)
+    candidates: tuple[Candidate, ...] = (weigher.candidate(asked, asked=True),)
     if ladder and rules.policy is not None and errand.settled_model is None:
         below = _below(asked, rules.policy.ladder_for(errand.route), rules)
         candidates = (*candidates, *(weigher.candidate(model, asked=model == asked) for model in below))

@@ -12,12 +12,13 @@ class Ids:
 
     def __init__(self, random_hex: Callable[[int], str] = secrets.token_hex) -> None:
         self.holder = random_hex(8)
+        self.prefix = f"{self.holder}-"
         self._count = itertools.count(1)
 
     def attempt(self) -> str:
         """An attempt's id: the holder's, and a number."""
-        return f"{self.holder}-{next(self._count):x}"
+        return f"{self.prefix}{next(self._count):x}"
 
     def call(self) -> str:
         """A call's id."""
-        return f"{self.holder}-c{next(self._count):x}"
+        return f"{self.prefix}c{next(self._count):x}"

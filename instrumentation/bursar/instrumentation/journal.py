@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from weakref import WeakSet
 
 from bursar.instrumentation.quiet import tell_once
 
@@ -18,6 +19,20 @@ TRIM_BYTES = 1024 * 1024
 BATCH_BYTES = 256 * 1024
 SPARE_LINES = 10_000
 SPARES_AT_ONCE = 500
+
+
+_all: WeakSet[Journal] = WeakSet()
+
+
+def abandon_all() -> None:
+    """
+    In a forked child: let go of the parent's journals, also of one that another thread is opening or closing.
+
+    A lock lasts as long as any copy of its descriptor: kept here, it would make a dead parent look alive.
+    """
+    for journal in tuple(_all):
+        journal.abandon()
+    _all.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +62,9 @@ class Journal:
         self._spares_gone = 0
         self._torn = False
         self._busy = False
-        self._file = self._open()
+        self._file: int | None = None
+        _all.add(self)
+        self._open()
 
     @property
     def writable(self) -> bool:
@@ -111,21 +128,16 @@ class Journal:
         if file is not None:
             os.close(file)
 
-    def _open(self) -> int | None:
+    def _open(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            self._unwritable(error)
-            return None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # In its place before it is locked: a child forked meanwhile has to find it.
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             # Without its lock a journal is a dead process's to everybody else: better none.
-            os.close(file)
+            self.abandon()
             self._unwritable(error)
-            return None
-        return file
 
     def _write(self, file: int, line: bytes) -> bool:
         """Whether the line stands in the file, whole. Half a line is cut off again before the next."""

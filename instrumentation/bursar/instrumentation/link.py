@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -18,6 +19,10 @@ BUSY_SECONDS = 0.5
 RECENT_SECONDS = 5.0
 BREAKER_SECONDS = 1.0
 """How long after a failure calls do not even try."""
+
+
+_inherited: list[http.client.HTTPConnection] = []
+"""Connections of the processes that this one was forked from, kept for ever."""
 
 
 class Unreachable(Exception):  # noqa: N818 - reads as what it is where it is caught
@@ -74,8 +79,16 @@ class AgentLink:
             connection.close()
 
     def abandon(self) -> None:
-        """Forget an inherited connection after a fork without saying anything on it."""
-        self.close()
+        """
+        Forget an inherited connection after a fork without saying anything on it.
+
+        A thread that is not here may have been reading an answer: closing or dropping the reader would wait for it.
+        """
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            _inherited.append(connection)
+            if connection.sock is not None:
+                os.close(_socket(connection).detach())
 
     def _timeout(self, *, patient: bool) -> float:
         if patient:

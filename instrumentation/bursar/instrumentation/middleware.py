@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from inspect import isawaitable
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 from anthropic import APIConnectionError, APIResponse, Stream
 from anthropic._compat import model_copy
@@ -23,6 +23,8 @@ from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.stream import Watcher, http, tap, watch
 from bursar.policies.errors import BudgetExceeded
 
+_PLAIN_STREAM: Any = Stream
+"""A subclass of the application's own may read otherwise; there the bytes are watched."""
 _NEVER_SENT = (http.ConnectError, http.ConnectTimeout, http.PoolTimeout, http.UnsupportedProtocol, http.ProxyError)
 
 
@@ -299,9 +301,10 @@ def _answered(call: Call, attempt: Attempt, request: APIRequest, response: Any) 
 def _tap(response: Any, watcher: BodyWatcher) -> None:
     """Read the SDK's events instead of its bytes where it makes them for a plain, synchronous stream."""
     if isinstance(response, APIResponse):
-        stream = response.parse()  # kept by the response, and reads nothing yet
-        if type(stream) is Stream and hasattr(stream, "_iterator"):
-            stream._iterator = tap(stream._iterator, watcher)
+        stream: Any = cast("Any", response).parse()  # kept by the response, and reads nothing yet
+        events = getattr(stream, "_iterator", None)
+        if events is not None and type(stream) is _PLAIN_STREAM:
+            stream._iterator = tap(events, watcher)
 
 
 def _failed(call: Call, attempt: Attempt | None, error: BaseException) -> None:

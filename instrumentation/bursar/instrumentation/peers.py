@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+from weakref import WeakSet
 
 log = logging.getLogger("bursar")
 
@@ -30,7 +31,10 @@ class Sight(StrEnum):
     """Its package is there, and may never be used."""
 
 
-_TWICE = "each call has a second span with its tokens: a backend that adds them up counts the call twice"
+_TWICE = (
+    "beside the SDK's own span each call has one of its, with the same tokens, and a backend that adds them up counts "
+    "it twice"
+)
 _ITS_OWN = "each call is told to its own backend too, which prices it by itself"
 _OFF = "Uninstall it, or set OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=anthropic"
 _SDK_OFF = "or set ANTHROPIC_OPEN_TELEMETRY=false to keep its span instead of the SDK's"
@@ -133,12 +137,21 @@ def describe(peer: Peer) -> str:
     return f"{said} Bursar's cost is on one of the spans only. {peer.remedy}." if peer.doubles else said
 
 
-def is_of_a_peer(span: Any) -> bool:
-    """Whether a current span is another instrumentation's, of the call that is about to be sent."""
+def claim(span: Any) -> bool:
+    """
+    Whether the current span is another instrumentation's, of the very call that is about to be sent.
+
+    Each span is claimed once: OpenTelemetry's own package leaves a stream's span current while the stream is open, and
+    a call made meanwhile is not the stream's.
+    """
     scope = getattr(getattr(span, "instrumentation_scope", None), "name", None)
-    return scope in _SCOPES
+    if scope not in _SCOPES or span in _claimed:
+        return False
+    _claimed.add(span)
+    return True
 
 
+_claimed: WeakSet[Any] = WeakSet()
 _SCOPES = frozenset(known.module for known in _KNOWN if known.current)
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from opentelemetry import baggage, trace
 
 from bursar.instrumentation.quiet import tell_once
 from bursar.policies.book import PriceBook, PriceBookError
-from bursar.policies.policy import Policy, find_route
+from bursar.policies.policy import Find, Policy, find_route
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.pricefile import parse_book, shipped_book
 from bursar.policies.protocol import ProtocolError, Snapshot, snapshot_from_json
 
 SNAPSHOT_FILE = "snapshot.json"
+MEMORY = 4_096
+"""Callers whose routes are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,10 @@ class Rules:
     policy: Policy | None = None
     heard: bool = False
     """Whether an agent ever told its rules, on this run or the last: without that, `policy` says nothing."""
+    _by_code: dict[tuple[str, str], str | None] = field(
+        default_factory=dict[tuple[str, str], "str | None"], init=False, repr=False, compare=False
+    )
+    """Routes found before by caller and service, where a policy's rules look at nothing else."""
 
     def find_route(self, caller: str, service: str) -> str | None:
         """
@@ -36,14 +42,27 @@ class Rules:
 
         By its caller (`module:function`), the enclosing span's name and `http.route`, baggage and the service's name.
         """
-        if self.policy is None or not any(route.find for route in self.policy.routes):
+        if self.policy is None:
+            return None
+        by_code = (caller, service)
+        if by_code in self._by_code:
+            return self._by_code[by_code]
+        found = self._find_route(self.policy, caller, service)
+        if all(_asks_for_code_alone(route.find) for route in self.policy.routes):
+            if len(self._by_code) >= MEMORY:
+                self._by_code.clear()
+            self._by_code[by_code] = found
+        return found
+
+    def _find_route(self, policy: Policy, caller: str, service: str) -> str | None:
+        if not any(route.find for route in policy.routes):
             return None
         span = trace.get_current_span()
         name: object = getattr(span, "name", None)
         attributes: Mapping[str, object] = getattr(span, "attributes", None) or {}
         http_route = attributes.get("http.route")
         found = find_route(
-            self.policy,
+            policy,
             code=caller,
             http_route=http_route if isinstance(http_route, str) else None,
             span=name if isinstance(name, str) else None,
@@ -51,6 +70,10 @@ class Rules:
             service=service or None,
         )
         return found.name if found is not None else None
+
+
+def _asks_for_code_alone(find: Find | None) -> bool:
+    return find is None or (find.span is None and find.http_route is None and find.baggage is None)
 
 
 def shipped_rules(prices_file: Path | None) -> Rules:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from bursar.instrumentation.batches import Batches
 from bursar.instrumentation.config import Config
 from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.ids import Ids
-from bursar.instrumentation.journal import Journal
+from bursar.instrumentation.journal import Journal, abandon_all
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import AgentLink
 from bursar.instrumentation.metrics import Metrics
@@ -24,35 +26,44 @@ from bursar.instrumentation.served import Served, Servings
 from bursar.instrumentation.sync import Sync
 from bursar.policies.charge import Charge
 from bursar.policies.protocol import Holder, Snapshot
-from bursar.policies.records import Record, Released, to_line
+from bursar.policies.records import Record, Released, Settled, to_line
 
 log = logging.getLogger("bursar")
 
 CLOSING_SECONDS = 2.0
+_LAST = -100
+"""In the order in which `multiprocessing` ends a process: after its queues."""
 Observer = Callable[[Charge], None]
 
 
 class Runtime:
-    """Built by `instrument()`; a forked child builds its own. One straight construction, torn down in reverse."""
+    """Built by `instrument()`, and begun again in a forked child. One straight construction, torn down in reverse."""
 
     def __init__(self, config: Config, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self.config = config
         self.clock_ns = clock_ns
-        self.pid = os.getpid()
-        self.ids = Ids()
-        self.leases = Leases()
-        self.servings = Servings()
         self.batches = Batches()
-        self.metrics = Metrics(config.metrics, config.metric_labels)
         self.observers: list[Observer] = []
         self.traced = False
         """Whether tracing was set up: at the first call, since an application sets up its own before it makes one."""
-        self._journal: Journal | None = None
-        self._journal_lock = threading.Lock()
+        self._inherited: tuple[str, ...] = ()
+        """How the ids of attempts begin that are those of the processes which this one was forked from."""
         self.rules = shipped_rules(config.prices_file)
         snapshot = load_snapshot(config.state_dir) if config.agent else None
         if snapshot is not None:
             self.rules = rules_of(snapshot, self.rules)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Make what is one process's alone."""
+        config = self.config
+        self.pid = os.getpid()
+        self.ids = Ids()
+        self.leases = Leases()
+        self.servings = Servings()
+        self.metrics = Metrics(config.metrics, config.metric_labels)
+        self._journal: Journal | None = None
+        self._journal_lock = threading.Lock()
         self.sync = self._sync() if config.agent else None
         self.guard = Guard(
             self.leases,
@@ -65,6 +76,8 @@ class Runtime:
 
     def record(self, record: Record) -> None:
         """Journal a record, and let it be shipped soon."""
+        if self._inherited and isinstance(record, Settled | Released) and record.attempt_id.startswith(self._inherited):
+            return  # sent before the fork: its end is the parent's to tell
         self.journal.append(to_line(record))
         if self.sync is not None:
             self.sync.nudge()
@@ -103,12 +116,17 @@ class Runtime:
         if journal is not None:
             journal.close(remove=shipped)
 
-    def abandon(self) -> None:
-        """In a forked child: everything here is the parent's. Drop what is inherited without a word to anybody."""
+    def renew(self) -> None:
+        """
+        In a forked child: drop what is the parent's without a word to anybody, and begin again, in place.
+
+        So calls that were under way go on with what is the child's. Takes no lock: threads that held one are not here.
+        """
+        self._inherited = (*self._inherited, self.ids.prefix)
         if self.sync is not None:
             self.sync.abandon()
-        if self._journal is not None:
-            self._journal.abandon()
+        self.batches = self.batches.heir()
+        self._begin()
 
     def _never_sent(self, attempt_id: str) -> None:
         self.record(Released(attempt_id, "never sent"))
@@ -151,6 +169,8 @@ _lock = threading.Lock()
 
 def current_runtime() -> Runtime | None:
     """The runtime in force; None while nothing is instrumented."""
+    if _runtime is not None and _runtime.pid != os.getpid():
+        _after_fork()  # forked by code that Python knows nothing of, such as a server written in C
     return _runtime
 
 
@@ -158,7 +178,7 @@ def install(config: Config) -> Runtime:
     """Build a runtime and put it in force, closing the one before."""
     global _runtime
     with _lock:
-        before, _runtime = _runtime, Runtime(config)
+        before, _runtime = current_runtime(), Runtime(config)
     if before is not None:
         before.close()
     return _runtime
@@ -168,7 +188,7 @@ def remove() -> None:
     """Take the runtime out of force and close it."""
     global _runtime
     with _lock:
-        before, _runtime = _runtime, None
+        before, _runtime = current_runtime(), None
     if before is not None:
         before.close()
 
@@ -178,17 +198,26 @@ def _after_fork() -> None:
     global _runtime, _lock
     _lock = threading.Lock()
     forget_told()
-    parent = _runtime
-    if parent is None:
+    abandon_all()
+    runtime, _runtime = _runtime, None
+    if runtime is not None:
+        with quiet("start afresh after a fork"):
+            runtime.renew()
+            _close_with_multiprocessing(runtime)
+            _runtime = runtime
+
+
+def _close_with_multiprocessing(runtime: Runtime) -> None:
+    """A process of `multiprocessing` ends without `atexit`: what is lent to it goes back by its own way of ending."""
+    util: Any = sys.modules.get("multiprocessing.util")
+    if util is None:
         return
-    _runtime = None
-    with quiet("start afresh after a fork"):
-        parent.abandon()
-        child = Runtime(parent.config, parent.clock_ns)
-        child.observers = parent.observers
-        child.traced = parent.traced
-        child.batches = parent.batches.heir()
-        _runtime = child
+
+    def close_at_its_end(_: Runtime) -> None:
+        util.Finalize(None, remove, exitpriority=_LAST)
+
+    # It first forgets all that was to be done at the parent's end, and then calls this.
+    util.register_after_fork(runtime, close_at_its_end)
 
 
 os.register_at_fork(after_in_child=_after_fork)

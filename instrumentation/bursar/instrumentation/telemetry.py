@@ -119,7 +119,8 @@ def _cost(attributes: Attributes, charges: Sequence[Charge]) -> None:
     """The sum over a call's charges: each hop of a fallback chain and each billed attempt is one."""
     last = charges[-1]
     attributes[names.ATTEMPT_ID] = last.attempt_id
-    attributes[names.SERVED_MODEL] = last.model
+    if last.model != last.requested_model:
+        attributes[names.SERVED_MODEL] = last.model
     if len(charges) == 1:
         basis, missing, cost = last.basis, last.missing, last.cost_nano_usd
     else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from json.encoder import encode_basestring_ascii as quoted
+from typing import Any
 
 __all__ = ["Encoded", "array", "encode", "nullable", "object_of_texts", "quoted"]
 
@@ -12,10 +13,22 @@ encode = json.JSONEncoder(separators=(",", ":")).encode
 """Any value, compactly; built once, since `json.dumps` builds an encoder for every call."""
 
 
-class Encoded(str):
-    """JSON text, ready to be put into a larger one."""
+class Encoded(Mapping[str, Any]):
+    """A JSON object that stands ready as text, and is read only where somebody looks into it."""
 
-    __slots__ = ()
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __getitem__(self, name: str) -> Any:
+        return json.loads(self.text)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(json.loads(self.text))
+
+    def __len__(self) -> int:
+        return len(json.loads(self.text))
 
 
 def array(texts: Iterable[str]) -> str:

@@ -39,8 +39,8 @@ class Sent:
     expected_nano: int = 0
     action: str = "go"
     reason: str = ""
-    decision: Mapping[str, Any] | Encoded = field(default_factory=dict[str, Any])
-    """The numbers behind the action, as `engine.Decision.figures` gives them; read back, they are a mapping."""
+    decision: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The numbers behind the action, as `engine.Decision.figures` gives them."""
 
 
 @value
@@ -152,8 +152,8 @@ def _line(line: Line) -> str:
     )
 
 
-def _figures(decision: Mapping[str, Any] | Encoded) -> str:
-    return decision if isinstance(decision, Encoded) else encode(decision)
+def _figures(decision: Mapping[str, Any]) -> str:
+    return decision.text if isinstance(decision, Encoded) else encode(decision)
 
 
 def from_json(value: Any) -> Record:
