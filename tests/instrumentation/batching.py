@@ -10,6 +10,7 @@ import httpx2
 
 from bursar.instrumentation.batches import Batches, observe
 from bursar.instrumentation.config import Config, read_config
+from bursar.instrumentation.metrics import Metrics
 from bursar.instrumentation.rules import Rules
 from bursar.policies.charge import Charge
 from bursar.policies.pricefile import shipped_book
@@ -29,6 +30,7 @@ class Host:
         self.rules = Rules(shipped_book())
         self.clock_ns: Callable[[], int] = lambda: NOW_NS
         self.batches = Batches()
+        self.metrics = Metrics(frozenset[str]())
         self.records: list[Record] = []
         self.told: list[Charge] = []
 

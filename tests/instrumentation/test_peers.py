@@ -16,7 +16,7 @@ import pytest
 import wrapt
 
 from bursar.instrumentation import peers
-from bursar.instrumentation.peers import Peer, Sight, active_peers, describe, is_of_a_peer, tell_of_peers
+from bursar.instrumentation.peers import Peer, Sight, active_peers, claim, describe, tell_of_peers
 
 OTEL = "opentelemetry-instrumentation-genai-anthropic"
 SDK_MODULE = "anthropic.resources.messages.messages"
@@ -179,10 +179,10 @@ def test_second_spans_are_a_warning_with_a_remedy_said_once(caplog: pytest.LogCa
         ("INFO", describe(found[1])),
     ]
     assert describe(found[0]) == (
-        f"bursar: {OTEL} instruments anthropic too: each call has a second span with its tokens: a backend that adds "
-        "them up counts the call twice. Bursar's cost is on one of the spans only. Uninstall it, or set "
-        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=anthropic, or set ANTHROPIC_OPEN_TELEMETRY=false to keep its span "
-        "instead of the SDK's."
+        f"bursar: {OTEL} instruments anthropic too: beside the SDK's own span each call has one of its, with the same "
+        "tokens, and a backend that adds them up counts it twice. Bursar's cost is on one of the spans only. Uninstall "
+        "it, or set OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=anthropic, or set ANTHROPIC_OPEN_TELEMETRY=false to keep its "
+        "span instead of the SDK's."
     )
     assert describe(found[1]) == (
         "bursar: langsmith instruments anthropic too: each call is told to its own backend too, which prices it by "
@@ -212,22 +212,30 @@ def test_installed_peers_are_told_as_json() -> None:
     assert json.loads(done.stdout) == []
 
 
+class Span:
+    """As far as it is looked at."""
+
+    def __init__(self, scope: str) -> None:
+        self.instrumentation_scope = SimpleNamespace(name=scope)
+
+
 @pytest.mark.parametrize(
-    ("span", "is_it"),
+    ("scope", "claimed"),
     [
-        (
-            SimpleNamespace(
-                instrumentation_scope=SimpleNamespace(name="opentelemetry.instrumentation.genai.anthropic")
-            ),
-            True,
-        ),
-        (SimpleNamespace(instrumentation_scope=SimpleNamespace(name="openinference.instrumentation.anthropic")), True),
-        (SimpleNamespace(instrumentation_scope=SimpleNamespace(name="opentelemetry.instrumentation.anthropic")), False),
-        (SimpleNamespace(instrumentation_scope=SimpleNamespace(name="desk")), False),
-        (SimpleNamespace(instrumentation_scope=None), False),
-        (object(), False),
+        ("opentelemetry.instrumentation.genai.anthropic", True),
+        ("openinference.instrumentation.anthropic", True),
+        ("opentelemetry.instrumentation.anthropic", False),
+        ("desk", False),
     ],
 )
-def test_a_span_of_a_peer_is_known_by_its_scope(span: Any, is_it: bool) -> None:
+def test_a_span_of_a_peer_is_known_by_its_scope(scope: str, claimed: bool) -> None:
     """Where a peer makes its span current for the call; Traceloop's never is."""
-    assert is_of_a_peer(span) is is_it
+    assert claim(Span(scope)) is claimed
+    assert not claim(SimpleNamespace(instrumentation_scope=None))
+    assert not claim(object())
+
+
+def test_a_span_is_claimed_by_one_call() -> None:
+    """A stream's stays current while it is open: a second call inside must not write its cost over the first's."""
+    first, second = Span("openinference.instrumentation.anthropic"), Span("openinference.instrumentation.anthropic")
+    assert [claim(span) for span in (first, first, second)] == [True, False, True]

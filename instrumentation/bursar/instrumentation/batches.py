@@ -15,6 +15,7 @@ from opentelemetry.trace import Span
 
 from bursar.instrumentation.config import Config
 from bursar.instrumentation.context import Work, name_work, sound
+from bursar.instrumentation.metrics import Metrics
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.results import ResultsWatcher, Source
 from bursar.instrumentation.rules import Rules
@@ -98,6 +99,7 @@ class Host(Protocol):
     rules: Rules
     clock_ns: Callable[[], int]
     batches: Batches
+    metrics: Metrics
 
     def record(self, record: Record) -> None: ...
 
@@ -159,6 +161,7 @@ def _take(host: Host, charge: Charge) -> bool:
     if not host.batches.claim(charge.attempt_id):
         return False
     host.record(Settled(charge))
+    host.metrics.charged(charge, "anthropic")
     host.tell(charge)
     return True
 

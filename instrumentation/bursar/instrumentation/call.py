@@ -14,6 +14,7 @@ from bursar.instrumentation import telemetry
 from bursar.instrumentation.context import Work, name_work
 from bursar.instrumentation.extract import Tally
 from bursar.instrumentation.metrics import error_type
+from bursar.instrumentation.peers import claim
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.runtime import Runtime
 from bursar.policies.charge import Charge
@@ -61,9 +62,10 @@ class Call:
     def name_again(self) -> None:
         """Find the route once more, by rules that came after the call began."""
         caller = self.work.caller
-        if caller is not None:
-            with trace.use_span(self._outer_span):
-                found = self.runtime.rules.find_route(caller, self.runtime.config.service)
+        if caller is None:
+            return
+        with quiet("find a route"), trace.use_span(self._outer_span):
+            found = self.runtime.rules.find_route(caller, self.runtime.config.service)
             self.work = replace(self.work, route=found or caller)
 
     def see_span(self) -> None:
@@ -75,8 +77,9 @@ class Call:
         if self.span is not None:
             return
         current = trace.get_current_span()
-        if current is not self._outer_span or not self._span_is_ours:
+        if current is not self._outer_span or not self._span_is_ours or claim(current):
             # Without `instrument()` nobody can tell where a call ends: the SDK's span is enriched, and none is begun.
+            # Another instrumentation's span of this very call is as good as the SDK's.
             self.span = current
             return
         self.span = telemetry.start_span(self, telemetry.tracer_of(self.client))

@@ -213,7 +213,8 @@ class Guard:
         try:
             return self._carrier.ask(ask)
         except Unreachable as error:
-            return error
+            # Its traceback holds this frame, and so itself: the caller's frames would live on until a collection.
+            return error.with_traceback(None)
 
     def _admitting(self, errand: Errand) -> Admitting:
         for _ in range(ROUNDS):
@@ -295,7 +296,7 @@ class Guard:
             if self._rules().policy is not policy:
                 return Refused(Reason.HELD, decision.hard[0])  # whoever asked judges anew by the new rules
             if self._clock() >= until:
-                return Refused(Reason.HELD, reply.balance if reply is not None else decision.hard[0])
+                return Refused(Reason.HELD, (reply.balance if reply is not None else "") or decision.hard[0])
             yield POLL_SECONDS
 
     def _decide(self, errand: Errand, policy: Policy, weighed: Candidates) -> Decision:

@@ -100,11 +100,8 @@ def price(
         regional,
     )
     parts = report.parts
-    quote = (
-        _of_one(parts[0].usage, terms, book)
-        if len(parts) == 1 and parts[0].model is None
-        else _of_many(parts, terms, book)
-    )
+    alone = len(parts) == 1 and parts[0].model is None
+    quote = _of_one(parts[0].usage, terms, book) if alone else _of_many(parts, terms, book)
     notes = (PRIORITY, *report.missing) if report.service_tier == "priority" else report.missing
     if notes:
         quote = replace(quote, missing=_each_once((*quote.missing, *notes)))

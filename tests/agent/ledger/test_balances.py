@@ -61,7 +61,11 @@ def test_the_pool_is_what_is_neither_spent_nor_out(db: Database) -> None:
     """Over the leases of all holders; what could come back is unspent."""
     balances.ensure(db, MONTH, POLICY)
     db.conn.execute("UPDATE balances SET spent_nano = 1000")
-    db.conn.execute("INSERT INTO leases (balance, holder, granted, returned, charged) VALUES (?, 'h1', 500, 100, 200), (?, 'h2', 50, 0, 0)", [MONTH, MONTH])
+    db.conn.execute(
+        "INSERT INTO leases (balance, holder, granted, returned, charged) "
+        "VALUES (?, 'h1', 500, 100, 200), (?, 'h2', 50, 0, 0), (?, 'overrun', 10, 0, 99)",
+        [MONTH, MONTH, MONTH],
+    )
     row = balances.read(db, MONTH)
     assert row is not None
     assert (row.out, row.pool, row.unspent) == (250, 8_150 - 1_000 - 250, 7_150)

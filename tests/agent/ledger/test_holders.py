@@ -100,7 +100,10 @@ def test_a_gone_process_is_squared_with_what_it_left_in_flight(
     db: Database, lent: int, after: tuple[int, int, int], touched: set[str]
 ) -> None:
     """What is out afterwards is exactly what its attempts may still cost, also where that is more than before."""
-    db.conn.execute("INSERT INTO leases (balance, holder, granted, returned, charged) VALUES ('k', 'h1', 100, 10, 30), ('k', 'h2', 50, 0, 0)")
+    db.conn.execute(
+        "INSERT INTO leases (balance, holder, granted, returned, charged) "
+        "VALUES ('k', 'h1', 100, 10, 30), ('k', 'h2', 50, 0, 0)"
+    )
     db.conn.execute("INSERT INTO holds VALUES ('k', 'a1', 'h1', 0, ?), ('k', 'b1', 'h2', 0, 7)", [lent])
     assert holders.square(db, "h1") == touched
     assert lease(db) == after

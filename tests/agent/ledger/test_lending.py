@@ -573,3 +573,26 @@ def test_no_schedule_spends_more_than_there_is_and_none_leaks(db: Database, seed
         assert balance is not None
         bounds = sum(bound for bound, named in world.may_bill.values() if key in named)
         assert (balance.spent, balance.out) == (world.billed.get(key, 0) + bounds, 0)
+
+
+def test_what_a_process_overran_is_lent_as_well(db: Database) -> None:
+    """A charge above its bound is spent already; without it the process could hold nothing more."""
+    rules = policy(1_000)
+    asked(db, rules, "h1", 1, need("a1", 10))
+    records = told(sent("a1", 10), settled("a1", 30))
+    answer = asked(db, rules, "h1", 2, need("a2", 10), records=records)
+    assert answer.answers[0] == Answer("a2", Verdict.GRANTED, 10)
+    assert answer.granted[ALL] == 10 + 20 + 10, "free: 40 granted, 30 charged, 10 to hold"
+    assert (pool(db), out(db)) == (1_000 - 30 - 10, 10)
+
+
+def test_an_overrun_is_not_lent_out_to_anybody(db: Database) -> None:
+    """Thirty of a hundred are spent: seventy are left, whoever asks."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 10))
+    told_of = told(sent("a1", 10), settled("a1", 30))
+    assert asked(db, rules, "h1", 2, need("a2", 71), records=told_of).answers[0].verdict is Verdict.REFUSED
+    assert asked(db, rules, "h2", 1, need("b1", 71)).answers[0].verdict is Verdict.REFUSED
+    assert asked(db, rules, "h2", 2, need("b2", 40)).answers[0].verdict is Verdict.GRANTED
+    assert asked(db, rules, "h1", 3, need("a3", 30)).answers[0].verdict is Verdict.GRANTED
+    assert (pool(db), out(db)) == (0, 70)

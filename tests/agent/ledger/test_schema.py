@@ -29,6 +29,7 @@ def test_an_empty_file_gets_every_table(db: Database) -> None:
         "holds",
         "leases",
         "postings",
+        "repricings",
     }
     schema.refuse_older(db)
 
@@ -51,7 +52,7 @@ def test_a_newer_file_is_refused(db: Database) -> None:
 
 def test_a_file_without_our_migrations_is_refused_for_reading(db: Database) -> None:
     """Who may only read cannot upgrade, and is told who can."""
-    with pytest.raises(schema.SchemaError, match="lacks m001_ledger, m002_slices: start the agent"):
+    with pytest.raises(schema.SchemaError, match="lacks m001_ledger, m002_slices, m003_repricings: start"):
         schema.refuse_older(db)
 
 

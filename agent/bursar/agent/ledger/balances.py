@@ -27,7 +27,11 @@ class Balance:
     ceiling: int | None
     spent: int
     out: int
-    """What processes may still cost out of their leases: granted, not returned, not charged."""
+    """
+    What processes may still cost out of their leases: granted, not returned, not charged.
+
+    One that spent more than it was lent counts as nothing here: its overrun is in `spent`, and is nobody's to lend.
+    """
 
     @property
     def pool(self) -> int | None:
@@ -93,7 +97,7 @@ def read(db: Database, key: str) -> Balance | None:
     row = db.conn.execute(
         """
         SELECT key, window_end, limit_nano, ceiling_nano, spent_nano,
-            (SELECT coalesce(sum(granted - returned - charged), 0) FROM leases WHERE balance = key)
+            (SELECT coalesce(sum(max(granted - returned - charged, 0)), 0) FROM leases WHERE balance = key)
         FROM balances WHERE key = ?
         """,
         [key],

@@ -146,19 +146,20 @@ def _answer(db: Database, request: SyncRequest, need: Need, *, policy: Policy | 
     most = max(need.most, 0)
     least = min(max(need.least, 0), most)
     pools: list[int] = []
-    for key in need.balances:
+    keys = _once(need.balances)
+    for key in keys:
         pool = _pool(db, key, policy)
         if pool is None:
             return Answer(need.attempt_id, Verdict.WAIT, reason=NO_BALANCE, balance=key)
         pools.append(pool)
     amount = min(most, max(least, min(pools, default=most) // SHARES))
-    blocked = [(pool, key) for pool, key in zip(pools, need.balances, strict=True) if pool < amount]
+    blocked = [(pool, key) for pool, key in zip(pools, keys, strict=True) if pool < amount]
     if blocked:
         slices.want(db, (key for _, key in blocked), now_ns)
         return _no(db, need, least, min(blocked)[1])
-    keys = _once(need.balances)
     for key in keys:
-        holders.grant(db, holder, key, amount)
+        # What it overran is lent as well: it counts as spent already, and until it is made up nothing can be held.
+        holders.grant(db, holder, key, amount + holders.overrun(db, holder, key))
     more = slices.bonus(db, pools, most, slices.asked(db, holder, keys, most))
     for key in keys if more else ():
         holders.grant(db, holder, key, more)

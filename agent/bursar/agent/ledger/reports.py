@@ -88,7 +88,7 @@ def budgets(db: Database, now_ns: int) -> list[Row]:
         """
         SELECT key, budget, scope, window_start, window_end, limit_nano, ceiling_nano, spent_nano, unknown_nano, calls,
             (SELECT coalesce(sum(expected_nano), 0) FROM holds WHERE balance = key) AS expected_nano,
-            (SELECT coalesce(sum(granted - returned - charged), 0) FROM leases WHERE balance = key) AS lent_nano
+            (SELECT coalesce(sum(max(granted - returned - charged, 0)), 0) FROM leases WHERE balance = key) AS lent_nano
         FROM balances WHERE window_start <= ? AND window_end > ? ORDER BY budget, scope, window_start
         """,
         [now_ns, now_ns],

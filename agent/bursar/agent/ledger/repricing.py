@@ -49,9 +49,9 @@ class Kind(NamedTuple):
     new_price_id: str | None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Sum:
-    """So many charges, before and after; unknown ones count in neither sum."""
+    """So many changes, before and after; unknown costs count in neither sum."""
 
     charges: int = 0
     old_nano: int = 0
@@ -59,12 +59,18 @@ class Sum:
     known: int = 0
     """How many were unknown, and no longer are."""
 
-    def add(self, old: Charge, new: Charge) -> None:
-        """Count one change."""
-        self.charges += 1
-        self.old_nano += old.cost_nano_usd or 0
-        self.new_nano += new.cost_nano_usd or 0
-        self.known += old.cost_nano_usd is None and new.cost_nano_usd is not None
+    @property
+    def moved(self) -> int:
+        """By how much they move the total."""
+        return self.new_nano - self.old_nano
+
+    def __add__(self, other: Sum) -> Sum:
+        return Sum(
+            self.charges + other.charges,
+            self.old_nano + other.old_nano,
+            self.new_nano + other.new_nano,
+            self.known + other.known,
+        )
 
 
 @dataclass(slots=True)
@@ -77,28 +83,29 @@ class Outcome:
     at: Place | None = None
     """Where it has come to; None once there is nothing more."""
 
+    def note(self, old: Charge, new: Charge) -> None:
+        """Count one change."""
+        known = old.cost_nano_usd is None and new.cost_nano_usd is not None
+        self._count(
+            Kind(old.model, old.price_id, new.price_id),
+            Sum(1, old.cost_nano_usd or 0, new.cost_nano_usd or 0, int(known)),
+        )
+
     def add(self, other: Outcome) -> None:
         """Go on with the next part."""
         self.looked_at += other.looked_at
         self.left += other.left
         self.at = other.at
-        for kind, more in other.changed.items():
-            known = self.changed.setdefault(kind, Sum())
-            for name in ("charges", "old_nano", "new_nano", "known"):
-                setattr(known, name, getattr(known, name) + getattr(more, name))
+        for kind, changes in other.changed.items():
+            self._count(kind, changes)
 
     @property
     def total(self) -> Sum:
         """All changes together."""
-        total = Sum()
-        for each in self.changed.values():
-            total = Sum(
-                total.charges + each.charges,
-                total.old_nano + each.old_nano,
-                total.new_nano + each.new_nano,
-                total.known + each.known,
-            )
-        return total
+        return sum(self.changed.values(), Sum())
+
+    def _count(self, kind: Kind, changes: Sum) -> None:
+        self.changed[kind] = self.changed.get(kind, Sum()) + changes
 
 
 def count(db: Database, stretch: Stretch) -> int:
@@ -127,7 +134,7 @@ def reprice(
         if isinstance(new, Left):
             outcome.left[new] += 1
         elif (new.cost_nano_usd, new.basis) != (old.cost_nano_usd, old.basis):
-            outcome.changed.setdefault(Kind(old.model, old.price_id, new.price_id), Sum()).add(old, new)
+            outcome.note(old, new)
             if entry is not None:
                 _write(db, attempt, old, new, entry)
     if outcome.looked_at < limit:
@@ -178,8 +185,9 @@ def _move_balances(db: Database, attempt: Attempt) -> None:
     figures = {"id": attempt.attempt_id, "nano": attempt.posted_nano, "unknown": attempt.unknown_nano}
     db.conn.execute(
         """
-        UPDATE balances SET
-            spent_nano = spent_nano + :nano - postings.nano, unknown_nano = balances.unknown_nano + :unknown - postings.unknown_nano
+        UPDATE balances
+        SET spent_nano = spent_nano + :nano - postings.nano,
+            unknown_nano = balances.unknown_nano + :unknown - postings.unknown_nano
         FROM postings WHERE postings.balance = balances.key AND postings.attempt_id = :id
         """,
         figures,

@@ -138,6 +138,25 @@ def m002_slices(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m003_repricings(db: Database) -> None:
+    """
+    What was priced anew: a row for every charge whose cost or basis another price book changed.
+
+    An unknown cost is NULL. `why` is the reason given, and the book.
+    """
+    db.executescript(
+        """
+        CREATE TABLE repricings (
+            attempt_id TEXT NOT NULL, at_ns INTEGER NOT NULL, why TEXT NOT NULL,
+            old_nano INTEGER, new_nano INTEGER, old_price_id TEXT, new_price_id TEXT,
+            old_basis TEXT NOT NULL, new_basis TEXT NOT NULL,
+            PRIMARY KEY (attempt_id, at_ns)
+        ) STRICT, WITHOUT ROWID;
+        """
+    )
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:
