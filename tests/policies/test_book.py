@@ -164,3 +164,30 @@ def test_a_factor_for_a_model_that_nobody_prices_is_an_error() -> None:
     """A misspelt id must not go unseen."""
     with pytest.raises(PriceBookError, match=r'^user\.toml: model "claude-x-2" has no prices and is in no other'):
         extended('[[model]]\nid = "claude-x-2"\nmultiply = "1.10"')
+
+
+def test_a_book_may_stand_alone() -> None:
+    """With `replace = true` nothing of the book below is left: no model, no factor, no fee, no name."""
+    alone = extended(f'replace = true\n[[model]]\nid = "mine"\n{PRICES}')
+    assert [model.id for model in alone.models] == ["mine"]
+    assert (alone.modifiers, alone.web_search_pico, alone.as_of, alone.source) == ({}, None, None, "user.toml")
+
+
+def test_a_book_that_stands_alone_scales_nothing_of_anothers() -> None:
+    """A factor needs prices of its own to scale."""
+    with pytest.raises(PriceBookError, match=r'^user\.toml: model "claude-x-1" has no prices'):
+        extended('replace = true\n[[model]]\nid = "claude-x-1"\nmultiply = "1.10"')
+
+
+def test_a_fallback_outlives_an_extension() -> None:
+    """It is asked under a user's file too, on top of the book or in its place."""
+
+    def nobody(name: str, day: date) -> ModelPrices | None:
+        return None
+
+    fallen = book(MODEL).with_fallback(nobody)
+    assert fallen.fallback is nobody
+    assert fallen.models == (MODEL,)
+    for text in ('multiply = "0.5"', "replace = true"):
+        assert fallen.extended(parse_book(text, source="user.toml")).fallback is nobody
+    assert book(MODEL).fallback is None

@@ -107,7 +107,7 @@ def entry(*lines: str) -> str:
         (f"multiply = {'9' * 5_000}", "conf/acme.toml: is not valid TOML: "),
         (
             'discount = "0.9"',
-            "conf/acme.toml: discount: is no key of a price file here; the keys are as_of, multiply, ",
+            "conf/acme.toml: discount: is no key of a price file here; the keys are as_of, replace, multiply, ",
         ),
         ("multiply = 0", 'conf/acme.toml: multiply: 0 is not above zero and at most 1000; write a factor as in "1.10"'),
         ("multiply = 1001", "conf/acme.toml: multiply: 1001 is not above zero"),

@@ -6,11 +6,12 @@ import pytest
 
 from bursar.policies.book import Rates
 from bursar.policies.pricefile import parse_book, shipped_book
-from bursar.policies.rates import day_of, rates, region_of
+from bursar.policies.rates import day_of, offers_for, rates, region_of
 
 TODAY = date(2026, 11, 22)
 SEARCH = 10**10
 OPUS = "claude-opus-5-5"
+FIVE = "input = 1\ncache_read = 1\ncache_write_5m = 1\ncache_write_1h = 1\noutput = 1"
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,36 @@ def test_every_listed_rate_is_whole_under_every_listed_modifier() -> None:
             assert eu.cache_read * 20 in (base.cache_read * 10, base.cache_read * 11, base.cache_read * 22)
 
 
+def test_offers_are_kept_but_not_without_end() -> None:
+    """The second answer is the first one; ids come from outside, so beyond a thousand the book forgets."""
+    book = parse_book(f'[[model]]\nid = "m"\naliases = {[f"m{n}" for n in range(1_100)]}\n{FIVE}', source="user.toml")
+    terms = ("m", TODAY, False, False, None, None, False)
+    assert offers_for(book, terms) is offers_for(book, terms)
+    for n in range(1_100):
+        assert rates(f"m{n}", TODAY, book) == Rates(*[1_000_000] * 5)
+        assert len(book.offers) <= 1_024
+
+
+def test_other_terms_are_other_offers() -> None:
+    """Nothing of what a price depends on is lost in what is kept: each of these costs something else."""
+    book = shipped_book()
+    day = date(2026, 10, 6)
+    shown = [
+        rates("claude-sonnet-5-5", TODAY, book),
+        rates("claude-sonnet-5-5", day, book),
+        rates("claude-sonnet-5-5", TODAY, book, batch=True),
+        rates(OPUS, TODAY, book),
+        rates(OPUS, TODAY, book, fast=True),
+        rates(OPUS, TODAY, book, geo="us"),
+        rates(OPUS, TODAY, book, region="us-gov"),
+        rates(OPUS, TODAY, book, regional=True, batch=True),
+    ]
+    assert [found and found.cache_read for found in shown] == [
+        *(100_000, 200_000, 50_000),
+        *(200_000, 400_000, 220_000, 240_000, 110_000),
+    ]
+
+
 def test_fractions_are_rounded_up() -> None:
     """A third of 4,000,000 pico-dollars is bounded by 1,333,334 with a factor of 0.333333333333."""
     book = shipped_book().extended(parse_book('multiply = "0.333333333333"', source="user.toml"))
@@ -111,8 +142,7 @@ def test_an_unknown_model_has_no_rates(model: str) -> None:
 
 def test_a_day_or_modifier_without_a_price_has_no_rates() -> None:
     """Neither a day before the first row nor a modifier whose factor the book lacks is guessed at."""
-    five = "input = 1\ncache_read = 1\ncache_write_5m = 1\ncache_write_1h = 1\noutput = 1"
-    book = parse_book(f'[[model]]\nid = "m"\nfrom = 2026-12-01\n{five}', source="user.toml")
+    book = parse_book(f'[[model]]\nid = "m"\nfrom = 2026-12-01\n{FIVE}', source="user.toml")
     assert rates("m", date(2026, 11, 30), book) is None
     assert rates("m", date(2026, 12, 1), book, batch=True) is None
     assert rates("m", date(2026, 12, 1), book) == Rates(1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000)

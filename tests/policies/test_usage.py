@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from anthropic.types import Usage as SdkUsage
 from anthropic.types.beta import BetaUsage
 
-from bursar.policies.usage import Part, Usage, UsageReport, read_report, read_usage
+from bursar.policies.usage import CODE_EXECUTION, Part, Usage, UsageReport, read_report, read_usage
 
 
 def test_prompt_and_written_tokens() -> None:
@@ -155,6 +156,76 @@ def test_terms_of_a_wrong_type_are_none() -> None:
     assert (report.service_tier, report.inference_geo, report.speed) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("reported", "usage", "missing"),
+    [
+        pytest.param(
+            {"cache_creation_input_tokens": 5, "cache_creation": split(4, 3)},
+            Usage(cache_write_5m=2, cache_write_1h=3),
+            ("cache writes: the split names 7 tokens, the total 5",),
+            id="more in the split than in all",
+        ),
+        pytest.param(
+            {"cache_creation_input_tokens": 2_000, "cache_creation": split(0, 5_000)},
+            Usage(cache_write_1h=5_000),
+            ("cache writes: the split names 5,000 tokens, the total 2,000",),
+            id="more for an hour than in all",
+        ),
+        pytest.param(
+            {"cache_creation_input_tokens": 0, "cache_creation": split(4, 3)},
+            Usage(cache_write_5m=4, cache_write_1h=3),
+            ("cache writes: the split names 7 tokens, the total 0",),
+            id="a split of nothing",
+        ),
+        pytest.param({"cache_creation": split(4, 3)}, Usage(cache_write_5m=4, cache_write_1h=3), (), id="no total"),
+        pytest.param(
+            {"cache_creation_input_tokens": 7, "cache_creation": split(4, 3)},
+            Usage(cache_write_5m=4, cache_write_1h=3),
+            (),
+            id="they agree",
+        ),
+        pytest.param(
+            {"server_tool_use": {"code_execution_requests": 2}}, Usage(), (CODE_EXECUTION,), id="code was executed"
+        ),
+        pytest.param({"server_tool_use": {"code_execution_requests": 0}}, Usage(), (), id="no code was executed"),
+    ],
+)
+def test_what_a_usage_contradicts_itself_in_or_cannot_tell_is_named(
+    reported: dict[str, Any], usage: Usage, missing: tuple[str, ...]
+) -> None:
+    """At the top level and in an iteration alike, and once."""
+    report = read_report(reported, stop_reason=None, has_content=True)
+    assert (report.usage, report.missing) == (usage, missing)
+    iterated = read_report({"iterations": [reported, reported]}, stop_reason=None, has_content=True)
+    assert iterated.missing == missing
+
+
+def test_a_container_is_a_sign_that_code_ran() -> None:
+    """The SDK's `usage` has no counter for it; the response names a container, and its cost stands in no response."""
+    report = read_report({"input_tokens": 1}, stop_reason=None, has_content=True, has_container=True)
+    assert report.missing == (CODE_EXECUTION,)
+    assert CODE_EXECUTION.startswith("code execution: billed by the container's time")
+
+
+def test_undeclared_fields_of_the_sdks_objects_are_read_too() -> None:
+    """What the SDK's types do not declare it keeps all the same: iterations on the GA usage, a counter to come."""
+    body = {
+        "input_tokens": 9,
+        "output_tokens": 9,
+        "iterations": [{"type": "compaction", "input_tokens": 3, "output_tokens": 4}],
+        "server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 0, "code_execution_requests": 1},
+    }
+    report = read_report(SdkUsage.model_validate(body), stop_reason=None, has_content=True)
+    assert report.parts == (Part(Usage(input=3, output=4), "compaction"),)
+    assert report.missing == (CODE_EXECUTION,)
+
+
+def test_any_mapping_is_read_like_a_dict() -> None:
+    """A read-only view of a JSON object, and nested ones too."""
+    inner = MappingProxyType({"ephemeral_1h_input_tokens": 3})
+    assert read_usage(MappingProxyType({"input_tokens": 2, "cache_creation": inner})) == Usage(2, cache_write_1h=3)
+
+
 def entry(kind: str | None, given: int, taken: int, model: str | None = None) -> dict[str, Any]:
     return {"type": kind, "input_tokens": given, "output_tokens": taken, "model": model}
 
@@ -264,3 +335,22 @@ def test_a_refusal_before_output_is_not_billed_in_the_beta_either(
     report = read_report(reported, stop_reason="refusal", has_content=outputs[-1] > 0)
     assert [part.kind for part in report.parts] == left
     assert report.refused_before_output is (not left)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "outputs", "billed"),
+    [
+        (["message", "message"], [50, 0], [50, 0]),
+        (["message", "fallback_message"], [0, 0], []),
+        (["message", "fallback_message"], [30, 0], [30]),
+    ],
+    ids=["a tool loop refused in mid-stream", "a chain, with marks in its content", "a chain that declined twice"],
+)
+def test_a_refusal_with_content_bills_what_came_before_it(
+    kinds: list[str], outputs: list[int], billed: list[int]
+) -> None:
+    """What was put out is billed with all its input; in a chain the marks between models are no output."""
+    iterations = [{"type": k, "input_tokens": 100, "output_tokens": n} for k, n in zip(kinds, outputs, strict=True)]
+    report = read_report({"input_tokens": 100, "iterations": iterations}, stop_reason="refusal", has_content=True)
+    assert [part.usage.output for part in report.parts] == billed
+    assert report.refused_before_output is False

@@ -31,7 +31,9 @@ from bursar.agent.ledger import LedgerError, balances, open_for_reading, reports
 from bursar.agent.ledger.reports import ReportError
 from bursar.agent.settings import Settings, SettingsError, read_settings
 from bursar.policies.amounts import AmountError
+from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.prices import PriceBookError
+from bursar.policies.shipped.genai import look_up
 
 NO, USAGE, CANNOT_START = 1, 2, 3
 
@@ -41,7 +43,7 @@ _LATER = {
 }
 """Commands of other rooms, loaded when they are called for."""
 
-_WRONG_USAGE = (AmountError, PriceBookError, ReportError, RunError, SpanError, UsageTextError)
+_WRONG_USAGE = (AmountError, PolicyError, PriceBookError, ReportError, RunError, SpanError, UsageTextError)
 _STOPPED_AT_START = (LedgerError, PrivateAgentError, SettingsError, TurnedAwayError, UnreachableError)
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -105,11 +107,53 @@ def cli() -> None:
 @_json_option
 def price(model: str, usage_text: str, at: datetime | None, batch: bool, prices: Path | None, as_json: bool) -> None:
     """What does a response cost, line by line? Exit code 1 where that cannot be known."""
-    usage, book = parse_usage(usage_text), load_book(prices or read_settings(os.environ).prices)
+    usage, book = parse_usage(usage_text), load_book(prices or read_settings(os.environ).prices).with_fallback(look_up)
     explained = explain(model, usage, (at or datetime.now(UTC)).date(), batch, book)
     _answer(explained if as_json else render(explained))
     if explained["nano_usd"] is None:
         sys.exit(NO)
+
+
+@cli.command()
+@_policy_option
+@_prices_option
+@_json_option
+def prices(policy: Path | None, prices: Path | None, as_json: bool) -> None:
+    """Which prices hold, of when and from whom, and which models of the policy's ladders will soon be gone?"""
+    from bursar.agent.commands.prices import read_policy, render, show
+
+    book = load_book(prices or read_settings(os.environ).prices)
+    shown = show(book, datetime.now(UTC).date(), None if policy is None else read_policy(policy, book))
+    _answer(shown if as_json else render(shown, width=_console().width))
+
+
+@cli.command()
+@_span_options
+@click.option("--dry-run", is_flag=True, help="Only show what would change; works beside a running agent.")
+@click.option("--why", default="", metavar="TEXT", help="The reason, kept in the ledger beside every change.")
+@_prices_option
+@_db_option
+@_json_option
+def reprice(
+    since: str | None,
+    until: str | None,
+    dry_run: bool,
+    why: str,
+    prices: Path | None,
+    db: Path | None,
+    as_json: bool,
+) -> None:
+    """Price history anew by the prices of today, with a row in the ledger for every change. The agent must be down."""
+    from bursar.agent.commands.reprice import Plan, Stretch, carry_out, render, to_json
+
+    if since is None:
+        raise click.UsageError("--since is needed: say from when on history is to be priced anew")
+    now_ns, settings = time.time_ns(), _settings(db)
+    stretch = Stretch(*parse_span(since, until, now=datetime.now(UTC)))
+    book = load_book(prices or settings.prices).with_fallback(look_up)
+    plan = Plan(settings.db, book, stretch, why=why, dry_run=dry_run)
+    outcome = carry_out(plan, now_ns=now_ns, progress=_progress)
+    _answer(to_json(outcome, plan) if as_json else render(outcome, plan))
 
 
 @cli.command()
@@ -283,6 +327,10 @@ def _answer(*said: RenderableType | dict[str, Any]) -> None:
             click.echo(json.dumps(part, indent=2))
         else:
             _console().print(part, soft_wrap=isinstance(part, Text))
+
+
+def _progress(done: int, of: int) -> None:
+    click.echo(f"{done:,} of {of:,} charges", err=True)
 
 
 def _console() -> Console:

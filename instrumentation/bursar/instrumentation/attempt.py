@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from bursar.instrumentation.errand import Admission
+from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.extract import EventBytes, Tally, is_binary_stream, is_event_stream, json_body
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.prices import Quote, price
@@ -25,21 +25,12 @@ class Attempt:
     """From the moment before it leaves until it is known what it cost."""
 
     __slots__ = (
-        "_admission",
-        "_at_ns",
-        "_call",
-        "_model",
-        "_over",
-        "_request_id",
-        "_shown",
-        "action",
-        "id",
-        "reason",
-        "tally",
+        *("_admission", "_at_ns", "_call", "_linked", "_model", "_over", "_request_id", "_shown"),
+        *("action", "id", "reason", "tally"),
     )
 
-    def __init__(self, call: Call, attempt_id: str, model: str, admission: Admission, at_ns: int) -> None:
-        self.id = attempt_id
+    def __init__(self, call: Call, errand: Errand, model: str, admission: Admission) -> None:
+        self.id = errand.attempt_id
         self.tally = Tally()
         verdict = admission.decision.verdict if admission.decision is not None else None
         self.action = verdict.action.value if verdict is not None else "go"
@@ -47,7 +38,8 @@ class Attempt:
         self._call = call
         self._model = model
         self._admission = admission
-        self._at_ns = at_ns
+        self._at_ns = errand.at_ns
+        self._linked = errand.linked
         self._request_id: str | None = None
         self._over = False
         self._shown: Charge | None = None
@@ -132,10 +124,11 @@ class Attempt:
         quote, basis, missing = _UNSEEN, Basis.UNKNOWN, _UNSEEN.missing
         if report is not None:
             day = _day(self._at_ns // _SECONDS_A_DAY)
-            quote = price(report, model=model, at=day, book=call.runtime.rules.book, region=call.region)
+            book, linked = call.runtime.rules.book, self._linked
+            quote = price(report, model=model, at=day, book=book, region=call.region, linked=linked)
             missing = quote.missing if tally.final else (*quote.missing, "output after the stream was broken off")
             if quote.cost_nano_usd is not None:
-                basis = Basis.USAGE if tally.final else Basis.ESTIMATE
+                basis = Basis.USAGE if tally.final and not quote.estimated else Basis.ESTIMATE
         return Charge(
             attempt_id=self.id,
             cost_nano_usd=quote.cost_nano_usd,

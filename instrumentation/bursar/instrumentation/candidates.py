@@ -104,6 +104,8 @@ class _Weigher:
         if found is None:
             return Candidate(model, worst=None, least=0, expected=0, misfit=misfit)
         self.rates[model] = found
+        if self._errand.linked:
+            return Candidate(model, worst=0, least=0, expected=0, misfit=misfit)
         size, route = self._size, self._errand.route
         output, longest = self._estimates.outputs(route, model)
         worst = bound(size, found)

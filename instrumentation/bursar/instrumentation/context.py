@@ -15,14 +15,16 @@ from typing import Any
 from bursar.policies.values import value
 
 _FRAMEWORK_NAMES = (
-    "_asyncio anthropic anyio asyncio backoff bursar celery concurrent contextlib functools gunicorn httpcore httpcore2"
-    " httpx httpx2 importlib instructor langchain langchain_anthropic langchain_core langgraph litellm llama_index"
-    " opentelemetry pydantic pydantic_ai runpy sentry_sdk sniffio starlette stamina tenacity threading trio uvicorn"
-    " uvloop wrapt _pytest pluggy"
+    "_asyncio anthropic anyio asyncio backoff bursar celery click concurrent contextlib functools gunicorn httpcore"
+    " httpcore2 httpx httpx2 importlib instructor langchain langchain_anthropic langchain_core langgraph langsmith"
+    " litellm llama_index llama_index_instrumentation logfire opentelemetry pydantic pydantic_ai pydantic_graph runpy"
+    " sentry_sdk sniffio starlette stamina tenacity threading trio uvicorn uvloop wrapt _pytest pluggy"
 )
 _FRAMEWORKS = frozenset(_FRAMEWORK_NAMES.split())
 """Top-level packages that call on somebody's behalf: a route is the nearest caller outside of them."""
 
+_RUNTIME = "workflows.runtime."
+"""Of LlamaIndex; `workflows` alone is a likely name for an application's own package."""
 UNNAMED = "unnamed"
 """The route of a call whose every caller is a framework."""
 
@@ -121,7 +123,9 @@ def _remember(frame: FrameType) -> tuple[CodeType, str | None]:
 def _name(frame: FrameType) -> str | None:
     """`module:function` of a frame, or None for a framework's, a lambda's or a comprehension's."""
     module = str(frame.f_globals.get("__name__") or "")
-    if not module or module.partition(".")[0] in _FRAMEWORKS or module.startswith("<"):
+    if module == "__main__":
+        module = _script(frame)
+    if not module or module.startswith(("<", _RUNTIME)) or module.partition(".")[0] in _FRAMEWORKS:
         return None
     function = frame.f_code.co_qualname.replace(".<locals>", "")
     *outer, last = function.split(".")
@@ -129,7 +133,7 @@ def _name(frame: FrameType) -> str | None:
         function = ".".join(part for part in outer if not part.startswith("<"))
         if not function:
             return None
-    return sound(f"{_script(frame) if module == '__main__' else module}:{function}")
+    return sound(f"{module}:{function}")
 
 
 def _script(frame: FrameType) -> str:

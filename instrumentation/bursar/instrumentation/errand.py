@@ -25,6 +25,8 @@ class Errand:
     """The model an earlier attempt of this call was planned on: a retry keeps its call's plan."""
     betas: str | None = None
     """The request's `anthropic-beta` header: features that another model may not know."""
+    linked: bool = False
+    """Whether another organisation is billed for it: then it costs this one nothing."""
 
 
 @value

@@ -20,7 +20,7 @@ class Tally:
     """
 
     __slots__ = (
-        *("_has_content", "_report", "_usage"),
+        *("_has_container", "_has_content", "_report", "_usage"),
         *("complete", "failure", "final", "model", "response_id", "stop_reason"),
     )
 
@@ -33,7 +33,7 @@ class Tally:
         """Whether the response was whole: a stream says so by its last event."""
         self.failure: str | None = None
         """What broke a stream off, as `error.type` names it; None where nothing did."""
-        self._has_content = False
+        self._has_content = self._has_container = False
         self._usage: dict[str, Any] | None = None
         self._report: UsageReport | None = None
 
@@ -53,6 +53,7 @@ class Tally:
             self._report = None
             self.final = True
         self._has_content = bool(get("content"))
+        self._has_container = get("container") is not None
 
     def event(self, event: Any) -> bool:
         """One stream event, as the SDK's object or as JSON. Whether it changed the usage."""
@@ -73,7 +74,12 @@ class Tally:
     def report(self) -> UsageReport | None:
         """The usage seen, or None when the response never said."""
         if self._report is None and self._usage is not None:
-            self._report = read_report(self._usage, stop_reason=self.stop_reason, has_content=self._has_content)
+            self._report = read_report(
+                self._usage,
+                stop_reason=self.stop_reason,
+                has_content=self._has_content,
+                has_container=self._has_container,
+            )
         return self._report
 
     def _start(self, message: Any) -> bool:
@@ -87,7 +93,9 @@ class Tally:
         return True
 
     def _delta(self, get: Get) -> bool:
-        self.stop_reason = _text(reader(get("delta"))("stop_reason")) or self.stop_reason
+        delta = reader(get("delta"))
+        self.stop_reason = _text(delta("stop_reason")) or self.stop_reason
+        self._has_container = self._has_container or delta("container") is not None
         usage = get("usage")
         if usage is None:
             return False

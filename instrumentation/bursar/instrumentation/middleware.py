@@ -22,6 +22,7 @@ from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.stream import Watcher, http, tap, watch
 from bursar.policies.errors import BudgetExceeded
+from bursar.policies.prices import bills_user_profile
 
 _PLAIN_STREAM: Any = Stream
 """A subclass of the application's own may read otherwise; there the bytes are watched."""
@@ -215,6 +216,7 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
             betas=_betas(request),
             region=call.region,
             settled_model=call.decision.candidate.model if retried and call.decision else None,
+            linked=_is_object(body) and bills_user_profile(body),
         )
     return None
 
@@ -232,7 +234,7 @@ def _depart(
         call.decision = admission.decision or call.decision
         call.sent_max_tokens = changes.get("max_tokens", call.sent_max_tokens)
         model = str(changes.get("model") or _model(request.json))
-        attempt = Attempt(call, errand.attempt_id, model, admission, errand.at_ns)
+        attempt = Attempt(call, errand, model, admission)
         attempt.sent()
         return attempt, _changed(request, changes) if changes else request
     return None, request

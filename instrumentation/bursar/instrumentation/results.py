@@ -22,7 +22,7 @@ from bursar.instrumentation.stream import Decode, Watcher, decoder
 from bursar.policies import attributes as names
 from bursar.policies.book import PriceBook
 from bursar.policies.charge import Basis, Charge
-from bursar.policies.prices import price
+from bursar.policies.prices import Quote, price
 from bursar.policies.usage import Usage
 
 MOST_LINE_BYTES = 64 * 1024 * 1024
@@ -127,12 +127,18 @@ def charge_of(line: bytes, source: Source) -> Charge | None:
     return replace(
         charge,
         cost_nano_usd=quote.cost_nano_usd,
-        basis=Basis.UNKNOWN if quote.cost_nano_usd is None else Basis.USAGE,
+        basis=_basis(quote),
         price_id=quote.price_id,
         lines=quote.lines,
         missing=quote.missing,
         modifiers=quote.modifiers,
     )
+
+
+def _basis(quote: Quote) -> Basis:
+    if quote.cost_nano_usd is None:
+        return Basis.UNKNOWN
+    return Basis.ESTIMATE if quote.estimated else Basis.USAGE
 
 
 def attempt_id(batch_id: str, custom_id: str, response_id: str | None) -> str:

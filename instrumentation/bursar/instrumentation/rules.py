@@ -10,6 +10,7 @@ from pathlib import Path
 
 from opentelemetry import baggage, trace
 
+from bursar.instrumentation.fallback import estimator
 from bursar.instrumentation.quiet import tell_once
 from bursar.policies.book import PriceBook, PriceBookError
 from bursar.policies.policy import Find, Policy, find_route
@@ -78,7 +79,7 @@ def _asks_for_code_alone(find: Find | None) -> bool:
 
 def shipped_rules(prices_file: Path | None) -> Rules:
     """No policy, and the shipped price book with the user's file on top. A bad file is told and left out."""
-    book = shipped_book()
+    book = shipped_book().with_fallback(estimator())
     if prices_file is None:
         return Rules(book)
     try:
@@ -98,7 +99,8 @@ def rules_of(snapshot: Snapshot, fallback: Rules) -> Rules:
         policy = parse_policy(snapshot.policy, file=snapshot.file) if snapshot.policy is not None else None
         book = fallback.book
         if snapshot.prices:
-            book = shipped_book().extended(parse_book(snapshot.prices, source="the agent's prices"))
+            shipped = shipped_book().with_fallback(fallback.book.fallback)
+            book = shipped.extended(parse_book(snapshot.prices, source="the agent's prices"))
     except (PolicyError, PriceBookError) as error:
         tell_once("snapshot", f"bursar: the agent's rules cannot be read here, those before stay in force: {error}")
         return fallback

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from bursar.agent.commands.pricing import explain, load_book, render
-from bursar.policies.prices import PriceBookError, shipped_book
+from bursar.policies.prices import ModelPrices, PriceBookError, PriceRow, Rates, shipped_book
 
 TODAY = date(2026, 11, 22)
 USAGE: dict[str, Any] = {
@@ -76,6 +76,19 @@ def test_an_unknown_model_is_explained_as_unknown() -> None:
     assert explanation["missing"] == [
         'no price for model "claude-opus-9": add a [[model]] entry for it to the price file'
     ]
+
+
+def elsewhere(name: str, day: date) -> ModelPrices | None:
+    """Another book, in which a token of any model costs 3 USD per million."""
+    return ModelPrices(name, (PriceRow(f"{name}/theirs", date.min, 0, Rates(*[3_000_000] * 5), "theirs"),))
+
+
+def test_a_price_of_another_book_is_explained_as_an_estimate() -> None:
+    """11,500 tokens at 3 USD per million and two searches: a figure, whose basis says what it is worth."""
+    explanation = explain("claude-opus-9", USAGE, TODAY, False, shipped_book().with_fallback(elsewhere))
+    assert (explanation["nano_usd"], explanation["basis"]) == (54_500_000, "estimate")
+    assert explanation["price_id"] == "claude-opus-9/theirs"
+    assert len(explanation["lines"]) == 4
 
 
 def test_the_table_shows_lines_total_and_notes() -> None:

@@ -19,7 +19,7 @@ import pytest
 from bursar.agent.app import serving_agent
 from bursar.agent.commands import run
 from bursar.agent.commands.reach import TurnedAwayError
-from bursar.agent.commands.run import UNSEEN, Order, RunError, autoload_folder, instrumented, last_line
+from bursar.agent.commands.run import DISABLED, UNSEEN, Order, RunError, autoload_folder, instrumented, last_line
 from bursar.agent.ledger import open_for_reading, reports
 from bursar.agent.sandbox import create_app, serving
 from bursar.agent.sandbox.bill import key_label
@@ -227,6 +227,7 @@ def test_an_agent_that_does_not_answer_is_replaced() -> None:
     [
         (["--limit", "1 USD"], [sys.executable, "-I", "-c", ""], 1),
         (["--limit", "1 USD"], [sys.executable, "-E", "-c", "raise SystemExit(7)"], 7),
+        (["--limit", "1 USD"], [sys.executable, "-S", "-c", ""], 1),
         ([], [sys.executable, "-I", "-c", ""], 0),
     ],
 )
@@ -240,6 +241,22 @@ def test_a_program_in_reach_that_calls_nobody_is_well() -> None:
     """It was instrumented, and there was nothing to count."""
     done = bursar("--limit", "1 USD", "--", sys.executable, "-c", "", environ={})
     assert (done.returncode, done.stderr) == (0, "bursar: 0 calls, 0.00 USD (0 estimated)\n")
+
+
+@pytest.mark.parametrize(("options", "said"), [([], [DISABLED]), (["--limit", "1 USD"], [])])
+def test_a_program_that_is_not_to_be_counted(options: list[str], said: list[str]) -> None:
+    """It is told; a limit that was asked for holds, whatever the environment says."""
+    code = "import os; print(os.environ['BURSAR_DISABLED'])"
+    done = bursar(*options, "--", sys.executable, "-c", code, environ={"BURSAR_DISABLED": "1"})
+    assert done.stdout == ("0\n" if options else "1\n")
+    assert (done.returncode, done.stderr.splitlines()) == (0, ["bursar: 0 calls, 0.00 USD (0 estimated)", *said])
+
+
+def test_a_policy_that_could_not_hold() -> None:
+    """It is refused, rather than passed over in silence."""
+    order = Order((sys.executable, "-c", ""), policy=Path("bursar.toml"))
+    with pytest.raises(RunError, match="BURSAR_DISABLED is set, and no policy holds then"):
+        run.run(order, {**os.environ, "BURSAR_DISABLED": "yes"}, pytest.fail)
 
 
 def test_out_of_reach_of_a_shared_agent(shared: dict[str, str]) -> None:

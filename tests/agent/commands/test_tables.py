@@ -21,6 +21,7 @@ OPUS: dict[str, Any] = {
     "nano_usd": 1_234_567_890,
     "estimated_nano_usd": 0,
     "unknown_charges": 0,
+    "incomplete_charges": 0,
     "input": 100,
     "cache_read": 300,
     "cache_write_5m": 50,
@@ -88,14 +89,14 @@ def test_a_report_of_everything_names_no_beginning() -> None:
 
 
 def test_doubt_stands_beside_the_total() -> None:
-    """What is estimated or unknown has a column as soon as anything is, also in a usual terminal."""
-    doubtful = {"estimated_nano_usd": 2 * 10**8, "unknown_charges": 3}
+    """What is estimated, unknown or incomplete has a column as soon as anything is, also in a usual terminal."""
+    doubtful = {"estimated_nano_usd": 2 * 10**8, "unknown_charges": 3, "incomplete_charges": 4}
     rows = [{**OPUS, **doubtful}, HAIKU]
     lines = shown(tables.spend({**REPORT, "total": {**TOTAL, **doubtful}, "rows": rows}, ["model"], width=WIDE), WIDE)
-    assert "model calls tokens in cached tokens out USD of it estimated and unknown" in lines
-    assert "claude-opus-5-5 1,200 500 60% 7,000 1.23456789 0.20 3" in lines
-    assert "claude-haiku-5-5 3 200 0% 7,000 0.0000005 0.00 0" in lines
-    assert "total 1,203 500 60% 14,000 1.23456839 0.20 3" in lines
+    assert "model calls tokens in cached tokens out USD of it estimated and unknown and incomplete" in lines
+    assert "claude-opus-5-5 1,200 500 60% 7,000 1.23456789 0.20 3 4" in lines
+    assert "claude-haiku-5-5 3 200 0% 7,000 0.0000005 0.00 0 0" in lines
+    assert "total 1,203 500 60% 14,000 1.23456839 0.20 3 4" in lines
 
 
 def test_labels_are_shown_without_their_prefix() -> None:

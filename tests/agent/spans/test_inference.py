@@ -198,3 +198,14 @@ def test_tier_speed_and_geography_are_passed_on() -> None:
     report = read({**MODEL, IN: 5, OUT: 1, **told}).report
     assert report is not None
     assert (report.service_tier, report.speed, report.inference_geo) == ("batch", "fast", "us")
+
+
+def test_a_span_that_tells_a_call_again_is_passed_over() -> None:
+    """LangSmith's: a trace of its own and no message id, so that it would count beside the SDK's span."""
+    told = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": "claude-opus-5-5",
+    }
+    assert read_inference(span(told, scope="my.tracer", name="chat")) is not None
+    assert read_inference(span(told, scope="langsmith", name="chat")) is None

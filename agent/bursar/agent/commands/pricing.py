@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bursar.policies.amounts import usd
 from bursar.policies.charge import Basis, Line
-from bursar.policies.prices import PriceBook, PriceBookError, parse_book, price, shipped_book
+from bursar.policies.prices import PriceBook, PriceBookError, Quote, parse_book, price, shipped_book
 from bursar.policies.usage import read_report
 
 
@@ -43,11 +43,17 @@ def explain(model: str, usage: Mapping[str, Any], at: date, batch: bool, book: P
         "model": model,
         "price_id": quote.price_id,
         "nano_usd": quote.cost_nano_usd,
-        "basis": str(Basis.UNKNOWN if quote.cost_nano_usd is None else Basis.USAGE),
+        "basis": str(_basis(quote)),
         "modifiers": list(quote.modifiers),
         "missing": list(quote.missing),
-        "lines": [_line(line) for line in quote.lines],
+        "lines": [_line(line) for line in quote.lines if quote.cost_nano_usd is not None],
     }
+
+
+def _basis(quote: Quote) -> Basis:
+    if quote.cost_nano_usd is None:
+        return Basis.UNKNOWN
+    return Basis.ESTIMATE if quote.estimated else Basis.USAGE
 
 
 def render(explanation: Mapping[str, Any]) -> Table:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bursar.agent.commands.reach import answers
@@ -21,8 +22,10 @@ from bursar.agent.settings import HOST
 READY_SECONDS = 20.0
 SETTLE_SECONDS = 10.0
 STOP_SECONDS = 10.0
+CALM_SECONDS = 2.0
+"""How long processes are waited for that still run when the program has ended: most are about to end, too."""
 _POLL_SECONDS = 0.02
-_CALM_LOOKS = 15
+FOLDER, JOURNALS = "journal", "*.jsonl"
 _LOG_LINES = 20
 
 
@@ -31,6 +34,16 @@ class PrivateAgentError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """Journals that are there when the agent is gone."""
+
+    unread: list[Path]
+    """Their processes have ended, and the agent could not take them up."""
+    in_use: list[Path]
+    """Their processes still run."""
+
+
+@dataclass(slots=True)
 class PrivateAgent:
     """A running agent, and where its files are."""
 
@@ -39,21 +52,34 @@ class PrivateAgent:
     token_file: Path
     db: Path
     process: subprocess.Popen[bytes]
+    start: Callable[[], subprocess.Popen[bytes]]
+    """Starts it once more, on the same files."""
 
-    def finish(self) -> list[Path]:
-        """Let it take up the journals of processes that ended without a goodbye, and stop it; what it left."""
-        journals = self.state_dir / "journal"
-        calm = 0
+    def finish(self) -> Left:
+        """
+        Let it take up the journals of processes that ended without a goodbye, and stop it; what it left.
+
+        Processes that still run are given a moment to end. An agent that was stopped together with the program, as
+        service managers do, is started once more.
+        """
+        journals = self.state_dir / FOLDER
+        calm_since = time.monotonic()
 
         def taken_up() -> bool:
             # While the agent reads a journal it holds the lock, as an owner would: a locked one is looked at again.
-            nonlocal calm
-            calm = 0 if waiting(journals) else calm + 1
-            return calm > _CALM_LOOKS or not any(journals.glob("*.jsonl")) or self.process.poll() is not None
+            nonlocal calm_since
+            if waiting(journals):
+                calm_since = time.monotonic()
+            calm = time.monotonic() - calm_since > CALM_SECONDS
+            return calm or not any(journals.glob(JOURNALS)) or self.process.poll() is not None
 
+        if self.process.poll() is not None and any(journals.glob(JOURNALS)):
+            _stop(self.process)
+            self.process = self.start()
         _until(taken_up, SETTLE_SECONDS)
         _stop(self.process)
-        return waiting(journals)
+        unread = waiting(journals)
+        return Left(unread, [path for path in sorted(journals.glob(JOURNALS)) if path not in unread])
 
 
 @contextmanager
@@ -63,7 +89,7 @@ def private_agent(
     """
     An agent on a free port of the loopback interface, with a token and files of its own; all are gone afterwards.
 
-    Its ledger stays if `db` names a place for it, and so do its files where it could not take up every journal. Raises
+    Its ledger stays if `db` names a place for it, and so do its files where a journal is left. Raises
     `PrivateAgentError`.
     """
     folder = Path(tempfile.mkdtemp(prefix="bursar-run-"))
@@ -75,17 +101,18 @@ def private_agent(
     arguments: list[str | Path] = ["--db", ledger, "--listen", f"{HOST}:{port}", "--token-file", token_file]
     arguments += ["--policy", policy] if policy else []
     arguments += ["--prices", prices] if prices else []
-    process = _start(arguments, folder, {**environ, "BURSAR_STATE_DIR": str(folder)})
+    url = f"http://{HOST}:{port}"
+    start = partial(_start, arguments, folder, {**environ, "BURSAR_STATE_DIR": str(folder)})
+    agent = PrivateAgent(url, folder, token_file, ledger, start(), start)
     try:
-        url = f"http://{HOST}:{port}"
-        if not _until(lambda: process.poll() is not None or answers(url, "/readyz"), READY_SECONDS):
+        if not _until(lambda: agent.process.poll() is not None or answers(url, "/readyz"), READY_SECONDS):
             raise PrivateAgentError(f"the agent was not ready after {READY_SECONDS:g} s. It said:\n{_said(folder)}")
-        if process.poll() is not None:
+        if agent.process.poll() is not None:
             raise PrivateAgentError(_said(folder))
-        yield PrivateAgent(url, folder, token_file, ledger, process)
+        yield agent
     finally:
-        _stop(process)
-        if not waiting(folder / "journal"):
+        _stop(agent.process)
+        if not any((folder / FOLDER).glob(JOURNALS)):
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -96,7 +123,7 @@ def _start(arguments: list[str | Path], folder: Path, environ: Mapping[str, str]
     Its standard input is a pipe that ends with this process, however this process ends, and the agent with it.
     """
     command = [sys.executable, "-m", "bursar.agent", "agent", "--stop-with-input", *map(str, arguments)]
-    with (folder / "agent.log").open("wb") as log:
+    with (folder / "agent.log").open("ab") as log:
         return subprocess.Popen(
             command, env=environ, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
         )

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bursar.agent.commands.private_agent import PrivateAgent, private_agent
+from bursar.agent.commands.private_agent import Left, PrivateAgent, private_agent
 from bursar.agent.commands.program import resolve, run_program
 from bursar.agent.commands.reach import answers, check_welcome
 from bursar.agent.ledger import LedgerError, open_for_reading, outbox, reports
@@ -29,14 +29,15 @@ SIGN = "BURSAR_SIGN"
 
 UNSEEN = (
     "bursar: no instrumented Python was seen: nothing was counted or capped; "
-    "do not use python -I or -E, and install bursar in that interpreter"
+    "do not use python -I, -E or -S, and install bursar in that interpreter"
 )
+DISABLED = "bursar: BURSAR_DISABLED is set: nothing was counted or capped"
 _NOT_HELD = 1
 _READ_CONFIG = """
 import os, sys
 from bursar.instrumentation.config import ConfigError, read_config
 try:
-    read_config(os.environ)
+    print(read_config(os.environ).disabled)
 except ConfigError as error:
     sys.exit(str(error))
 """
@@ -67,7 +68,9 @@ def run(order: Order, environ: Mapping[str, str], say: Callable[[str], None]) ->
     `TurnedAwayError` and `UnreachableError`.
     """
     argv = resolve(order.command, environ)
-    _refuse_bad_environment(environ)
+    disabled = _is_disabled(environ) and order.limit is None
+    if disabled and order.policy is not None:
+        raise RunError("BURSAR_DISABLED is set, and no policy holds then: unset it, or leave --policy out")
     shared = environ.get("BURSAR_AGENT", "")
     with tempfile.TemporaryDirectory(prefix="bursar-sign-") as folder:
         sign = Path(folder) / "seen"
@@ -76,8 +79,11 @@ def run(order: Order, environ: Mapping[str, str], say: Callable[[str], None]) ->
             code, counted = _under_shared(argv, shared, {**environ, SIGN: str(sign)}, say), False
         else:
             code, counted = _under_own(order, argv, environ, sign, say)
-        if counted or sign.exists():
-            return code
+        seen = counted or sign.exists()
+    if disabled:
+        say(DISABLED)
+    if disabled or seen:
+        return code
     say(UNSEEN)
     ruled = order.limit is not None or order.policy is not None
     return code or (_NOT_HELD if ruled else 0)
@@ -139,14 +145,20 @@ def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def _refuse_bad_environment(environ: Mapping[str, str]) -> None:
-    """Variables that the instrumentation would refuse in every process of the program. Raises `RunError`."""
-    if any(name.startswith("BURSAR_") and value for name, value in environ.items()):
-        judged = subprocess.run(
-            [sys.executable, "-c", _READ_CONFIG], env=environ, capture_output=True, text=True, check=False
-        )
-        if judged.returncode:
-            raise RunError(judged.stderr.strip().rpartition("\n")[2])
+def _is_disabled(environ: Mapping[str, str]) -> bool:
+    """
+    Whether the instrumentation is switched off by the environment.
+
+    Raises `RunError` for variables that it would refuse in every process of the program.
+    """
+    if not any(name.startswith("BURSAR_") and value for name, value in environ.items()):
+        return False
+    judged = subprocess.run(
+        [sys.executable, "-c", _READ_CONFIG], env=environ, capture_output=True, text=True, check=False
+    )
+    if judged.returncode:
+        raise RunError(judged.stderr.strip().rpartition("\n")[2])
+    return judged.stdout.strip() == "True"
 
 
 def _refuse_own_rules(order: Order, shared: str) -> None:
@@ -185,7 +197,7 @@ def _environment(order: Order, agent: PrivateAgent, environ: Mapping[str, str]) 
     return {**instrumented(environ), **own}
 
 
-def _tell(agent: PrivateAgent, began_ns: int, left: Sequence[Path]) -> tuple[str, bool]:
+def _tell(agent: PrivateAgent, began_ns: int, left: Left) -> tuple[str, bool]:
     """The last line, and whether the ledger has any call of the run."""
     counted = False
     try:
@@ -196,4 +208,13 @@ def _tell(agent: PrivateAgent, began_ns: int, left: Sequence[Path]) -> tuple[str
             counted = bool(total["calls"] or decisions)
     except LedgerError as error:
         line = f"bursar: what the calls cost cannot be told: {error}"
-    return (f"{line}; not counted: {', '.join(map(str, left))}" if left else line), counted
+    return line + _left(left), counted
+
+
+def _left(left: Left) -> str:
+    """What of the program is not in the ledger, or will not be."""
+    said = f"; not counted: {', '.join(map(str, left.unread))}" if left.unread else ""
+    if left.in_use:
+        still = "1 process still runs" if len(left.in_use) == 1 else f"{len(left.in_use)} processes still run"
+        said += f"; {still}, not counted from here on: {', '.join(map(str, left.in_use))}"
+    return said

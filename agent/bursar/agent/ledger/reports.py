@@ -28,6 +28,7 @@ _SUMS = ", ".join(
         "coalesce(sum(cost_nano), 0) AS nano_usd",
         "coalesce(sum(CASE basis WHEN 'estimate' THEN cost_nano END), 0) AS estimated_nano_usd",
         "count(*) - count(cost_nano) AS unknown_charges",
+        "count(CASE WHEN cost_nano IS NOT NULL AND missing NOT IN ('', '[]') THEN 1 END) AS incomplete_charges",
         *(f'coalesce(sum("{name}"), 0) AS "{name}"' for name in _TOKENS),
     )
 )
@@ -56,7 +57,8 @@ def totals(db: Database, since_ns: int, until_ns: int) -> Row:
     All charges of a stretch of time, by when they were sent.
 
     `nano_usd` is everything known, `estimated_nano_usd` the part of it that is a bound; `unknown_charges` are in
-    neither. `calls` counts calls with a charge, `charges` their attempts.
+    neither, and of `incomplete_charges` something is not in their cost, such as a container's hours. `calls` counts
+    calls with a charge, `charges` their attempts.
     """
     return _rows(db, f"SELECT {_SUMS} {_CHARGES}", [since_ns, until_ns])[0]
 

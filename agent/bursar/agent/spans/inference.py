@@ -100,10 +100,18 @@ def _is_stamped(span: SeenSpan) -> bool:
     return span.text(names.ATTEMPT_ID) is not None
 
 
+_RETELLERS = frozenset({"langsmith"})
+"""
+Tracers that tell a call again in a trace of its own, without the message's id: such a span cannot be known for the
+call that the SDK's own span, or a journal, has told already.
+"""
+
+
 def _is_chat(span: SeenSpan, model: str) -> bool:
     provider = span.text(names.PROVIDER) or span.text(_PROVIDER_BEFORE_2025) or ""
     return (
         span.text(names.OPERATION) == "chat"
+        and span.scope not in _RETELLERS
         and provider.lower() in _PROVIDERS
         and canonical(model).id.startswith("claude-")
     )

@@ -106,7 +106,7 @@ def _stamped(charge: Charge, call: Inference, stamp: _Stamp, cost_nano: int, boo
 
 def _priced(charge: Charge, call: Inference, quote: Quote, unseen: tuple[str, ...]) -> Charge:
     """The charge at the price of what the span tells; without output tokens a lower bound."""
-    basis = Basis.SPAN if call.complete else Basis.ESTIMATE
+    basis = Basis.SPAN if call.complete and not quote.estimated else Basis.ESTIMATE
     if quote.cost_nano_usd is None:
         basis = Basis.UNKNOWN
     return _with_quote(charge, quote, basis, (*quote.missing, *call.missing, *unseen))

@@ -1,0 +1,53 @@
+"""Fallback: another package's prices are an estimate, and no call waits for them to be loaded."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date
+
+import pytest
+
+from bursar.instrumentation import fallback as module
+from bursar.instrumentation.fallback import Estimator, estimator
+
+DAY = date(2026, 11, 22)
+
+
+def test_the_first_question_loads_and_the_answer_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is loading nothing is known; it is loaded once."""
+    loading, loaded = threading.Event(), threading.Event()
+    asked: list[str] = []
+
+    def slow(name: str, day: date) -> None:
+        asked.append(name)
+        loading.set()
+        assert loaded.wait(10)
+
+    monkeypatch.setattr(module, "look_up", slow)
+    estimate = Estimator()
+    assert estimate("claude-x", DAY) is None
+    assert loading.wait(10)
+    assert estimate("claude-x", DAY) is None
+    assert asked == [""]
+    loaded.set()
+    estimate._loading.join(10)  # type: ignore[union-attr]  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
+    estimate("claude-x", DAY)
+    assert asked == ["", "claude-x"]
+
+
+def test_a_model_of_the_other_book_is_known_then() -> None:
+    """The real package, which the development environment has."""
+    estimate = estimator()
+    assert estimate is not None
+    estimate("claude-3-sonnet-20240229", DAY)
+    estimate._loading.join(30)  # type: ignore[union-attr]  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
+    assert estimate("no-such-model", DAY) is None
+    found = estimate("claude-3-opus", DAY)
+    assert found is not None
+    assert found.rows[0].rates.input == 15_000_000, "15 USD a million tokens"
+
+
+def test_where_it_is_not_installed_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A charge without a price stays unknown."""
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert estimator() is None
