@@ -49,5 +49,9 @@ def test_a_model_of_the_other_book_is_known_then() -> None:
 
 def test_where_it_is_not_installed_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """A charge without a price stays unknown."""
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+
+    def nowhere(name: str) -> None:
+        return None
+
+    monkeypatch.setattr(module, "find_spec", nowhere)
     assert estimator() is None
