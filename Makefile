@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help setup test check format demo bench clean
+.PHONY: help setup test test-sdk test-sdk-suite test-frameworks check format demo bench clean
 
 help: ## List what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 setup: $(STAMP) ## Make .venv with Bursar, its extras and the tools
 
@@ -20,6 +20,15 @@ $(STAMP): pyproject.toml constraints.txt
 
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+test-sdk: $(STAMP) ## Run them on six versions of the SDK; SDK="1.14.0 2.0.0" names others
+	$(BIN)/python -m tests.sdk.versions $(SDK)
+
+test-sdk-suite: $(STAMP) ## Run the SDK's own tests with Bursar active: they must not notice
+	$(BIN)/python -m tests.sdk.suite
+
+test-frameworks: $(STAMP) ## Run the frameworks that stand on the SDK, each in an environment of its own
+	$(BIN)/python -m tests.frameworks $(NAMES)
 
 check: $(STAMP) ## Format, lint, import contracts, types, and the built wheel
 	$(BIN)/ruff format --check .

@@ -707,3 +707,12 @@ def test_balances_seen_are_forgotten_when_they_are_too_many() -> None:
     scene.admit()
     assert len(scene.asked) == 1
     assert len(scene.guard.standings._views) == VIEWS + 1  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_request_without_a_model_stays_without() -> None:
+    """The API is to refuse it, in its own words: nothing is put in its place."""
+    scene = Scene()
+    scene.view()
+    scene.script = [scene.grants()]
+    body = {key: value for key, value in BODY.items() if key != "model"}
+    assert scene.guard.admit(Errand("h-1", "desk", {"tenant": "acme"}, body, NOON)).changes == {}

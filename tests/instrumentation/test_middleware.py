@@ -386,3 +386,35 @@ def test_what_served_a_message_can_be_asked() -> None:
 def test_only_what_creates_a_message_is_metered(method: str, url: str, billed: bool) -> None:
     """Counting tokens is free; a batch is billed by its results."""
     assert is_billable(method, url) is billed
+
+
+def turns() -> Answer:
+    """A bad moment, a good one, and a mistake of the caller's."""
+    return in_turn(error(529, "overloaded_error"), answer, error(400, "invalid_request_error"))
+
+
+BARE: Any = {"path": "/v1/messages", "cast_to": httpx2.Response, "body": ASK}
+
+
+def test_a_bare_response_is_retried_and_raised_as_ever() -> None:
+    """With middleware the SDK would hand out an error's as if it were an answer; ours is not to be noticed."""
+    with recorded() as seen:
+        subject = client(turns(), max_retries=1)
+        assert subject.post(**BARE).status_code == 200
+        with pytest.raises(anthropic.BadRequestError):
+            subject.post(**BARE)
+    assert [charge.cost_nano_usd for charge in seen.charges] == [COST_NANO]
+
+
+def test_a_bare_response_of_an_async_client() -> None:
+    """The same."""
+
+    async def act() -> None:
+        subject = async_client(turns(), max_retries=1)
+        assert (await subject.post(**BARE)).status_code == 200
+        with pytest.raises(anthropic.BadRequestError):
+            await subject.post(**BARE)
+
+    with recorded() as seen:
+        asyncio.run(act())
+    assert [charge.cost_nano_usd for charge in seen.charges] == [COST_NANO]

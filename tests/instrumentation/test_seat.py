@@ -12,7 +12,7 @@ from anthropic import _base_client as base  # pyright: ignore[reportPrivateUsage
 from tests.instrumentation.scene import ASK, answer, client
 
 from bursar.instrumentation import instrument, uninstrument
-from bursar.instrumentation.middleware import ENTRY, METER
+from bursar.instrumentation.middleware import ENTRY, METER, SOLE
 from bursar.instrumentation.testing import recorded
 
 
@@ -29,7 +29,7 @@ def test_leaving_puts_everything_back(tmp_path: Path) -> None:
     assert instrument(environ=environ), "again changes nothing"
     for each in (plain, own):
         each.messages.create(**ASK)
-    assert [*plain.middleware] == [METER]
+    assert [*plain.middleware] == [SOLE]
     assert [*own.middleware] == [ENTRY, passing, METER]
     uninstrument()
     assert (base.SyncAPIClient.request, base.AsyncAPIClient.request) == before

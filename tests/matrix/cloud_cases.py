@@ -77,7 +77,9 @@ def break_off(kind: Any, options: dict[str, Any], model: str = MODEL) -> Any:
 
 def copied(kind: Any, options: dict[str, Any], model: str = MODEL) -> Any:
     def act(stage: Stage) -> object:
-        client = stage.client(kind, **options).with_options(timeout=3)
+        client = stage.client(kind, **options)
+        # Up to 2.0, a copy of a Bedrock client forgets the HTTP client it was given.
+        client = client.with_options(timeout=3, http_client=client._client)
         return client.messages.create(**{**ASK, "model": model})
 
     return act

@@ -318,7 +318,7 @@ class Guard:
     ) -> Admission:
         """The attempt leaves: on the planned model, and with no more output than its money bounds."""
         changes: dict[str, Any] = {}
-        if decision.candidate.model != errand.body.get("model"):
+        if decision.candidate.model != str(errand.body.get("model") or ""):
             changes["model"] = decision.candidate.model
         if leased and amount < decision.most:
             rates = weighed.rates[decision.candidate.model]

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from inspect import isawaitable
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeGuard
 
-from anthropic import APIConnectionError, APIResponse, Stream
+from anthropic import APIResponse, AsyncAPIResponse
 from anthropic._compat import model_copy
-from anthropic._constants import RAW_RESPONSE_HEADER
 from anthropic._middleware import Middleware
 from anthropic._request import APIRequest
-from anthropic._utils import is_given
 
 from bursar.instrumentation.attempt import Attempt
 from bursar.instrumentation.batches import observe
-from bursar.instrumentation.body import BodyWatcher
 from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.errand import Admission, Errand
+from bursar.instrumentation.outcome import answered, failed, will_be_parsed
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.instrumentation.runtime import Runtime, current_runtime
-from bursar.instrumentation.stream import Watcher, http, tap, watch
+from bursar.instrumentation.stream import Watcher, http, watch
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.prices import bills_user_profile
-
-_PLAIN_STREAM: Any = Stream
-"""A subclass of the application's own may read otherwise; there the bytes are watched."""
-_NEVER_SENT = (http.ConnectError, http.ConnectTimeout, http.PoolTimeout, http.UnsupportedProtocol, http.ProxyError)
 
 
 class Key(str):
@@ -84,15 +78,15 @@ class Meter(Middleware):
         try:
             response = call_next(sent)
         except BaseException as error:
-            _failed(call, attempt, error)
+            failed(call, attempt, error)
             raise
         if attempt is not None:
             with quiet("charge a call"):
-                if _will_be_parsed(request, response):
+                if will_be_parsed(request, response):
                     attempt.answered(response.http_response.headers)
                     attempt.told(response.parse())
                 else:
-                    _answered(call, attempt, request, response)
+                    answered(call, attempt, request, response)
         return response
 
     async def handle_async(self, request: APIRequest, call_next: Any) -> Any:
@@ -118,16 +112,16 @@ class Meter(Middleware):
         try:
             response = await call_next(sent)
         except BaseException as error:
-            _failed(call, attempt, error)
+            failed(call, attempt, error)
             raise
         if attempt is not None:
             with quiet("charge a call"):
-                if _will_be_parsed(request, response):
+                if will_be_parsed(request, response):
                     parsed = response.parse()
                     attempt.answered(response.http_response.headers)
                     attempt.told(await parsed if isawaitable(parsed) else parsed)
                 else:
-                    _answered(call, attempt, request, response)
+                    answered(call, attempt, request, response)
         return response
 
 
@@ -149,8 +143,42 @@ class Entry(Middleware):
         return response
 
 
+class Sole(Meter):
+    """
+    The meter on a client that has no other middleware, which is not to notice that it has any now.
+
+    What middleware answers the SDK takes as final, unless it is a response of its own: where the application asked for
+    the bare HTTP response, an error's would neither be retried nor raised.
+    """
+
+    def handle(self, request: APIRequest, call_next: Any) -> Any:
+        response = super().handle(request, call_next)
+        return _as_of_the_sdk(APIResponse, request, response) if _is_bare_error(response) else response
+
+    async def handle_async(self, request: APIRequest, call_next: Any) -> Any:
+        response = await super().handle_async(request, call_next)
+        return _as_of_the_sdk(AsyncAPIResponse, request, response) if _is_bare_error(response) else response
+
+
 METER = Meter()
+SOLE = Sole()
 ENTRY = Entry()
+
+
+def _is_bare_error(response: Any) -> bool:
+    return isinstance(response, http.Response) and not response.is_success
+
+
+def _as_of_the_sdk(kind: Any, request: APIRequest, response: Any) -> Any:
+    return kind(
+        raw=response,
+        cast_to=request.cast_to,
+        client=None,  # only needed to parse, which no error is
+        stream=request.stream,
+        stream_cls=request.stream_cls,
+        options=request.options,
+        retries_taken=request.retries_taken,
+    )
 
 
 def _find(request: APIRequest) -> tuple[Runtime | None, Call | None]:
@@ -256,76 +284,6 @@ def _changed(request: APIRequest, changes: Mapping[str, Any]) -> APIRequest:
         stream_cls=request.stream_cls,
         retries_taken=request.retries_taken,
     )
-
-
-def _will_be_parsed(request: APIRequest, response: Any) -> bool:
-    """
-    Whether the SDK itself will parse this whole body for a plain call: what it then finds is what we found.
-
-    Not with a parser of the application's (`messages.parse`), which would run, and fail, before its time.
-    """
-    raw = getattr(response, "http_response", None)
-    return (
-        raw is not None
-        and raw.is_success
-        and raw.is_closed
-        and not request.stream
-        and RAW_RESPONSE_HEADER not in request.headers
-        and not is_given(request.options.post_parser)
-    )
-
-
-def _answered(call: Call, attempt: Attempt, request: APIRequest, response: Any) -> None:
-    """Settle by a body that is here, watch one that is not, release what an error answered."""
-    # Where the application asks for the bare HTTP response, middleware is given it as it is.
-    raw = getattr(response, "http_response", response)
-    if not isinstance(raw, http.Response):  # an inner middleware answered by itself: nothing was sent
-        attempt.release("answered without a request")
-        return
-    attempt.answered(raw.headers)
-    call.tells_response |= RAW_RESPONSE_HEADER in request.headers or not request.stream
-    if not raw.is_success:
-        attempt.release(f"http {raw.status_code}")
-    elif raw.is_closed:
-        attempt.read(raw.content, raw.headers.get("content-type", ""))
-    else:
-        on_end = None
-        if not call.outermost_watched:
-            call.body_pending = True
-            on_end = call.ended
-        watcher = BodyWatcher(attempt, raw.headers, on_end)
-        watch(raw, watcher)
-        # A span of our own is to end with the error that the bytes tell of, and the events do not.
-        if request.stream and RAW_RESPONSE_HEADER not in request.headers and not call.own_span:
-            _tap(response, watcher)
-
-
-def _tap(response: Any, watcher: BodyWatcher) -> None:
-    """Read the SDK's events instead of its bytes where it makes them for a plain, synchronous stream."""
-    if isinstance(response, APIResponse):
-        stream: Any = cast("Any", response).parse()  # kept by the response, and reads nothing yet
-        events = getattr(stream, "_iterator", None)
-        if events is not None and type(stream) is _PLAIN_STREAM:
-            stream._iterator = tap(events, watcher)
-
-
-def _failed(call: Call, attempt: Attempt | None, error: BaseException) -> None:
-    """
-    An attempt without an answer. Refused connections never reached the API; an error of the SDK's own is raised before
-    sending. Anything else may have been billed: the charge is unknown, and what was held stays held.
-    """
-    if attempt is None:
-        return
-    with quiet("settle a failed call"):
-        if isinstance(error, APIConnectionError):
-            cause = error.__cause__
-            unsent = isinstance(cause, _NEVER_SENT) or (isinstance(cause, RuntimeError) and call.client.is_closed())
-        else:
-            unsent = isinstance(error, Exception)
-        if unsent:
-            attempt.release(type(error).__name__)
-        else:
-            attempt.settle()
 
 
 def _refused(call: Call, refusal: BudgetExceeded) -> BudgetExceeded:

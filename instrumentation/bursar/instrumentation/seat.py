@@ -12,7 +12,7 @@ from anthropic import Anthropic, AsyncAnthropic
 
 from bursar.instrumentation import tracing
 from bursar.instrumentation.call import Call, begin
-from bursar.instrumentation.middleware import ENTRY, METER, is_billable, key_for
+from bursar.instrumentation.middleware import ENTRY, METER, SOLE, is_billable, key_for
 from bursar.instrumentation.peers import tell_of_peers
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.runtime import current_runtime
@@ -123,7 +123,7 @@ def _seat(client: Any) -> None:
     """Put ours around the client's own middleware, exactly once; the mark last, so that no thread sees half of it."""
     with _lock:
         own = _without_ours(client)
-        client._middleware = (ENTRY, *own, METER) if own else (METER,)
+        client._middleware = (ENTRY, *own, METER) if own else (SOLE,)
         client._middleware_chain = chain = client._build_middleware_chain()
         setattr(client, _MARK, chain)
         _seated.add(client)
@@ -138,4 +138,4 @@ def _unseat(client: Any) -> None:
 
 
 def _without_ours(client: Any) -> tuple[Any, ...]:
-    return tuple(entry for entry in client._middleware if entry is not ENTRY and entry is not METER)
+    return tuple(entry for entry in client._middleware if entry not in (ENTRY, METER, SOLE))
