@@ -87,4 +87,11 @@ def served(message: Any) -> Served | None:
     return present.served(response_id) if present is not None and isinstance(response_id, str) else None
 
 
+def _after_fork() -> None:
+    """In a forked child nobody may be there to let go of the lock."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 atexit.register(runtime.remove)

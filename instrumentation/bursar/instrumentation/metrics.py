@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
@@ -223,3 +224,12 @@ def _sums_of(provider: MeterProvider) -> Sums | None:
 
 def _tell() -> None:
     tell_once("metrics", "bursar could not count a call in the metrics; the application goes on", exc_info=True)
+
+
+def _after_fork() -> None:
+    """In a forked child nobody may be there to let go of the lock."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

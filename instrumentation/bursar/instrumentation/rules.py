@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from opentelemetry import baggage, trace
 
@@ -22,6 +23,7 @@ from bursar.policies.protocol import ProtocolError, Snapshot, snapshot_from_json
 SNAPSHOT_FILE = "snapshot.json"
 MEMORY = 4_096
 """Callers whose routes are remembered."""
+_UNKNOWN: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,9 @@ class Rules:
         if self.policy is None:
             return None
         by_code = (caller, service)
-        if by_code in self._by_code:
-            return self._by_code[by_code]
+        known = self._by_code.get(by_code, _UNKNOWN)  # one step: another thread may forget it after any
+        if known is not _UNKNOWN:
+            return known
         found = self._find_route(self.policy, caller, service)
         if all(_asks_for_code_alone(route.find) for route in self.policy.routes):
             if len(self._by_code) >= MEMORY:

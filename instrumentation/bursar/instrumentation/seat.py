@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +16,7 @@ from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.middleware import ENTRY, METER, SOLE, is_billable, key_for
 from bursar.instrumentation.peers import tell_of_peers
 from bursar.instrumentation.quiet import quiet
-from bursar.instrumentation.runtime import current_runtime
+from bursar.instrumentation.runtime import Runtime, current_runtime
 
 log = logging.getLogger("bursar")
 
@@ -23,6 +24,15 @@ _MARK = "_bursar_chain"
 _lock = threading.Lock()
 _seated: WeakSet[Any] = WeakSet()
 _active = False
+
+
+def _after_fork() -> None:
+    """In a forked child nobody may be there to let go of the lock."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _base(client: type[Any]) -> type[Any]:
@@ -107,9 +117,7 @@ def _begin(client: Any, options: Any) -> Call | None:
             _seat(client)
         if is_billable(options.method, options.url):
             if not runtime.traced:
-                runtime.traced = True
-                tracing.set_up(runtime.config)
-                tell_of_peers()
+                _set_up_tracing(runtime)
             body: Any = options.json_data
             model = body.get("model") if isinstance(body, Mapping) else None  # pyright: ignore
             call = begin(runtime, client, model if isinstance(model, str) else "")
@@ -117,6 +125,17 @@ def _begin(client: Any, options: Any) -> Call | None:
             options.idempotency_key = key_for(call, given if type(given) is str else None)
             return call
     return None
+
+
+def _set_up_tracing(runtime: Runtime) -> None:
+    """Once; calls of other threads wait for it, or they would have no span."""
+    with _lock:
+        if not runtime.traced:
+            try:
+                tracing.set_up(runtime.config)
+                tell_of_peers()
+            finally:
+                runtime.traced = True
 
 
 def _seat(client: Any) -> None:

@@ -88,14 +88,15 @@ class Standings:
         return {key for met in kinds if met.used_at >= since for _, key, _, _ in met.entries}
 
     def _look(self, met: Met) -> None:
-        # The version first: views that come in between are looked at by the next call.
-        met.version = self._version
+        # Read first: views that come in between are looked at by the next call.
+        version = self._version
         seen = [self._views.get(key) for _, key, _, _ in met.entries]
         met.survey = Survey(
             Standing(budget, key, window, mode, view[0] if view else None)
             for (budget, key, window, mode), view in zip(met.entries, seen, strict=True)
         )
         met.fresh_until = min((view[1] + FRESH_SECONDS if view else _NEVER for view in seen), default=float("inf"))
+        met.version = version  # last: from here on other threads judge by it
 
     def _entries(
         self, policy: Policy, route: str, model: str, labels: Mapping[str, str], at_ns: int
