@@ -48,7 +48,7 @@ class Rules:
         if self.policy is None:
             return None
         by_code = (caller, service)
-        known = self._by_code.get(by_code, _UNKNOWN)  # one step: another thread may forget it after any
+        known: str | None = self._by_code.get(by_code, _UNKNOWN)  # one step: another thread may forget it after any
         if known is not _UNKNOWN:
             return known
         found = self._find_route(self.policy, caller, service)
