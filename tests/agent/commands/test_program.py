@@ -32,6 +32,13 @@ def handled(number: int, handler: Any) -> Generator[None]:
     signal.signal(number, before)
 
 
+@pytest.fixture(autouse=True)
+def unignored() -> Generator[None]:
+    """As if started from a terminal: a service manager, nohup or a shell's `&` may have these signals ignored."""
+    with handled(signal.SIGINT, signal.default_int_handler), handled(signal.SIGHUP, signal.SIG_DFL):
+        yield
+
+
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
