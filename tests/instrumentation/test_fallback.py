@@ -35,18 +35,6 @@ def test_the_first_question_loads_and_the_answer_comes_later(monkeypatch: pytest
     assert asked == ["", "claude-x"]
 
 
-def test_a_model_of_the_other_book_is_known_then() -> None:
-    """The real package, which the development environment has."""
-    estimate = estimator()
-    assert estimate is not None
-    estimate("claude-3-sonnet-20240229", DAY)
-    estimate._loading.join(30)  # type: ignore[union-attr]  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
-    assert estimate("no-such-model", DAY) is None
-    found = estimate("claude-3-opus", DAY)
-    assert found is not None
-    assert found.rows[0].rates.input == 15_000_000, "15 USD a million tokens"
-
-
 def test_where_it_is_not_installed_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """A charge without a price stays unknown."""
 
