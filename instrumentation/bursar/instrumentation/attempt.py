@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from bursar.instrumentation.errand import Admission, Errand
+from bursar.instrumentation.errand import Admission, Errand, utc_day
 from bursar.instrumentation.extract import EventBytes, Tally, is_binary_stream, is_event_stream, json_body
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.prices import Quote, price
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 
 _UNSEEN = Quote(None, missing=("no usage was seen",))
 _NOTHING = Usage()
-_SECONDS_A_DAY = 86_400 * 10**9
 
 
 class Attempt:
@@ -123,7 +120,7 @@ class Attempt:
         report = tally.report()
         quote, basis, missing = _UNSEEN, Basis.UNKNOWN, _UNSEEN.missing
         if report is not None:
-            day = _day(self._at_ns // _SECONDS_A_DAY)
+            day = utc_day(self._at_ns)
             book, linked = call.runtime.rules.book, self._linked
             quote = price(report, model=model, at=day, book=book, region=call.region, linked=linked)
             missing = quote.missing if tally.final else (*quote.missing, "output after the stream was broken off")
@@ -149,9 +146,3 @@ class Attempt:
             action=self.action,
             reason=self.reason,
         )
-
-
-@lru_cache(maxsize=16)
-def _day(number: int) -> date:
-    """A day in UTC, by its number since the epoch: whose price holds."""
-    return datetime.fromtimestamp(number * 86_400, UTC).date()

@@ -32,7 +32,7 @@ class BodyWatcher(Watcher):
         with quiet("read a response"):
             try:
                 plain = self._decode(data)
-            except Exception:
+            except Exception:  # whatever a decoder raises: it is not asked again, and `quiet` tells it once
                 self._decode = None
                 raise
             if self._whole is not None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from datetime import date, timedelta
-from functools import lru_cache
+from datetime import date
 from typing import Any
 
-from bursar.instrumentation.errand import Errand
+from bursar.instrumentation.errand import Errand, utc_day
 from bursar.instrumentation.rules import Rules
 from bursar.policies import plan
 from bursar.policies.book import Rates
@@ -45,15 +44,6 @@ class Estimates:
             return (None, None) if histogram is None else (histogram.quantile(0.95), histogram.quantile(0.999))
 
 
-_DAY_NS = 86_400 * 10**9
-
-
-@lru_cache(maxsize=16)
-def _day(number: int) -> date:
-    """A day in UTC, by its number since the epoch."""
-    return date(1970, 1, 1) + timedelta(days=number)
-
-
 @value
 class Candidates:
     """A call weighed: the engine's facts, and what is needed to carry its verdict out."""
@@ -70,7 +60,7 @@ def weigh(errand: Errand, rules: Rules, estimates: Estimates, *, ladder: bool = 
     Without `ladder` only on the one asked for: enough while no step is due that could move it to another.
     """
     size = measure(errand.body)
-    day = _day(errand.at_ns // _DAY_NS)
+    day = utc_day(errand.at_ns)
     asked = errand.settled_model or str(errand.body.get("model") or "")
     weigher = _Weigher(errand, rules, estimates, size, day)
     candidates: tuple[Candidate, ...] = (weigher.candidate(asked, asked=True),)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 from bursar.policies.engine import Decision
@@ -39,3 +41,16 @@ class Admission:
     expected_nano: int = 0
     changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     decision: Decision | None = None
+
+
+_DAY_NS = 86_400 * 10**9
+
+
+def utc_day(at_ns: int) -> date:
+    """The day in UTC of an instant in nanoseconds since the epoch: whose price holds."""
+    return _day(at_ns // _DAY_NS)
+
+
+@lru_cache(maxsize=16)
+def _day(number: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=number)

@@ -185,7 +185,7 @@ class Guard:
         way = _Way()
         try:
             yield way
-        except BaseException:
+        except BaseException:  # a cancelled task too gives its money back; raised again in any case
             if way.ask is not None and not way.ask.reply.cancel():
                 way.ask.reply.add_done_callback(lambda reply: self._release_late(errand, reply))
             self._leases.release(errand.attempt_id)

@@ -65,7 +65,7 @@ class ResultsWatcher(Watcher):
         with quiet("read the results of a batch"):
             try:
                 plain = self._decode(data)
-            except Exception:
+            except Exception:  # whatever a decoder raises: it is not asked again, and `quiet` tells it once
                 self._decode = None
                 raise
             self.plain(plain)

@@ -60,7 +60,7 @@ class Ledger:
         self._lock = _lock(path)
         try:
             self._db = _open(path)
-        except BaseException:
+        except BaseException:  # whatever it is: nobody else will let go of the lock; raised again
             os.close(self._lock)
             raise
         self._writer = threading.Thread(target=self._write, name="bursar-ledger", daemon=True)
@@ -204,7 +204,7 @@ def _open(path: Path) -> Database:
             # Nothing acknowledged is lost, also when the power goes: every commit reaches the disk.
             db.conn.execute("PRAGMA synchronous = FULL")
             schema.upgrade(db)
-    except BaseException:
+    except BaseException:  # whatever it is: nobody else has the connection to close; raised again
         connection.close()
         raise
     return db

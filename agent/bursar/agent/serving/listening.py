@@ -44,7 +44,7 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(where)
         listener.listen(BACKLOG)
-    except BaseException:
+    except BaseException:  # whatever it is: nobody else has the socket to close; raised again
         listener.close()
         raise
     return listener
