@@ -59,6 +59,8 @@ class Attempt:
                 leased=admission.leased,
                 bound_nano=admission.bound_nano,
                 expected_nano=admission.expected_nano,
+                bound_tokens=admission.bound_tokens,
+                expected_tokens=admission.expected_tokens,
                 action=self.action,
                 reason=self.reason,
                 decision=decision.figures() if decision is not None and decision.standings else {},
@@ -99,7 +101,9 @@ class Attempt:
         self._over = True
         charge = self._shown or self._charge()
         runtime = self._call.runtime
-        runtime.leases.settle(self.id, charge.cost_nano_usd)
+        usage = charge.usage
+        tokens = None if usage is _NOTHING else usage.prompt + usage.output
+        runtime.leases.settle(self.id, charge.cost_nano_usd, tokens)
         runtime.record(Settled(charge))
         if charge.basis is Basis.USAGE:
             runtime.guard.estimates.learn(charge.route, charge.model, charge.usage.output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from time import perf_counter_ns
@@ -11,6 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span
 
 from bursar.instrumentation import telemetry
+from bursar.instrumentation.belonging import run_of
 from bursar.instrumentation.context import Work, name_work
 from bursar.instrumentation.extract import Tally
 from bursar.instrumentation.metrics import error_type
@@ -58,6 +60,16 @@ class Call:
         self._span_is_ours = span_is_ours
         self._outer_span = trace.get_current_span()
         self._finished = False
+        self._conversation = self._run = ""
+
+    def belonging(self, body: Any) -> tuple[str, str]:
+        """The conversation and the run that it belongs to, each empty where no budget asks; the same for a retry."""
+        asked = self.runtime.rules.belongs
+        if "conversation" in asked and not self._conversation and isinstance(body, Mapping):
+            self._conversation = self.runtime.conversations.find(self.client, body)  # pyright: ignore
+        if "run" in asked and not self._run:
+            self._run = run_of(self._outer_span, self.runtime.config.run, self.runtime.ids.holder)
+        return self._conversation, self._run
 
     def name_again(self) -> None:
         """Find the route once more, by rules that came after the call began."""
@@ -158,10 +170,11 @@ def _numbers(refusal: BudgetExceeded) -> dict[str, Any]:
     return {
         "budget": refusal.budget,
         "balance": refusal.balance,
-        "limit": refusal.limit_nano,
-        "spent": refusal.spent_nano,
-        "held": refusal.held_nano,
-        "needed": refusal.needed_nano,
+        "limit": refusal.limit,
+        "spent": refusal.spent,
+        "held": refusal.held,
+        "needed": refusal.needed,
+        "unit": refusal.unit,
         "model": refusal.model,
         "decision_id": refusal.decision_id,
     }

@@ -12,7 +12,15 @@ from bursar.instrumentation.rules import Rules
 from bursar.policies import plan
 from bursar.policies.book import Rates
 from bursar.policies.engine import Candidate, Facts
-from bursar.policies.estimate import FLOOR_OUTPUT_TOKENS, OutputHistogram, RequestSize, bound, expected, measure
+from bursar.policies.estimate import (
+    FLOOR_OUTPUT_TOKENS,
+    OutputHistogram,
+    RequestSize,
+    bound,
+    expected,
+    input_tokens,
+    measure,
+)
 from bursar.policies.models import canonical
 from bursar.policies.policy import Policy
 from bursar.policies.prices import rates
@@ -92,14 +100,15 @@ class _Weigher:
         found = self._rates_of(model) or (self._dearest() if asked else None)
         misfit = None if asked else self._misfit(model)
         if found is None:
-            return Candidate(model, worst=None, least=0, expected=0, misfit=misfit)
+            return self._unpriced(model, None, misfit)
         self.rates[model] = found
         if self._errand.linked:
-            return Candidate(model, worst=0, least=0, expected=0, misfit=misfit)
+            return self._unpriced(model, 0, misfit)
         size, route = self._size, self._errand.route
         output, longest = self._estimates.outputs(route, model)
+        likely = FLOOR_OUTPUT_TOKENS if output is None else output
         worst = bound(size, found)
-        floor = self._floor(longest)
+        floor = min(self._floor(longest), size.max_tokens)
         return Candidate(
             model,
             worst=worst,
@@ -107,12 +116,22 @@ class _Weigher:
             expected=expected(
                 size,
                 found,
-                output_tokens=FLOOR_OUTPUT_TOKENS if output is None else output,
+                output_tokens=likely,
                 # A conversation under way has its prefix cached where it is, and nowhere else.
                 warm=asked and size.turns > 0,
             ),
             misfit=misfit,
+            worst_tokens=size.input_bound + size.max_tokens,
+            least_tokens=size.input_bound + floor,
+            expected_tokens=input_tokens(size) + min(likely, size.max_tokens),
         )
+
+    def _unpriced(self, model: str, worst: int | None, misfit: plan.Misfit | None) -> Candidate:
+        """A model whose price is unknown, or somebody else's to pay: its tokens count all the same."""
+        size = self._size
+        most = size.input_bound + size.max_tokens
+        likely = input_tokens(size) + min(FLOOR_OUTPUT_TOKENS, size.max_tokens)
+        return Candidate(model, worst, 0, 0, misfit, worst_tokens=most, least_tokens=most, expected_tokens=likely)
 
     def _floor(self, longest: int | None) -> int:
         """The fewest `max_tokens` this route can work with: its usual longest answer, its thinking, a page."""

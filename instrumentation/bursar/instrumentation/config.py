@@ -40,6 +40,8 @@ class Config:
     prices_file: Path | None = None
     route: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    run: str | None = None
+    """The run that this process is part of; None: each trace is one."""
     service: str = ""
     on_unreachable: Unreachable = "open"
     """What happens without an agent and without any snapshot of its rules."""
@@ -71,6 +73,7 @@ def read_config(environ: Mapping[str, str]) -> Config:
         prices_file=_path(environ.get("BURSAR_PRICES")),
         route=sound(environ.get("BURSAR_ROUTE", "")) or None,
         labels=read_labels(sound(environ.get("BURSAR_LABELS", ""))),
+        run=sound(environ.get("BURSAR_RUN", "")) or None,
         service=sound(environ.get("OTEL_SERVICE_NAME", "")),
         on_unreachable=_unreachable(environ.get("BURSAR_ON_UNREACHABLE") or "open", environ.get("BURSAR_AGENT")),
         enforce=_switch("BURSAR_ENFORCE", environ.get("BURSAR_ENFORCE") or "1"),

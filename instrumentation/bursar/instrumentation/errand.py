@@ -29,6 +29,10 @@ class Errand:
     """The request's `anthropic-beta` header: features that another model may not know."""
     linked: bool = False
     """Whether another organisation is billed for it: then it costs this one nothing."""
+    conversation: str = ""
+    """What conversation it belongs to; empty where no budget asks."""
+    run: str = ""
+    """What run it belongs to; empty where no budget asks."""
 
 
 @value
@@ -39,6 +43,8 @@ class Admission:
     leased: tuple[str, ...] = ()
     bound_nano: int | None = None
     expected_nano: int = 0
+    bound_tokens: int | None = None
+    expected_tokens: int = 0
     changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     decision: Decision | None = None
 

@@ -20,8 +20,9 @@ from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.refusal import Refused, reason_of, refusal, unlent
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.standings import Met, Standings
-from bursar.instrumentation.sync import Ask
-from bursar.policies.engine import Action, Decision, Reason, decide
+from bursar.instrumentation.sync import Ask, lent_by
+from bursar.policies.balancekey import Amounts, told_of
+from bursar.policies.engine import Action, Decision, Reason, as_asked, decide
 from bursar.policies.estimate import fitted_tokens
 from bursar.policies.policy import Policy
 from bursar.policies.protocol import Answer, Need, Verdict
@@ -171,9 +172,9 @@ class Guard:
         decision = decide(weighed.facts, met.survey, refuse_unknown_price=policy.unknown_price == "refuse")
         if decision.verdict.action is not Action.GO:
             return None
-        if decision.hard and not self._leases.hold(errand.attempt_id, decision.hard, decision.most):
+        if decision.hard and not self._leases.hold(errand.attempt_id, decision.hard, decision.whole):
             return None
-        return self._go(errand, decision, weighed, amount=decision.most, leased=decision.hard)
+        return self._go(errand, decision, weighed, lent=decision.whole, leased=decision.hard)
 
     @contextmanager
     def _released_unless_admitted(self, errand: Errand) -> Generator[_Way]:
@@ -245,17 +246,17 @@ class Guard:
             if decision.verdict.action is Action.BLOCK:
                 raise refusal(decision, errand) from None
             if not decision.hard:
-                return self._go(errand, decision, weighed, amount=decision.most, leased=())
-            amount = yield from self._obtain(errand, policy, decision)
+                return self._go(errand, decision, weighed, lent=decision.whole, leased=())
+            lent = yield from self._obtain(errand, policy, decision)
             if self._rules().policy is not policy:
                 self._leases.release(errand.attempt_id)
                 return None
-            if isinstance(amount, Refused):
-                return self._unlent(errand, policy, weighed, refused=amount, decision=decision)
+            if isinstance(lent, Refused):
+                return self._unlent(errand, policy, weighed, refused=lent, decision=decision)
             fresher = self._decide(errand, policy, weighed)
             if not left or fresher.verdict.model == decision.verdict.model:
                 shown = replace(decision, survey=fresher.survey)
-                return self._go(errand, shown, weighed, amount=amount, leased=decision.hard)
+                return self._go(errand, shown, weighed, lent=lent, leased=decision.hard)
             self._leases.release(errand.attempt_id)
             decision = fresher
         return None
@@ -269,19 +270,16 @@ class Guard:
         outcome = unlent(policy, decision, refused)
         if outcome.verdict.action is Action.BLOCK:
             raise refusal(outcome, errand) from None
-        return self._go(errand, outcome, weighed, amount=decision.most, leased=())
+        return self._go(errand, outcome, weighed, lent=decision.whole, leased=())
 
     def _obtain(
         self, errand: Errand, policy: Policy, decision: Decision
-    ) -> Generator[Ask | float, Reply, int | Refused]:
-        """Hold money for the attempt in every hard balance: the amount held, or why not."""
-        if not self.standings.stale(decision.hard) and self._leases.hold(
-            errand.attempt_id, decision.hard, decision.most
-        ):
-            return decision.most
-        need = Need(
-            errand.attempt_id, decision.hard, decision.most, decision.least, expected=decision.candidate.expected
-        )
+    ) -> Generator[Ask | float, Reply, Amounts | Refused]:
+        """Hold money for the attempt in every hard balance: what is held, or why not."""
+        hard = {told_of(key) for key in decision.hard}
+        if not self.standings.stale(hard) and self._leases.hold(errand.attempt_id, decision.hard, decision.whole):
+            return decision.whole
+        need = _need(errand.attempt_id, decision)
         patience = min(s.budget.patience_seconds for s in decision.standings if s.key in decision.hard)
         until = self._clock() + patience
         while True:
@@ -290,7 +288,7 @@ class Guard:
                 return Refused(Reason.UNREACHABLE, decision.hard[0])
             if reply is not None and reply.verdict is Verdict.GRANTED:
                 if self._leases.held(errand.attempt_id):
-                    return reply.amount
+                    return lent_by(reply, need)
             elif reply is not None and reply.verdict is Verdict.REFUSED:
                 return Refused(reason_of(reply.reason), reply.balance)
             if self._rules().policy is not policy:
@@ -311,24 +309,25 @@ class Guard:
 
     def _met(self, errand: Errand, policy: Policy) -> Met:
         asked = str(errand.body.get("model") or "")
-        return self.standings.met(policy, route=errand.route, model=asked, labels=errand.labels, at_ns=errand.at_ns)
+        return self.standings.met(policy, errand, asked)
 
     def _go(
-        self, errand: Errand, decision: Decision, weighed: Candidates, *, amount: int, leased: tuple[str, ...]
+        self, errand: Errand, decision: Decision, weighed: Candidates, *, lent: Amounts, leased: tuple[str, ...]
     ) -> Admission:
-        """The attempt leaves: on the planned model, and with no more output than its money bounds."""
+        """The attempt leaves: on the planned model, and with no more output than what is lent bounds."""
+        candidate = decision.candidate
         changes: dict[str, Any] = {}
-        if decision.candidate.model != str(errand.body.get("model") or ""):
-            changes["model"] = decision.candidate.model
-        if leased and amount < decision.most:
-            rates = weighed.rates[decision.candidate.model]
-            reserve = decision.most - (decision.candidate.worst or 0)
-            changes["max_tokens"] = fitted_tokens(weighed.size, rates, amount - reserve)
+        if candidate.model != str(errand.body.get("model") or ""):
+            changes["model"] = candidate.model
+        if leased and (lent.usd < decision.most or lent.tokens < candidate.worst_tokens):
+            changes["max_tokens"] = _fitted(decision, weighed, lent)
         return Admission(
             balances=decision.balances,
             leased=leased,
-            bound_nano=amount if decision.candidate.worst is not None else None,
-            expected_nano=decision.candidate.expected,
+            bound_nano=lent.usd if candidate.worst is not None else None,
+            expected_nano=candidate.expected,
+            bound_tokens=lent.tokens,
+            expected_tokens=candidate.expected_tokens,
             changes=changes,
             decision=decision,
         )
@@ -339,7 +338,38 @@ class Guard:
             raise refusal(None, errand) from None
 
 
+def _need(attempt_id: str, decision: Decision) -> Need:
+    candidate = decision.candidate
+    return Need(
+        attempt_id,
+        decision.hard,
+        decision.most,
+        decision.least,
+        expected=candidate.expected,
+        most_tokens=candidate.worst_tokens,
+        least_tokens=candidate.worst_tokens if as_asked(decision.survey) else candidate.least_tokens,
+        expected_tokens=candidate.expected_tokens,
+    )
+
+
+def _fitted(decision: Decision, weighed: Candidates, lent: Amounts) -> int:
+    """The largest `max_tokens` that what was lent bounds, in money and in tokens."""
+    candidate, size = decision.candidate, weighed.size
+    most = size.max_tokens
+    if lent.tokens < candidate.worst_tokens:
+        most = lent.tokens - size.input_bound
+    if lent.usd < decision.most:
+        most = min(most, fitted_tokens(size, weighed.rates[candidate.model], lent.usd - decision.reserve))
+    return most
+
+
 def _unjudged(weighed: Candidates) -> Admission:
     """Without a policy nothing is judged; the bound is journalled all the same, for what a crash may leave."""
     asked = weighed.facts.asked
-    return Admission(bound_nano=None if weighed.facts.unbounded else asked.worst, expected_nano=asked.expected)
+    bounded = not weighed.facts.unbounded
+    return Admission(
+        bound_nano=asked.worst if bounded else None,
+        expected_nano=asked.expected,
+        bound_tokens=asked.worst_tokens if bounded else None,
+        expected_tokens=asked.expected_tokens,
+    )

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from bursar.policies.balancekey import Amounts, Kind, kind_of
 from bursar.policies.values import value
 
 IDLE_SECONDS = 10.0
@@ -14,18 +15,19 @@ IDLE_SECONDS = 10.0
 
 @value
 class Hold:
-    """Money set aside in every one of these balances for one attempt in flight."""
+    """What is set aside in every one of these balances for one attempt in flight, of each what it counts in."""
 
     balances: tuple[str, ...]
-    amount: int
+    amounts: Amounts
 
 
 class _Slice:
-    """What this process has of one balance, in nano-dollars; the first three only grow."""
+    """What this process has of one balance, in its unit; the first three only grow."""
 
-    __slots__ = ("charged", "granted", "held", "idle", "keep", "returned", "since")
+    __slots__ = ("charged", "granted", "held", "idle", "keep", "kind", "returned", "since")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, kind: Kind, now: float) -> None:
+        self.kind = kind
         self.granted = self.returned = self.charged = self.held = 0
         self.keep = False
         """Whether what is free may stay here for the next calls."""
@@ -40,7 +42,7 @@ class _Slice:
 
 class Leases:
     """
-    The process's side of the lease protocol (DESIGN's algorithms, section 1.1), in nano-dollars.
+    The process's side of the lease protocol (DESIGN's algorithms, section 1.1), in the unit of each balance.
 
     Per balance three counters that only grow: granted (the agent's word, merged by maximum), returned and charged.
     `free = granted - returned - charged - holds`. Every step moves money between them under one lock.
@@ -58,28 +60,40 @@ class Leases:
             found = self._slices.get(balance)
             return 0 if found is None else found.free
 
-    def hold(self, attempt_id: str, balances: tuple[str, ...], amount: int) -> bool:
+    def hold(self, attempt_id: str, balances: tuple[str, ...], amounts: Amounts) -> bool:
         """Set money aside in all of the balances, or in none."""
         with self._lock:
             if attempt_id in self._holds:
                 self._drop(attempt_id)
             slices = [self._slice(balance) for balance in balances]
             for found in slices:
-                if found.free < amount:
+                if found.free < amounts[found.kind]:
                     return False
-            self._holds[attempt_id] = Hold(balances, amount)
+            self._holds[attempt_id] = Hold(balances, amounts)
             for found in slices:
-                found.held += amount
+                found.held += amounts[found.kind]
                 found.idle = min(found.idle, found.free)
             return True
 
-    def settle(self, attempt_id: str, cost: int | None) -> None:
-        """The hold becomes a charge; with an unknown cost, a charge of all that was held. Once per attempt."""
+    def settle(self, attempt_id: str, cost: int | None, tokens: int | None = None) -> None:
+        """
+        The hold becomes a charge of so many nano-dollars and tokens, once per attempt.
+
+        What is not known is charged as it was held: the bound, and by expectation the expectation.
+        """
         with self._lock:
             hold = self._drop(attempt_id)
-            if hold is not None:
-                for balance in hold.balances:
-                    self._slices[balance].charged += hold.amount if cost is None else cost
+            if hold is None:
+                return
+            held = hold.amounts
+            charge = Amounts(
+                usd=held.usd if cost is None else cost,
+                tokens=held.tokens if tokens is None else tokens,
+                expected=held.expected if cost is None else cost,
+            )
+            for balance in hold.balances:
+                found = self._slices[balance]
+                found.charged += charge[found.kind]
 
     def release(self, attempt_id: str) -> None:
         """The attempt cost nothing: what it held is free again."""
@@ -97,7 +111,7 @@ class Leases:
                 found = self._slice(balance)
                 found.granted = max(found.granted, amount)
             for attempt_id, hold in (holds or {}).items():
-                self.hold(attempt_id, hold.balances, hold.amount)
+                self.hold(attempt_id, hold.balances, hold.amounts)
 
     def held(self, attempt_id: str) -> bool:
         """Whether money is set aside for an attempt."""
@@ -155,7 +169,7 @@ class Leases:
     def _slice(self, balance: str) -> _Slice:
         found = self._slices.get(balance)
         if found is None:
-            found = self._slices[balance] = _Slice(self._clock())
+            found = self._slices[balance] = _Slice(kind_of(balance), self._clock())
         return found
 
     @staticmethod
@@ -170,5 +184,6 @@ class Leases:
         hold = self._holds.pop(attempt_id, None)
         if hold is not None:
             for balance in hold.balances:
-                self._slices[balance].held -= hold.amount
+                found = self._slices[balance]
+                found.held -= hold.amounts[found.kind]
         return hold

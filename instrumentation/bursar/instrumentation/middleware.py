@@ -235,6 +235,7 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
         call.see_span()
         body: Any = request.json
         retried = request.retries_taken > 0 and call.decision is not None
+        conversation, run = call.belonging(body) if runtime.rules.belongs else ("", "")
         return Errand(
             attempt_id=runtime.ids.attempt(),
             route=call.work.route or "",
@@ -245,6 +246,8 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
             region=call.region,
             settled_model=call.decision.candidate.model if retried and call.decision else None,
             linked=_is_object(body) and bills_user_profile(body),
+            conversation=conversation,
+            run=run,
         )
     return None
 

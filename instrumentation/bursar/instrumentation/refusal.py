@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bursar.instrumentation.errand import Errand
+from bursar.policies.amounts import Unit
 from bursar.policies.engine import Decision, Reason, Standing, refused
 from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.policy import Policy
@@ -18,6 +19,7 @@ _REMEDIES = {
     RefusalReason.LENT: "try again shortly, or stop the process that holds the money (`bursar holds`)",
     RefusalReason.UNBOUNDED: "give server tools a `max_uses`, or set the budget's `unbounded` to reserve an amount",
     RefusalReason.UNREACHABLE: "start `bursar agent`, or set the budget's `on_unreachable`",
+    RefusalReason.VELOCITY: "look for a loop (`bursar report --since 1h`), wait, or raise the step's amount",
     RefusalReason.UNKNOWN_PRICE: "add the model to your price file, or set `unknown_price` to dearest",
 }
 
@@ -57,15 +59,17 @@ def refusal(decision: Decision | None, errand: Errand) -> BudgetExceeded:
     reason = _reason(decision)
     standing = _standing(decision)
     view = standing.view if standing is not None else None
+    unit = standing.budget.limit.unit if standing is not None else "usd"
     return BudgetExceeded(
         budget=standing.budget.name if standing else "",
         balance=standing.key if standing else "",
         window_start=standing.window.start if standing else None,
         window_end=standing.window.end if standing else None,
-        limit_nano=view.limit if view else standing.budget.limit.amount if standing else 0,
-        spent_nano=view.spent if view else 0,
-        held_nano=view.lent if view else 0,
-        needed_nano=decision.least if decision is not None and reason not in _WITHOUT_BOUND else None,
+        limit=view.limit if view else standing.budget.limit.amount if standing else 0,
+        spent=view.spent if view else 0,
+        held=view.lent if view else 0,
+        needed=_needed(decision, unit) if decision is not None and reason not in _WITHOUT_BOUND else None,
+        unit=unit,
         reason=reason,
         remedy=_REMEDIES[reason],
         retry_after=HELD_RETRY_SECONDS if reason is RefusalReason.HELD else None,
@@ -73,6 +77,13 @@ def refusal(decision: Decision | None, errand: Errand) -> BudgetExceeded:
         model=decision.candidate.model if decision else str(errand.body.get("model") or ""),
         decision_id=errand.attempt_id,
     )
+
+
+def _needed(decision: Decision, unit: Unit) -> int:
+    """What the call may cost at least of what it needs, fitted as far as it can be."""
+    if unit == "usd":
+        return decision.least
+    return decision.candidate.least_tokens if unit == "tokens" else 1
 
 
 def _reason(decision: Decision | None) -> RefusalReason:

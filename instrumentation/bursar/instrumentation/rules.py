@@ -19,6 +19,7 @@ from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.pricefile import parse_book, shipped_book
 from bursar.policies.protocol import ProtocolError, Snapshot, snapshot_from_json
+from bursar.policies.windows import OWN_WINDOWS
 
 SNAPSHOT_FILE = "snapshot.json"
 MEMORY = 4_096
@@ -34,6 +35,8 @@ class Rules:
     policy: Policy | None = None
     heard: bool = False
     """Whether an agent ever told its rules, on this run or the last: without that, `policy` says nothing."""
+    belongs: frozenset[str] = frozenset()
+    """Whether the policy asks for a call's `conversation`, and for its `run`."""
     _by_code: dict[tuple[str, str], str | None] = field(
         default_factory=dict[tuple[str, str], "str | None"], init=False, repr=False, compare=False
     )
@@ -107,7 +110,8 @@ def rules_of(snapshot: Snapshot, fallback: Rules) -> Rules:
     except (PolicyError, PriceBookError) as error:
         tell_once("snapshot", f"bursar: the agent's rules cannot be read here, those before stay in force: {error}")
         return fallback
-    return Rules(book, policy, heard=True)
+    windows = {budget.every for budget in policy.budgets} if policy is not None else set[str]()
+    return Rules(book, policy, heard=True, belongs=frozenset(windows.intersection(OWN_WINDOWS)))
 
 
 def load_snapshot(state_dir: Path) -> Snapshot | None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from bursar.instrumentation.batches import Batches
+from bursar.instrumentation.belonging import Conversations
 from bursar.instrumentation.config import Config
 from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.ids import Ids
@@ -61,6 +62,7 @@ class Runtime:
         self.ids = Ids()
         self.leases = Leases()
         self.servings = Servings()
+        self.conversations = Conversations(os.urandom(16), self.ids.call)
         self.metrics = Metrics(config.metrics, config.metric_labels)
         self._journal: Journal | None = None
         self._journal_lock = threading.Lock()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
+from bursar.instrumentation.errand import Errand
 from bursar.policies.engine import Standing, Survey
 from bursar.policies.policy import Budget, Mode, Policy
 from bursar.policies.protocol import BalanceView
-from bursar.policies.windows import Window, window_at
+from bursar.policies.windows import Window
 
 FRESH_SECONDS = 1.0
 """How long the state of a balance may be judged by without asking."""
@@ -33,7 +34,7 @@ class Met:
     def __init__(self, policy: Policy, entries: tuple[Entry, ...]) -> None:
         self.policy = policy
         self.entries = entries
-        self.from_ns = max((_nanoseconds(window.start) for _, _, window, _ in entries), default=0)
+        self.from_ns = max((_nanoseconds(start) for _, _, w, _ in entries if (start := w.start)), default=0)
         self.until_ns = min((_nanoseconds(end) for _, _, w, _ in entries if (end := w.end)), default=_FOR_EVER)
         self.survey = Survey(())
         self.fresh_until = float("inf")
@@ -62,14 +63,14 @@ class Standings:
             self._views = dict(kept)
         self._version += 1
 
-    def met(self, policy: Policy, *, route: str, model: str, labels: Mapping[str, str], at_ns: int) -> Met:
-        """Every budget a call meets, with its balance in the window of the moment it was made."""
-        kind = (route, model, *labels.items())
+    def met(self, policy: Policy, errand: Errand, model: str) -> Met:
+        """Every budget that a call for this model meets, with its balance in the window of the moment it was made."""
+        kind = (errand.route, model, errand.conversation, errand.run, *errand.labels.items())
         met = self._kinds.get(kind)
-        if met is None or met.policy is not policy or not met.from_ns <= at_ns < met.until_ns:
+        if met is None or met.policy is not policy or not met.from_ns <= errand.at_ns < met.until_ns:
             if len(self._kinds) >= KINDS:
                 self._kinds.clear()
-            met = Met(policy, self._entries(policy, route, model, labels, at_ns))
+            met = Met(policy, self._entries(policy, errand, model))
             self._kinds[kind] = met
         if met.version != self._version:
             self._look(met)
@@ -98,15 +99,14 @@ class Standings:
         met.fresh_until = min((view[1] + FRESH_SECONDS if view else _NEVER for view in seen), default=float("inf"))
         met.version = version  # last: from here on other threads judge by it
 
-    def _entries(
-        self, policy: Policy, route: str, model: str, labels: Mapping[str, str], at_ns: int
-    ) -> tuple[Entry, ...]:
-        at = datetime.fromtimestamp(at_ns // 10**9, UTC)
+    def _entries(self, policy: Policy, errand: Errand, model: str) -> tuple[Entry, ...]:
+        at = datetime.fromtimestamp(errand.at_ns // 10**9, UTC)
+        route, labels = errand.route, errand.labels
         entries: list[Entry] = []
         for budget in policy.budgets:
-            if not budget.kept or not budget.matches(route=route, model=model, labels=labels):
+            if not budget.matches(route=route, model=model, labels=labels):
                 continue
-            window = window_at(budget.every, at, policy.zone)
+            window = budget.window(at, policy.zone, conversation=errand.conversation, run=errand.run)
             key = budget.balance_key(window, budget.scope(labels, route, model))
             entries.append((budget, key, window, (budget.mode or policy.mode) if self._enforce else Mode.OBSERVE))
         return tuple(entries)

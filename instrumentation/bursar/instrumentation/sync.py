@@ -15,6 +15,7 @@ from bursar.instrumentation.leases import Hold, Leases
 from bursar.instrumentation.link import BUSY_SECONDS, AgentLink, Misunderstood, Unreachable
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.policies import protocol
+from bursar.policies.balancekey import Amounts
 from bursar.policies.protocol import Answer, BalanceView, Holder, Need, Snapshot, SyncRequest, SyncResponse, Verdict
 
 HEARTBEAT_SECONDS = 1.0
@@ -282,10 +283,15 @@ def _holds(asks: Sequence[Ask], response: SyncResponse) -> dict[str, Hold]:
     """What the granted needs hold, by attempt."""
     needs = {ask.need.attempt_id: ask.need for ask in asks if ask.need is not None}
     return {
-        answer.attempt_id: Hold(needs[answer.attempt_id].balances, answer.amount)
+        answer.attempt_id: Hold(needs[answer.attempt_id].balances, lent_by(answer, needs[answer.attempt_id]))
         for answer in response.answers
         if answer.verdict is Verdict.GRANTED and answer.attempt_id in needs
     }
+
+
+def lent_by(answer: Answer, need: Need) -> Amounts:
+    """What a grant sets aside in each kind; an expectation is never above what is lent for the worst case."""
+    return Amounts(answer.amount, answer.tokens, 1, min(need.expected, answer.amount))
 
 
 def _sound(line: bytes) -> bool:

@@ -107,6 +107,11 @@ def usd(nano: int) -> str:
     return f"{'-' if nano < 0 else ''}{whole}.{decimals}"
 
 
+def written(amount: int, unit: Unit) -> str:
+    """An amount with its unit, as people read it: `0.50 USD`, `2,000,000 tokens`."""
+    return f"{usd(amount)} USD" if unit == "usd" else f"{amount:,} {unit}"
+
+
 def _storable(text: str, amount: int, most: str) -> int:
     if amount > _MOST:
         raise AmountError(f'"{text}" is more than the ledger can hold', f'the most is "{most}"')

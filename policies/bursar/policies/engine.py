@@ -13,6 +13,8 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
+from bursar.policies.amounts import Unit
+from bursar.policies.balancekey import Amounts, expectation_of
 from bursar.policies.jsontext import Encoded, array, encode, quoted
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Budget, Mode, Step
@@ -42,6 +44,7 @@ class Reason(StrEnum):
     UNBOUNDED = "unbounded"
     UNREACHABLE = "unreachable"
     UNKNOWN_PRICE = "unknown_price"
+    VELOCITY = "velocity"
 
 
 class Skipped(StrEnum):
@@ -63,6 +66,17 @@ class Candidate:
     expected: int
     """Its likely cost on this very call: warm where the conversation already is, cold elsewhere."""
     misfit: Misfit | None = None
+    worst_tokens: int = 0
+    """The most tokens it can use, in and out."""
+    least_tokens: int = 0
+    """The same, fitted as far as the route allows."""
+    expected_tokens: int = 0
+
+    def expected_in(self, unit: Unit) -> int:
+        """What the call is expected to use of a unit."""
+        if unit == "usd":
+            return self.expected
+        return self.expected_tokens if unit == "tokens" else 1
 
 
 @value
@@ -99,9 +113,22 @@ class Standing:
         return Fraction(self.view.spent + self.view.expected, self.view.limit)
 
     def due(self) -> Iterator[Step]:
-        """The steps whose share is reached."""
+        """The steps that are reached: their share of the limit, or their amount in so many seconds."""
         share = self.share
-        return (step for step in self.budget.steps if step.share is not None and share >= step.share)
+        return (step for step in self.budget.steps if self._reached(step, share))
+
+    def _reached(self, step: Step, share: Fraction) -> bool:
+        if step.share is not None:
+            return share >= step.share
+        velocity = step.velocity
+        if velocity is None or self.view is None:
+            return False
+        return self.view.recent.get(f"{velocity.seconds:g}", 0) >= velocity.amount_nano
+
+    @property
+    def purses(self) -> tuple[str, ...]:
+        """The balances that lend for it: where it may be overdrawn, one by worst cases and one by expectations."""
+        return (self.key, expectation_of(self.key)) if self.budget.overdraft_nano else (self.key,)
 
 
 class Survey:
@@ -111,7 +138,7 @@ class Survey:
     Kept from call to call for as long as no figure in it changes.
     """
 
-    __slots__ = ("balances", "calm", "enforcing", "hard", "observing", "standings", "text")
+    __slots__ = ("balances", "calm", "enforcing", "hard", "observing", "purses", "standings", "text")
 
     def __init__(self, standings: Iterable[Standing]) -> None:
         self.standings = tuple(standings)
@@ -120,9 +147,9 @@ class Survey:
         self.hard = tuple(s for s in self.enforcing if s.budget.hard)
         self.balances = tuple(s.key for s in self.standings)
         """Every balance that such a call counts against."""
-        self.calm = not self.observing and not any(
-            action.kind == "downgrade" for s in self.enforcing for step in s.due() for action in step.actions
-        )
+        self.purses = tuple(purse for s in self.hard for purse in s.purses)
+        """Every balance that must lend for such a call."""
+        self.calm = not self.observing and not any(_changes(step) for s in self.enforcing for step in s.due())
         """Whether no step that changes a call is due: then only its money is still to be had."""
         self.text = encode([_standing(s) for s in self.standings])
         """The figures as JSON, for the journal."""
@@ -147,7 +174,7 @@ class Decision:
     The engine's answer for one call.
 
     `verdict` is carried out; `observed` is what the budgets that only observe would have done. `hard` are the balances
-    that must lend between `least` and `most` nano-dollars before the call may leave.
+    that must lend between `least` and `most` before the call may leave, each in its unit.
     """
 
     verdict: Verdict
@@ -155,7 +182,10 @@ class Decision:
     observed: Verdict | None = None
     hard: tuple[str, ...] = ()
     most: int = 0
+    """Nano-dollars."""
     least: int = 0
+    reserve: int = 0
+    """The part of both that is set aside for what the request does not bound."""
     skipped: tuple[tuple[str, str], ...] = ()
     survey: Survey = field(default_factory=lambda: Survey(()))
 
@@ -168,6 +198,12 @@ class Decision:
     def balances(self) -> tuple[str, ...]:
         """Every balance this call counts against."""
         return self.survey.balances
+
+    @property
+    def whole(self) -> Amounts:
+        """What is held of each kind where nothing has to be fitted."""
+        candidate = self.candidate
+        return Amounts(self.most, candidate.worst_tokens, 1, min(candidate.expected, self.most))
 
     def figures(self) -> Encoded:
         """The numbers behind the decision, as JSON: amounts in nano-dollars, shares as percent with two decimals."""
@@ -199,9 +235,10 @@ def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_pri
         verdict=verdict,
         candidate=candidate,
         observed=observed,
-        hard=tuple(standing.key for standing in survey.hard),
+        hard=survey.purses,
         most=(candidate.worst or 0) + reserve,
-        least=_least(candidate, survey.hard) + reserve,
+        least=(candidate.worst or 0 if as_asked(survey) else min(candidate.least, candidate.worst or 0)) + reserve,
+        reserve=reserve,
         skipped=tuple(skipped),
         survey=survey,
     )
@@ -225,8 +262,21 @@ def refused(decision: Decision, reason: Reason, balance: str) -> Decision:
         observed=decision.observed,
         most=decision.most,
         least=decision.least,
+        reserve=decision.reserve,
         skipped=decision.skipped,
         survey=decision.survey,
+    )
+
+
+def as_asked(survey: Survey) -> bool:
+    """Whether one of the budgets allows no fitting: then `max_tokens` stays."""
+    return any(standing.budget.fit == "asked" for standing in survey.hard)
+
+
+def _changes(step: Step) -> bool:
+    """Whether a step does something to calls by itself; a block at a share is the lending's to do."""
+    return any(action.kind == "downgrade" for action in step.actions) or (
+        step.velocity is not None and step.does("block")
     )
 
 
@@ -237,6 +287,8 @@ def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skip
     chosen: Verdict | None = None
     if not survey.calm:
         for standing, step in ((s, step) for s in survey.enforcing for step in s.due()):
+            if step.velocity is not None and step.does("block"):
+                return _verdict(Action.BLOCK, Reason.VELOCITY, facts.asked.model, standing, step)
             verdict = _downgrade(facts, standing, step, skipped)
             if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
                 chosen = verdict
@@ -248,7 +300,7 @@ def _barred(facts: Facts, survey: Survey, *, refuse_unknown_price: bool) -> Verd
     if facts.asked.worst is not None and not facts.unbounded:
         return None
     for standing in survey.hard:
-        if facts.asked.worst is None and refuse_unknown_price:
+        if facts.asked.worst is None and refuse_unknown_price and standing.budget.limit.unit == "usd":
             return _verdict(Action.BLOCK, Reason.UNKNOWN_PRICE, facts.asked.model, standing)
         if facts.unbounded and standing.budget.unbounded.kind == "refuse":
             return _verdict(Action.BLOCK, Reason.UNBOUNDED, facts.asked.model, standing)
@@ -276,7 +328,8 @@ def _would_have(facts: Facts, standings: tuple[Standing, ...], *, refuse_unknown
     for standing in standings:
         view = standing.view
         spent = view.spent + view.expected if view is not None else 0
-        if standing.budget.hard and spent + facts.asked.expected > standing.budget.ceiling:
+        unit = standing.budget.limit.unit
+        if standing.budget.hard and spent + facts.asked.expected_in(unit) > standing.budget.ceiling:
             return _verdict(Action.BLOCK, Reason.SPENT, facts.asked.model, standing)
     acting = Survey(replace(standing, mode=Mode.ENFORCE) for standing in standings)
     verdict = _strictest(facts, acting, refuse_unknown_price=refuse_unknown_price, skipped=[])
@@ -298,14 +351,6 @@ def _verdict(action: Action, reason: Reason, model: str, standing: Standing, ste
 def _rank(facts: Facts, verdict: Verdict) -> int:
     """How far down the ladder a verdict goes."""
     return next(i for i, candidate in enumerate(facts.candidates) if candidate.model == verdict.model)
-
-
-def _least(candidate: Candidate, hard: tuple[Standing, ...]) -> int:
-    worst = candidate.worst or 0
-    for standing in hard:
-        if standing.budget.fit == "asked":
-            return worst
-    return min(candidate.least, worst)
 
 
 def _reserve(candidate: Candidate, budget: Budget) -> int:
@@ -334,6 +379,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
     return {
         "balance": standing.key,
         "mode": standing.mode.value,
+        "unit": standing.budget.limit.unit,
         "share": _percent(standing.share),
         "limit": view.limit if view else standing.budget.limit.amount,
         "spent": view.spent if view else None,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from bursar.policies.amounts import usd
+from bursar.policies.amounts import Unit, written
 
 
 class RefusalReason(StrEnum):
@@ -26,14 +26,17 @@ class RefusalReason(StrEnum):
     """The agent is away, and the budget is closed, or its allowance for an outage used up."""
     UNKNOWN_PRICE = "unknown_price"
     """No price is known for the model, and the policy refuses such calls."""
+    VELOCITY = "velocity"
+    """Too much was spent within a short time; what is older falls out of it by itself."""
 
 
 class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catch
     """
     A budget refused a call before it was sent. The only exception that Bursar raises into an application.
 
-    Amounts are nano-dollars. `balance` is the balance key (`budget|window|scope`). `needed_nano` is what the call may
-    cost at most, None where nothing bounds it. `retry_after` is in seconds, None where waiting does not help.
+    `limit`, `spent`, `held` and `needed` are in `unit`: nano-dollars where that is `usd`. `balance` is the balance key
+    (`budget|window|scope`). `needed` is what the call may cost at most, None where nothing bounds it. `window_end` is
+    when the window turns, None where it never does. `retry_after` is in seconds, None where waiting does not help.
     """
 
     def __init__(
@@ -43,25 +46,27 @@ class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catc
         balance: str,
         window_start: datetime | None,
         window_end: datetime | None,
-        limit_nano: int,
-        spent_nano: int,
-        held_nano: int,
-        needed_nano: int | None,
+        limit: int,
+        spent: int,
+        held: int,
+        needed: int | None,
         reason: RefusalReason,
         remedy: str,
         retry_after: float | None,
         route: str,
         model: str,
         decision_id: str,
+        unit: Unit = "usd",
     ) -> None:
         self.budget = budget
         self.balance = balance
         self.window_start = window_start
         self.window_end = window_end
-        self.limit_nano = limit_nano
-        self.spent_nano = spent_nano
-        self.held_nano = held_nano
-        self.needed_nano = needed_nano
+        self.limit = limit
+        self.spent = spent
+        self.held = held
+        self.needed = needed
+        self.unit: Unit = unit
         self.reason = reason
         self.remedy = remedy
         self.retry_after = retry_after
@@ -90,11 +95,11 @@ class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catc
     def _sums(self) -> str:
         if not self.balance:
             return ""
-        held = f" and {usd(self.held_nano)} USD held" if self.held_nano else ""
-        return f"{usd(self.spent_nano)} of {usd(self.limit_nano)} USD spent{held}, "
+        held = f" and {written(self.held, self.unit)} held" if self.held else ""
+        return f"{written(self.spent, self.unit).split()[0]} of {written(self.limit, self.unit)} spent{held}, "
 
     def _why(self) -> str:
-        needs = "an unknown amount" if self.needed_nano is None else f"{usd(self.needed_nano)} USD"
+        needs = "an unknown amount" if self.needed is None else written(self.needed, self.unit)
         match self.reason:
             case RefusalReason.SPENT:
                 return f"this call may need {needs}"
@@ -108,3 +113,5 @@ class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catc
                 return f"this call may need {needs} and the agent cannot be reached"
             case RefusalReason.UNKNOWN_PRICE:
                 return f'no price is known for the model "{self.model}"'
+            case RefusalReason.VELOCITY:
+                return "it is being spent faster than the policy allows"

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from bursar.policies.amounts import Limit, Velocity
-from bursar.policies.windows import CALENDAR_WINDOWS, Window
+from bursar.policies.balancekey import KIND_OF_UNIT, BalanceKey, encoded
+from bursar.policies.windows import (
+    CALENDAR_WINDOWS,
+    MIDNIGHT,
+    OWN_WINDOWS,
+    Anchor,
+    Window,
+    own_window,
+    rolling_window,
+    window_at,
+)
 
 
 class Mode(StrEnum):
@@ -70,21 +80,19 @@ class Step:
         return any(action.kind == kind for action in self.actions)
 
 
-class BalanceKey(NamedTuple):
-    """One budget, one window, one scope value."""
-
-    budget: str
-    window_id: str
-    scope: str
-
-
 @dataclass(frozen=True, slots=True)
 class Budget:
     """A limit for a scope over a window."""
 
     name: str
+    """Where one table has several limits, with the window behind a colon: `support:day`."""
     limit: Limit
     every: str
+    """`hour`, `day`, `week`, `month`, `rolling 24h` and its like, `conversation` or `run`."""
+    begins: Anchor = MIDNIGHT
+    """Where windows of the calendar begin."""
+    timezone: str | None = None
+    """None: the policy's."""
     match: Mapping[str, str] = field(default_factory=dict[str, str])
     """Globs by name: `route`, `model`, else a label. Empty: every call."""
     per: tuple[str, ...] = ()
@@ -111,19 +119,24 @@ class Budget:
         return self.block_share is not None
 
     @property
-    def kept(self) -> bool:
-        """Whether this release keeps balances for it: a calendar window and a limit in USD."""
-        return self.every in CALENDAR_WINDOWS and self.limit.unit == "usd"
+    def soft_ceiling(self) -> int:
+        """
+        What charges and the expectations of holds may reach, in the limit's unit.
+
+        The block's share of the limit, rounded down; for a soft budget its limit.
+        """
+        share = self.block_share
+        return self.limit.amount if share is None else int(share * self.limit.amount)
 
     @property
     def ceiling(self) -> int:
-        """
-        What holds and charges together may reach, in the limit's unit.
+        """What charges and the worst cases of holds may reach, in the limit's unit: the overdraft comes on top."""
+        return self.soft_ceiling + (self.overdraft_nano if self.hard else 0)
 
-        The block's share of the limit, rounded down, and the overdraft; for a soft budget its limit.
-        """
-        share = self.block_share
-        return self.limit.amount if share is None else int(share * self.limit.amount) + self.overdraft_nano
+    @property
+    def velocities(self) -> tuple[Velocity, ...]:
+        """The amounts in a span that any of its steps stands at."""
+        return tuple(step.velocity for step in self.steps if step.velocity is not None)
 
     def matches(self, *, route: str, model: str, labels: Mapping[str, str]) -> bool:
         """Whether a call meets every glob; a label that the call lacks meets none, not even `*`."""
@@ -139,11 +152,19 @@ class Budget:
         `%`, `,` and `|` in a value are percent-encoded, so that no two combinations share a balance.
         """
         values = ((name, _value(name, route, model, labels) or "") for name in self.per)
-        return ",".join(f"{name}={value.translate(_ENCODED)}" for name, value in values)
+        return ",".join(f"{name}={encoded(value)}" for name, value in values)
+
+    def window(self, at: datetime, zone: tzinfo, *, conversation: str = "", run: str = "") -> Window:
+        """The window that holds a call of an instant, by the policy's `zone` where the budget has none of its own."""
+        if self.every in CALENDAR_WINDOWS:
+            return window_at(self.every, at, zone if self.timezone is None else zone_of(self.timezone), self.begins)
+        if self.every in OWN_WINDOWS:
+            return own_window(self.every, conversation if self.every == "conversation" else run)
+        return rolling_window(self.every)
 
     def balance_key(self, window: Window, scope: str) -> str:
-        """The balance's name everywhere: budget, window id and scope between bars. See `parse_balance_key`."""
-        return f"{self.name}|{window.window_id}|{scope}"
+        """The balance's name everywhere; see `balancekey`."""
+        return str(BalanceKey(self.name, window.window_id, scope, KIND_OF_UNIT[self.limit.unit]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +229,7 @@ class Policy:
     @property
     def zone(self) -> tzinfo:
         """The time zone in which windows turn."""
-        # UTC needs no time zone database, which small containers lack.
-        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
+        return zone_of(self.timezone)
 
     def ladder_for(self, route: str) -> tuple[str, ...]:
         """The ladder of a route: its own, else the policy's."""
@@ -235,15 +255,9 @@ def find_route(
     return None
 
 
-def parse_balance_key(key: str) -> BalanceKey:
-    """What `Budget.balance_key` put together; raises ValueError for any other text."""
-    parts = key.split("|", 2)
-    if len(parts) != 3:
-        raise ValueError(f"{key!r} is no balance key: expected BUDGET|WINDOW|SCOPE")
-    return BalanceKey(*parts)
-
-
-_ENCODED = str.maketrans({"%": "%25", ",": "%2C", "|": "%7C"})
+def zone_of(name: str) -> tzinfo:
+    """A time zone by its IANA name. Raises what `ZoneInfo` raises; UTC needs no database, which containers lack."""
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def _value(name: str, route: str, model: str, labels: Mapping[str, str]) -> str | None:

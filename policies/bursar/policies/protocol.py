@@ -43,7 +43,11 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Money one attempt wants before it leaves, in nano-dollars, from every one of these balances or none."""
+    """
+    What one attempt wants before it leaves from every one of these balances or none: of each what it counts in.
+
+    `most` and `least` are nano-dollars; `expected` is what is asked of balances that lend by expectation.
+    """
 
     attempt_id: str
     balances: tuple[str, ...]
@@ -52,6 +56,9 @@ class Need:
     least: int
     """The bound when fitted as far as the route allows; equal to `most` where it may not be trimmed."""
     expected: int = 0
+    most_tokens: int = 0
+    least_tokens: int = 0
+    expected_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +68,16 @@ class Answer:
     attempt_id: str
     verdict: Verdict
     amount: int = 0
+    """Nano-dollars lent by each balance in USD."""
     reason: str = ""
     balance: str = ""
+    tokens: int = 0
+    """Tokens lent by each balance in tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class BalanceView:
-    """A balance as the agent saw it when it answered. Amounts in nano-dollars."""
+    """A balance as the agent saw it when it answered. Amounts are in its unit, nano-dollars where that is USD."""
 
     key: str
     limit: int
@@ -80,6 +90,8 @@ class BalanceView:
     lent: int
     """What processes may still spend out of their leases."""
     window_end: str | None = None
+    recent: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By the seconds of each of the budget's velocities, the nano-dollars spent within so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +201,13 @@ def snapshot_from_json(value: Any) -> Snapshot:
     return Snapshot(**fields)
 
 
+_OF_NEED = ("most", "least", "expected", "most_tokens", "least_tokens", "expected_tokens")
+
+
 def _need(value: Any) -> Need:
     fields = _known(Need, _object(value, "need"))
     fields["balances"] = tuple(fields["balances"])
-    return Need(**_with_whole(fields, ("most", "least", "expected")))
+    return Need(**_with_whole(fields, _OF_NEED))
 
 
 def _answer(value: Any) -> Answer:
@@ -201,11 +216,12 @@ def _answer(value: Any) -> Answer:
         fields["verdict"] = Verdict(fields["verdict"])
     except ValueError as error:
         raise ProtocolError(f"answer.verdict: {error}") from error
-    return Answer(**_with_whole(fields, ("amount",)))
+    return Answer(**_with_whole(fields, ("amount", "tokens")))
 
 
 def _view(value: Any) -> BalanceView:
     fields = _known(BalanceView, _object(value, "view"))
+    fields["recent"] = _amounts(fields.get("recent", {}), "recent")
     return BalanceView(**_with_whole(fields, ("limit", "ceiling", "spent", "expected", "lent")))
 
 

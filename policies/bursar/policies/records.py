@@ -39,6 +39,9 @@ class Sent:
     expected_nano: int = 0
     action: str = "go"
     reason: str = ""
+    bound_tokens: int | None = None
+    """The most tokens it can use, and what is held of balances in tokens; None where nothing bounds it."""
+    expected_tokens: int = 0
     decision: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The numbers behind the action, as `engine.Decision.figures` gives them."""
 
@@ -117,12 +120,14 @@ def to_json(record: Record) -> dict[str, Any]:
 def _sent(sent: Sent) -> str:
     balances = "null" if sent.balances is None else array(sent.balances)
     bound = "null" if sent.bound_nano is None else sent.bound_nano
+    tokens = "null" if sent.bound_tokens is None else sent.bound_tokens
     return (
         f'{{"kind":"sent","attempt_id":{quoted(sent.attempt_id)},"call_id":{quoted(sent.call_id)},'
         f'"at_ns":{sent.at_ns},"route":{quoted(sent.route)},"model":{quoted(sent.model)},'
         f'"requested_model":{quoted(sent.requested_model)},"labels":{object_of_texts(sent.labels)},'
         f'"balances":{balances},"leased":{array(sent.leased)},"bound_nano":{bound},'
         f'"expected_nano":{sent.expected_nano},"action":{quoted(sent.action)},"reason":{quoted(sent.reason)},'
+        f'"bound_tokens":{tokens},"expected_tokens":{sent.expected_tokens},'
         f'"decision":{_figures(sent.decision)}}}\n'
     )
 

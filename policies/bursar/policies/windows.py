@@ -1,16 +1,39 @@
-"""Which calendar window does an instant fall into, in a named time zone?"""
+"""Which window does a call fall into: of the calendar of a time zone, rolling, or its own conversation or run?"""
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple
+
+from bursar.policies.balancekey import encoded
 
 CALENDAR_WINDOWS = ("hour", "day", "week", "month")
 """What `window_at` can cut; other values of `every` have no calendar."""
+OWN_WINDOWS = ("conversation", "run")
+"""Windows that begin and end with what a call belongs to."""
+ROLLING = "rolling "
 
 _HOUR = 3600
 _SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)
+
+
+class Anchor(NamedTuple):
+    """Where calendar windows begin."""
+
+    weekday: int = 0
+    """Of a week; Monday is 0."""
+    day: int = 1
+    """Of a month, from 1 to 31; a shorter month begins on its last."""
+    minute: int = 0
+    """Of the local day, from 0 to 1439."""
+
+
+MIDNIGHT = Anchor()
+"""Weeks from Monday, months from the first, days from midnight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +45,40 @@ class Window:
     """
 
     every: str
-    start: datetime
+    start: datetime | None
+    """None: no instant is its first, and `name` names it."""
     end: datetime | None
     """None: the window has no end of its own."""
+    name: str = ""
 
     @property
     def window_id(self) -> str:
-        """The start in UTC, as in `2026-11-21T23:00:00Z`: what names this window in every balance and record."""
+        """
+        What names this window in every balance and record.
+
+        The start in UTC, as in `2026-11-21T23:00:00Z`; else `rolling 24h`, or `conversation` or `run` and its id.
+        """
+        if self.start is None:
+            return self.name
         return f"{self.start.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
-def window_at(every: str, at: datetime, tz: tzinfo) -> Window:
-    """
-    The hour, day, week (from Monday) or month of `tz` that holds the instant `at`.
+def rolling_window(every: str) -> Window:
+    """The one window of `rolling 24h` and its like: what counts in it is what was sent within that long."""
+    return Window(every, None, None, every)
 
-    The windows of one kind follow each other without gap or overlap. A day lasts from local midnight to the next, so
-    23 or 25 hours where the clock changes. Raises ValueError for another `every`, and for an `at` without a zone.
+
+def own_window(every: str, whose: str) -> Window:
+    """The window of one conversation or run. What has a meaning in keys is percent-encoded."""
+    return Window(every, None, None, f"{every} {encoded(whose)}")
+
+
+def window_at(every: str, at: datetime, tz: tzinfo, anchor: Anchor = MIDNIGHT) -> Window:
+    """
+    The hour, day, week or month of `tz` that holds the instant `at`.
+
+    The windows of one kind follow each other without gap or overlap. A day lasts from its local beginning to the next,
+    so 23 or 25 hours where the clock changes. Raises ValueError for another `every`, and for an `at` without a zone.
     """
     if at.tzinfo is None:
         raise ValueError(f"a window needs an instant with a time zone, got {at.isoformat()}: pass an aware datetime")
@@ -45,7 +86,7 @@ def window_at(every: str, at: datetime, tz: tzinfo) -> Window:
     if every == "hour":
         start, end = _hour(instant, tz)
     elif every in _FIRST_DAY:
-        start, end = _days(instant, tz, _FIRST_DAY[every], _NEXT_FIRST_DAY[every])
+        start, end = _days(instant, tz, every, anchor)
     else:
         raise ValueError(f"no calendar window {every!r}: use one of {', '.join(CALENDAR_WINDOWS)}")
     return Window(every, start, end)
@@ -68,24 +109,25 @@ def _hour(instant: datetime, tz: tzinfo) -> tuple[datetime, datetime]:
     return start, end
 
 
-def _days(
-    instant: datetime, tz: tzinfo, first: Callable[[date], date], next_first: Callable[[date], date]
-) -> tuple[datetime, datetime]:
+def _days(instant: datetime, tz: tzinfo, every: str, anchor: Anchor) -> tuple[datetime, datetime]:
     """
     The stretch between two first days around an instant.
 
-    A clock set back across midnight shows yesterday's date for a while; that while belongs to the new day already.
+    A clock set back across the turn shows yesterday's date for a while; that while belongs to the new day already.
     """
-    opening = first(instant.astimezone(tz).date())
-    closing = next_first(opening)
-    if _midnight(closing, tz) <= instant:
-        opening, closing = closing, next_first(closing)
-    return _midnight(opening, tz), _midnight(closing, tz)
+    wall = instant.astimezone(tz).replace(tzinfo=None) - timedelta(minutes=anchor.minute)
+    opening = _FIRST_DAY[every](wall.date(), anchor)
+    if _turn(opening, tz, anchor) > instant:
+        opening = _FIRST_DAY[every](opening - _DAY, anchor)
+    closing = _NEXT_FIRST_DAY[every](opening, anchor)
+    if _turn(closing, tz, anchor) <= instant:
+        opening, closing = closing, _NEXT_FIRST_DAY[every](closing, anchor)
+    return _turn(opening, tz, anchor), _turn(closing, tz, anchor)
 
 
-def _midnight(day: date, tz: tzinfo) -> datetime:
-    """The first instant of a local day; where its midnight is skipped, the instant the clock jumps over it."""
-    wall = datetime.combine(day, time.min, tz)
+def _turn(day: date, tz: tzinfo, anchor: Anchor) -> datetime:
+    """When a day begins; where its first minute is skipped, the instant the clock jumps over it."""
+    wall = datetime.combine(day, time(*divmod(anchor.minute, 60)), tz)
     instant = wall.astimezone(UTC)
     if instant.astimezone(tz).replace(tzinfo=None) == wall.replace(tzinfo=None):
         return instant
@@ -112,21 +154,31 @@ def _lead(instant: datetime, tz: tzinfo) -> int:
     return int(offset.total_seconds()) % _HOUR
 
 
-def _monday(day: date) -> date:
-    return day - timedelta(days=day.weekday())
+def _first_of_week(day: date, anchor: Anchor) -> date:
+    return day - timedelta(days=(day.weekday() - anchor.weekday) % 7)
 
 
-def _first_of_month(day: date) -> date:
-    return day.replace(day=1)
+def _in_month(day: date, anchor: Anchor) -> date:
+    """The anchor's day in the month of `day`, or that month's last."""
+    return day.replace(day=min(anchor.day, monthrange(day.year, day.month)[1]))
 
 
-_FIRST_DAY: dict[str, Callable[[date], date]] = {
-    "day": lambda day: day,
-    "week": _monday,
+def _first_of_month(day: date, anchor: Anchor) -> date:
+    here = _in_month(day, anchor)
+    return here if here <= day else _in_month(day.replace(day=1) - _DAY, anchor)
+
+
+def _next_first_of_month(first: date, anchor: Anchor) -> date:
+    return _in_month(first.replace(day=1) + timedelta(days=31), anchor)
+
+
+_FIRST_DAY: dict[str, Callable[[date, Anchor], date]] = {
+    "day": lambda day, _: day,
+    "week": _first_of_week,
     "month": _first_of_month,
 }
-_NEXT_FIRST_DAY: dict[str, Callable[[date], date]] = {
-    "day": lambda first: first + timedelta(days=1),
-    "week": lambda first: first + timedelta(days=7),
-    "month": lambda first: _first_of_month(first + timedelta(days=31)),
+_NEXT_FIRST_DAY: dict[str, Callable[[date, Anchor], date]] = {
+    "day": lambda first, _: first + _DAY,
+    "week": lambda first, _: first + timedelta(days=7),
+    "month": _next_first_of_month,
 }

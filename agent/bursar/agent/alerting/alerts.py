@@ -6,13 +6,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from bursar.policies.policy import Budget, Mode, Policy, Step, StepAction, parse_balance_key
+from bursar.policies.amounts import Unit
+from bursar.policies.balancekey import parse_balance_key
+from bursar.policies.policy import Budget, Mode, Policy, Step, StepAction
 from bursar.policies.protocol import BalanceView
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A step that one balance has come to, for one channel. Amounts in nano-dollars; plain data, kept as JSON."""
+    """A step that one balance has come to, for one channel. Amounts in its unit; plain data, kept as JSON."""
 
     balance: str
     budget: str
@@ -26,6 +28,7 @@ class Reached:
     expected: int
     """What the attempts in flight are expected to cost."""
     limit: int
+    unit: Unit = "usd"
     does: tuple[str, ...] = ()
     """The other actions of the step, such as `downgrade to cheapest` or `block`."""
     acts: bool = True
@@ -46,7 +49,7 @@ def reached(policy: Policy, views: Iterable[BalanceView], refusing: Collection[s
     In balances that are `refusing` calls the step that blocks is reached too, whatever is left of the limit. Whether a
     step was told before is not asked here. Balances of budgets that the policy does not have reach nothing.
     """
-    budgets = {budget.name: budget for budget in policy.budgets if budget.kept}
+    budgets = {budget.name: budget for budget in policy.budgets}
     return [found for view in views for found in _of_view(view, budgets, policy.mode, refusing=view.key in refusing)]
 
 
@@ -69,7 +72,7 @@ def _of_view(view: BalanceView, budgets: Mapping[str, Budget], mode: Mode, *, re
         return
     for step in budget.steps:
         refused = refusing and step.does("block")
-        if not refused and (step.share is None or view.spent + view.expected < step.share * view.limit):
+        if not refused and not _stands_at(step, view):
             continue
         for channel in _channels(step):
             yield Reached(
@@ -83,10 +86,17 @@ def _of_view(view: BalanceView, budgets: Mapping[str, Budget], mode: Mode, *, re
                 spent=view.spent,
                 expected=view.expected,
                 limit=view.limit,
+                unit=key.unit,
                 does=tuple(_written(action) for action in step.actions if action.kind != "alert"),
                 acts=(budget.mode or mode) is Mode.ENFORCE,
                 refused=refused,
             )
+
+
+def _stands_at(step: Step, view: BalanceView) -> bool:
+    if step.velocity is not None:
+        return view.recent.get(f"{step.velocity.seconds:g}", 0) >= step.velocity.amount_nano
+    return step.share is not None and view.spent + view.expected >= step.share * view.limit
 
 
 def _channels(step: Step) -> Iterator[str]:

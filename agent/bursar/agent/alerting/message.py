@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bursar.agent.alerting.alerts import Reached, to_payload
-from bursar.policies.amounts import usd
+from bursar.policies.amounts import usd, written
 
 
 class RouteCost(NamedTuple):
@@ -57,12 +57,15 @@ def _event(step: Reached) -> str:
 
 def _sums(step: Reached) -> str:
     share = "" if step.permille is None else f", {step.permille // 10}.{step.permille % 10}% of the limit"
-    flight = f" and {usd(step.expected)} USD expected of calls in flight" if step.expected else ""
-    return f"{usd(step.spent)} of {usd(step.limit)} USD are spent{flight}{share}."
+    flight = f" and {written(step.expected, step.unit)} expected of calls in flight" if step.expected else ""
+    spent, limit = written(step.spent, step.unit).split()[0], written(step.limit, step.unit)
+    return f"{spent} of {limit} are spent{flight}{share}."
 
 
 def _window(step: Reached) -> str:
-    return f"The window began at {step.window_start}" + (f" and ends at {step.window_end}." if step.window_end else ".")
+    if step.window_end is None:
+        return f"The window is {step.window_start}."
+    return f"The window began at {step.window_start} and ends at {step.window_end}."
 
 
 def _doing(step: Reached) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -113,9 +114,10 @@ def _under_own(
 
 
 def instrumented(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which every Python started loads Bursar as soon as it imports `anthropic`."""
+    """The environment, a run of its own, in which every Python loads Bursar as soon as it imports `anthropic`."""
     path = [str(autoload_folder()), *filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(path))}
+    run = environ.get("BURSAR_RUN") or secrets.token_hex(8)
+    return {**environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(path)), "BURSAR_RUN": run}
 
 
 def autoload_folder() -> Path:

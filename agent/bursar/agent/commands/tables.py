@@ -55,16 +55,18 @@ def budgets(rows: Sequence[Row], *, width: int) -> Table:
     columns = [
         _Column("budget", _named("budget"), number=False),
         _Column("scope", lambda row: row["scope"] or "all", number=False),
-        _Column("until", lambda row: row["window_end"] or "", number=False, wide=True),
+        _Column("until", lambda row: row["window_end"] or row["window"], number=False, wide=True),
         _Column("calls", lambda row: f"{row['calls']:,}", wide=True),
-        _Column("spent", lambda row: usd(row["spent_nano"])),
+        _Column("spent", _amount("spent")),
         *_if_any(rows, "unknown_nano", _Column("bound", lambda row: usd(row["unknown_nano"]))),
-        *_if_any(rows, "expected_nano", _Column("in flight", lambda row: usd(row["expected_nano"]))),
-        *_if_any(rows, "lent_nano", _Column("lent", lambda row: usd(row["lent_nano"]), wide=True)),
-        _Column("limit", lambda row: "none" if row["limit_nano"] is None else usd(row["limit_nano"])),
+        *_if_any(rows, "expected", _Column("in flight", _amount("expected"))),
+        *_if_any(rows, "lent", _Column("lent", _amount("lent"), wide=True)),
+        _Column("limit", lambda row: "none" if row["limit"] is None else _amount("limit")(row)),
+        *([] if all(row["unit"] == "usd" for row in rows) else [_Column("unit", _named("unit"), number=False)]),
         _Column("used", _used, number=False),
     ]
-    return _table("Budgets, in USD", columns, rows, width=width)
+    title = "Budgets, in USD" if all(row["unit"] == "usd" for row in rows) else "Budgets"
+    return _table(title, columns, rows, width=width)
 
 
 def holds(rows: Sequence[Row], *, now_ns: int, width: int) -> Table:
@@ -147,10 +149,15 @@ def _prompt(row: Row) -> int:
 
 
 def _used(row: Row) -> str | Text:
-    if row["limit_nano"] is None:
+    if row["limit"] is None:
         return ""
-    taken = row["spent_nano"] + row["expected_nano"]
-    return bar(taken * 100 // row["limit_nano"] if row["limit_nano"] else _FULL)
+    taken = row["spent"] + row["expected"]
+    return bar(taken * 100 // row["limit"] if row["limit"] else _FULL)
+
+
+def _amount(key: str) -> Callable[[Row], str]:
+    """A figure in its row's unit: dollars, or a plain number."""
+    return lambda row: usd(row[key]) if row["unit"] == "usd" else f"{row[key]:,}"
 
 
 def _named(key: str) -> Callable[[Row], str]:

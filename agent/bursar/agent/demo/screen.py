@@ -50,8 +50,8 @@ def _beside(left: Table, right: Table, *, width: int) -> RenderableType:
 def _bar(budget: Row | None) -> Text:
     if budget is None:
         return Text("support-day: nothing spent yet")
-    taken = budget["spent_nano"] + budget["expected_nano"]
-    limit = budget["limit_nano"]
+    taken = budget["spent"] + budget["expected"]
+    limit = budget["limit"]
     return Text.assemble(
         ("support-day ", "bold"), tables.bar(taken * 100 // limit), f"  {usd(taken)} of {usd(limit)} USD"
     )

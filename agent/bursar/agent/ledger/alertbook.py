@@ -50,7 +50,7 @@ def raise_reached(
     db: Database, keys: Iterable[str], *, policy: Policy, now_ns: int, refusing: frozenset[str] = frozenset()
 ) -> int:
     """Put every step that these balances have reached into the outbox, once for ever; how many are new."""
-    steps = reached(policy, balances.views(db, {*keys, *refusing}), refusing)
+    steps = reached(policy, balances.views(db, sorted({*keys, *refusing}), policy, now_ns), refusing)
     return sum(
         outbox.raise_alert(
             db, balance=step.balance, step=step.step, channel=step.channel, payload=to_payload(step), now_ns=now_ns

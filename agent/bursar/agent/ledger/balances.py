@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -9,16 +10,20 @@ from functools import lru_cache
 
 from sqlite_utils import Database
 
-from bursar.policies.policy import Budget, Policy, parse_balance_key
+from bursar.agent.ledger import flows
+from bursar.agent.ledger.flows import Flow
+from bursar.policies.amounts import Unit, parse_duration
+from bursar.policies.balancekey import Kind, kind_of, parse_balance_key, told_of
+from bursar.policies.policy import Budget, Policy, zone_of
 from bursar.policies.protocol import BalanceView
-from bursar.policies.windows import Window, window_at
+from bursar.policies.windows import CALENDAR_WINDOWS, OWN_WINDOWS, ROLLING, Anchor, Window, window_at
 
 _SECOND = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """One row. Amounts in nano-dollars, instants in nanoseconds since the epoch."""
+    """One row. Amounts in the balance's unit, nano-dollars where that is USD; instants in nanoseconds."""
 
     key: str
     window_end: int | None
@@ -45,12 +50,16 @@ class Balance:
 
 
 def matching(policy: Policy, *, at_ns: int, route: str, model: str, labels: dict[str, str]) -> tuple[str, ...]:
-    """Keys of every balance that a call sent at an instant counts against, in the order of the policy's budgets."""
+    """
+    Keys of every balance that a call sent at an instant counts against, in the order of the policy's budgets.
+
+    Budgets of conversations and runs are left out: which one a call belongs to only its own process can tell.
+    """
     at = _instant(at_ns)
     return tuple(
-        budget.balance_key(window_at(budget.every, at, policy.zone), budget.scope(labels, route, model))
+        budget.balance_key(budget.window(at, policy.zone), budget.scope(labels, route, model))
         for budget in policy.budgets
-        if budget.kept and budget.matches(route=route, model=model, labels=labels)
+        if budget.every not in OWN_WINDOWS and budget.matches(route=route, model=model, labels=labels)
     )
 
 
@@ -60,75 +69,122 @@ def ensure(db: Database, key: str, policy: Policy | None) -> None:
 
     Where the policy has no such budget (any more) the row keeps its numbers, and a new one has none.
     """
-    budget, window = _rule(key, policy)
+    base = told_of(key)
+    budget, window = _rule(base, policy)
     if budget is None or window is None:
         db.conn.execute(
-            "INSERT INTO balances (key, budget, scope, window_start) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [key, *_named(key)],
+            "INSERT INTO balances (key, budget, scope, window_start, unit) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING",
+            [base, *_named(base)],
         )
         return
+    parsed = parse_balance_key(base)
     db.conn.execute(
         """
-        INSERT INTO balances (key, budget, scope, window_start, window_end, limit_nano, ceiling_nano)
-        VALUES (?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO balances
+            (key, budget, scope, window_start, window_end, limit_amount, ceiling, soft_ceiling, unit)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (key) DO UPDATE
-            SET limit_nano = excluded.limit_nano, ceiling_nano = excluded.ceiling_nano, window_end = excluded.window_end
-            WHERE limit_nano IS NOT excluded.limit_nano OR ceiling_nano IS NOT excluded.ceiling_nano
+            SET limit_amount = excluded.limit_amount, ceiling = excluded.ceiling,
+                soft_ceiling = excluded.soft_ceiling, window_end = excluded.window_end
+            WHERE limit_amount IS NOT excluded.limit_amount OR ceiling IS NOT excluded.ceiling
+                OR soft_ceiling IS NOT excluded.soft_ceiling
         """,
         [
-            key,
+            base,
             budget.name,
-            parse_balance_key(key).scope,
+            parsed.scope,
             _nanoseconds(window.start),
             _nanoseconds(window.end),
             budget.limit.amount,
             budget.ceiling,
+            budget.soft_ceiling,
+            parsed.unit,
         ],
     )
 
 
 def known(key: str, policy: Policy | None) -> bool:
     """Whether the policy has the budget and the window of this balance."""
-    return None not in _rule(key, policy)
+    return None not in _rule(told_of(key), policy)
 
 
-def read(db: Database, key: str) -> Balance | None:
-    """A balance as it stands; None where nothing was ever counted or asked of it."""
-    row = db.conn.execute(
-        """
-        SELECT key, window_end, limit_nano, ceiling_nano, spent_nano,
-            (SELECT coalesce(sum(max(granted - returned - charged, 0)), 0) FROM leases WHERE balance = key)
-        FROM balances WHERE key = ?
-        """,
-        [key],
-    ).fetchone()
-    return None if row is None else Balance(*row)
+_READ = """
+SELECT budget, scope, window_end, limit_amount, CASE WHEN :by_expectation THEN soft_ceiling ELSE ceiling END,
+    CASE unit WHEN 'tokens' THEN spent_tokens WHEN 'calls' THEN calls ELSE spent_nano END,
+    (SELECT coalesce(sum(max(granted - returned - charged, 0)), 0) FROM leases WHERE balance = :key)
+FROM balances WHERE key = :base
+"""
+
+
+def read(db: Database, key: str, now_ns: int) -> Balance | None:
+    """
+    A balance as it stands at an instant; None where nothing was ever counted or asked of it.
+
+    Of the second currency of a budget that may be overdrawn: the same balance, with the ceiling and the leases of that.
+    """
+    kind = kind_of(key)
+    row = db.conn.execute(_READ, {"key": key, "base": told_of(key), "by_expectation": kind is Kind.EXPECTED}).fetchone()
+    if row is None:
+        return None
+    budget, scope, window_end, limit, ceiling, spent, out = row
+    seconds = _rolls(key)
+    if seconds is not None:
+        spent = flows.spent(db, Flow(budget, scope), now_ns - seconds * _SECOND, flows.FOR_EVER)[_COUNTED[kind]]
+    return Balance(key, window_end, limit, ceiling, spent, out)
+
+
+_COUNTED = {Kind.USD: Kind.USD, Kind.TOKENS: Kind.TOKENS, Kind.CALLS: Kind.CALLS, Kind.EXPECTED: Kind.USD}
 
 
 def expected(db: Database, key: str) -> int:
-    """What the attempts in flight are expected to cost this balance, in nano-dollars."""
-    total: int = db.conn.execute(
-        "SELECT coalesce(sum(expected_nano), 0) FROM holds WHERE balance = ?", [key]
-    ).fetchone()[0]
+    """What the attempts in flight are expected to cost this balance, in its unit."""
+    total: int = db.conn.execute("SELECT coalesce(sum(expected), 0) FROM holds WHERE balance = ?", [key]).fetchone()[0]
     return total
 
 
-def views(db: Database, keys: Iterable[str]) -> tuple[BalanceView, ...]:
+def views(db: Database, keys: Iterable[str], policy: Policy | None, now_ns: int) -> tuple[BalanceView, ...]:
     """The balances of these keys as a guard sees them; those that no policy ever gave a limit are left out."""
-    rows = (read(db, key) for key in dict.fromkeys(keys))
-    return tuple(
-        BalanceView(
-            key=row.key,
-            limit=row.limit,
-            ceiling=row.ceiling,
-            spent=row.spent,
-            expected=expected(db, row.key),
-            lent=row.out,
-            window_end=None if row.window_end is None else iso(row.window_end),
-        )
-        for row in rows
-        if row is not None and row.limit is not None and row.ceiling is not None
+    found = (_view(db, key, policy, now_ns) for key in dict.fromkeys(told_of(key) for key in keys))
+    return tuple(view for view in found if view is not None)
+
+
+def _view(db: Database, key: str, policy: Policy | None, now_ns: int) -> BalanceView | None:
+    row = read(db, key, now_ns)
+    if row is None or row.limit is None or row.ceiling is None:
+        return None
+    return BalanceView(
+        key=key,
+        limit=row.limit,
+        ceiling=row.ceiling,
+        spent=row.spent,
+        expected=expected(db, key),
+        lent=row.out,
+        window_end=None if row.window_end is None else iso(row.window_end),
+        recent=_recent(db, key, policy, now_ns),
     )
+
+
+def _recent(db: Database, key: str, policy: Policy | None, now_ns: int) -> dict[str, int]:
+    """What was spent, or is in flight, within the seconds of each velocity of the balance's budget."""
+    budget, _ = _rule(key, policy)
+    if budget is None or not budget.velocities:
+        return {}
+    flow = flows.flow_of(parse_balance_key(key))
+    flying = expected(db, key) if budget.limit.unit == "usd" else 0
+    spans = {velocity.seconds for velocity in budget.velocities}
+    return {
+        f"{seconds:g}": flows.spent(db, flow, now_ns - int(seconds * _SECOND), flows.FOR_EVER).usd + flying
+        for seconds in spans
+    }
+
+
+def window_of(key: str) -> str:
+    """The id of the window that a key names; empty for a key that is none of ours."""
+    try:
+        return parse_balance_key(key).window_id
+    except ValueError:
+        return ""
 
 
 def iso(at_ns: int) -> str:
@@ -138,34 +194,48 @@ def iso(at_ns: int) -> str:
 
 def _rule(key: str, policy: Policy | None) -> tuple[Budget | None, Window | None]:
     """The budget that the policy has for a key, and the window that the key names."""
-    budget_name, window_id, _ = _parts(key)
-    budgets = policy.budgets if policy is not None else ()
-    budget = next((budget for budget in budgets if budget.name == budget_name and budget.kept), None)
-    if policy is None or budget is None:
+    try:
+        parsed = parse_balance_key(key)
+    except ValueError:
         return None, None
-    window = _window(budget.every, window_id, policy.zone)
+    budgets = policy.budgets if policy is not None else ()
+    budget = next((budget for budget in budgets if budget.name == parsed.budget), None)
+    if policy is None or budget is None or budget.limit.unit != parsed.unit:
+        return None, None
+    zone = policy.zone if budget.timezone is None else zone_of(budget.timezone)
+    window = _window(budget.every, budget.begins, parsed.window_id, zone)
     return (budget, window) if window is not None else (None, None)
 
 
 @lru_cache(maxsize=4096)
-def _window(every: str, window_id: str, zone: tzinfo) -> Window | None:
+def _window(every: str, begins: Anchor, window_id: str, zone: tzinfo) -> Window | None:
     """The window of this id; None for an id at which no such window begins, such as a daily budget's former hour."""
+    if every not in CALENDAR_WINDOWS:
+        named = window_id == every or (every in OWN_WINDOWS and window_id.startswith(f"{every} "))
+        return Window(every, None, None, window_id) if named else None
     start = _start(window_id)
-    window = window_at(every, start, zone) if start is not None else None
+    window = window_at(every, start, zone, begins) if start is not None else None
     return window if window is not None and window.start == start else None
 
 
-def _named(key: str) -> tuple[str, str, int | None]:
-    budget, window_id, scope = _parts(key)
-    start = _start(window_id)
-    return budget, scope, None if start is None else _nanoseconds(start)
-
-
-def _parts(key: str) -> tuple[str, str, str]:
+def _named(key: str) -> tuple[str, str, int | None, Unit]:
+    """What a row of a key that no policy knows is given: budget, scope, start and unit, as far as they can be told."""
     try:
-        return parse_balance_key(key)
+        parsed = parse_balance_key(key)
     except ValueError:
-        return key, "", ""
+        return key, "", None, "usd"
+    start = _start(parsed.window_id)
+    return parsed.budget, parsed.scope, None if start is None else _nanoseconds(start), parsed.unit
+
+
+@lru_cache(maxsize=4096)
+def _rolls(key: str) -> int | None:
+    """How many seconds a rolling balance looks back, rounded up; None for any other."""
+    try:
+        window_id = parse_balance_key(key).window_id
+        return math.ceil(parse_duration(window_id.removeprefix(ROLLING))) if window_id.startswith(ROLLING) else None
+    except ValueError:
+        return None
 
 
 def _start(window_id: str) -> datetime | None:

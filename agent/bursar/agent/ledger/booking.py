@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts, balances
+from bursar.agent.ledger import attempts, balances, postings
 from bursar.agent.ledger.life import (
     Attempt,
     Source,
@@ -21,6 +21,7 @@ from bursar.agent.ledger.life import (
     with_release,
     with_sent,
 )
+from bursar.policies.balancekey import Amounts, kind_of
 from bursar.policies.charge import Charge
 from bursar.policies.policy import Policy
 from bursar.policies.records import Decided, Record, RecordError, Released, Sent, Settled
@@ -223,7 +224,7 @@ def _keep(desk: _Desk, before: Attempt | None, after: Attempt) -> Attempt:
         return after
     after = _charge_leases(desk, after)
     attempts.save(desk.db, after)
-    _post(desk, after)
+    desk.touched |= postings.bring(desk.db, after, policy=desk.policy, now_ns=desk.now_ns)
     _hold(desk, after)
     return after
 
@@ -251,9 +252,10 @@ def _charge_leases(desk: _Desk, attempt: Attempt) -> Attempt:
     holder = attempt.holder
     if not (attempt.own_final and attempt.leased) or attempt.lease_charged_nano is not None or holder is None:
         return attempt
-    charge = attempt.lease_charge
-    overrun = max(charge - (attempt.bound_nano or 0), 0)
+    charges, held = attempt.lease_charge, attempt.held
     for key in attempt.leased:
+        charge = charges[kind_of(key)]
+        overrun = max(charge - held[kind_of(key)], 0)
         desk.db.conn.execute(
             """
             INSERT INTO leases (balance, holder, granted, charged) VALUES (?, ?, ?, ?)
@@ -264,35 +266,7 @@ def _charge_leases(desk: _Desk, attempt: Attempt) -> Attempt:
             [key, holder, charge, charge, overrun],
         )
     desk.touched.update(attempt.leased)
-    return replace(attempt, lease_charged_nano=charge)
-
-
-def _post(desk: _Desk, attempt: Attempt) -> None:
-    """Bring an attempt's postings, and with them what its balances have spent, to what it counts as."""
-    rows = desk.db.conn.execute(
-        "SELECT balance, nano, unknown_nano FROM postings WHERE attempt_id = ?", [attempt.attempt_id]
-    ).fetchall()
-    standing = {key: (nano, unknown) for key, nano, unknown in rows}
-    nano, unknown = attempt.posted_nano, attempt.unknown_nano
-    due = {} if nano is None else dict.fromkeys(attempt.balances or (), (nano, unknown))
-    for key in {**standing, **due}:
-        if standing.get(key) != due.get(key):
-            _move(desk, attempt.attempt_id, key, standing.get(key), due.get(key))
-
-
-def _move(desk: _Desk, attempt_id: str, key: str, old: tuple[int, int] | None, new: tuple[int, int] | None) -> None:
-    balances.ensure(desk.db, key, desk.policy)
-    if new is None:
-        desk.db.conn.execute("DELETE FROM postings WHERE attempt_id = ? AND balance = ?", [attempt_id, key])
-    else:
-        desk.db.conn.execute("INSERT OR REPLACE INTO postings VALUES (?, ?, ?, ?)", [attempt_id, key, *new])
-    (nano, unknown), (nano_before, unknown_before) = new or (0, 0), old or (0, 0)
-    desk.db.conn.execute(
-        "UPDATE balances SET spent_nano = spent_nano + ?, unknown_nano = unknown_nano + ?, calls = calls + ? "
-        "WHERE key = ?",
-        [nano - nano_before, unknown - unknown_before, (new is not None) - (old is not None), key],
-    )
-    desk.touched.add(key)
+    return replace(attempt, lease_charged_nano=charges.usd)
 
 
 def _hold(desk: _Desk, attempt: Attempt) -> None:
@@ -302,12 +276,14 @@ def _hold(desk: _Desk, attempt: Attempt) -> None:
     due: Iterable[str] = dict.fromkeys((*(attempt.balances or ()), *attempt.leased)) if attempt.open else ()
     for key in standing.difference(due):
         desk.db.conn.execute("DELETE FROM holds WHERE balance = ? AND attempt_id = ?", [key, attempt.attempt_id])
-    lent = attempt.bound_nano or 0
+    held = attempt.held
+    expected = Amounts(attempt.expected_nano, attempt.expected_tokens)
     for key in due:
+        kind = kind_of(key)
         balances.ensure(desk.db, key, desk.policy)
         desk.db.conn.execute(
-            "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)",
-            [key, attempt.attempt_id, attempt.holder, attempt.expected_nano, lent if key in attempt.leased else 0],
+            "INSERT OR REPLACE INTO holds (balance, attempt_id, holder, expected, lent) VALUES (?, ?, ?, ?, ?)",
+            [key, attempt.attempt_id, attempt.holder, expected[kind], held[kind] if key in attempt.leased else 0],
         )
     desk.touched.update(standing, due)
 
@@ -319,10 +295,13 @@ def _refuse_unsound(record: Record) -> None:
             raise RecordError(f"`{name}` must be a whole number from 0 to {_MOST}, got {value!r}")
 
 
+_OF_SENT = ("at_ns", "bound_nano", "expected_nano", "bound_tokens", "expected_tokens")
+
+
 def _figures(record: Record) -> dict[str, object]:
     match record:
         case Sent():
-            return {name: getattr(record, name) for name in ("at_ns", "bound_nano", "expected_nano")}
+            return {name: getattr(record, name) for name in _OF_SENT}
         case Settled(charge=charge):
             return {"at_ns": charge.at_ns, "cost_nano_usd": charge.cost_nano_usd, **attempts.counts(charge.usage)}
         case Decided():

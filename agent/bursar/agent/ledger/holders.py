@@ -123,7 +123,7 @@ def square(db: Database, holder_id: str) -> frozenset[str]:
     rows = db.conn.execute(
         """
         SELECT balance, granted - returned - charged,
-            (SELECT coalesce(sum(lent_nano), 0) FROM holds
+            (SELECT coalesce(sum(lent), 0) FROM holds
              WHERE holds.holder = leases.holder AND holds.balance = leases.balance)
         FROM leases WHERE holder = ?
         """,

@@ -13,6 +13,7 @@ from bursar.agent.ledger.booking import Booked, book, hold, orphan
 from bursar.agent.ledger.holders import HolderState
 from bursar.agent.ledger.life import Attempt, State
 from bursar.policies import records
+from bursar.policies.balancekey import Amounts, Kind, kind_of, told_of
 from bursar.policies.policy import Policy
 from bursar.policies.protocol import Answer, BalanceView, Need, SyncRequest, SyncResponse, Verdict
 
@@ -53,7 +54,7 @@ def sync(db: Database, request: SyncRequest, *, policy: Policy | None, now_ns: i
     return SyncResponse(
         granted=granted,
         answers=answers,
-        views=_views(db, (*asked, *request.views), policy),
+        views=_views(db, (*asked, *request.views), policy, now_ns),
         keep=slices.kept(db, holder, granted, now_ns) if active and not request.goodbye else (),
     )
 
@@ -141,65 +142,98 @@ def _answer(db: Database, request: SyncRequest, need: Need, *, policy: Policy | 
     attempt = attempts.load(db, need.attempt_id)
     if attempt is not None and attempt.state is not State.HELD:
         return None
-    if attempt is not None and (amount := _on_the_wire(db, request, attempt, need)) is not None:
-        return Answer(need.attempt_id, Verdict.GRANTED, amount)
-    most = max(need.most, 0)
-    least = min(max(need.least, 0), most)
-    pools: list[int] = []
+    if attempt is not None and _on_the_wire(db, request, attempt, need):
+        return _grant(need, attempt.held)
     keys = _once(need.balances)
+    pools: dict[str, int] = {}
     for key in keys:
-        pool = _pool(db, key, policy)
+        pool = _pool(db, key, policy, now_ns)
         if pool is None:
             return Answer(need.attempt_id, Verdict.WAIT, reason=NO_BALANCE, balance=key)
-        pools.append(pool)
-    amount = min(most, max(least, min(pools, default=most) // SHARES))
-    blocked = [(pool, key) for pool, key in zip(pools, keys, strict=True) if pool < amount]
+        pools[key] = pool
+    most, least = _most(need), _least(need)
+    amounts = _shared(pools, most, least)
+    blocked = [(pool - amounts[kind_of(key)], key) for key, pool in pools.items() if pool < amounts[kind_of(key)]]
     if blocked:
         slices.want(db, (key for _, key in blocked), now_ns)
-        return _no(db, need, least, min(blocked)[1])
+        return _no(db, need, least, min(blocked)[1], now_ns)
     for key in keys:
         # What it overran is lent as well: it counts as spent already, and until it is made up nothing can be held.
-        holders.grant(db, holder, key, amount + holders.overrun(db, holder, key))
-    more = slices.bonus(db, pools, most, slices.asked(db, holder, keys, most))
-    for key in keys if more else ():
+        holders.grant(db, holder, key, amounts[kind_of(key)] + holders.overrun(db, holder, key))
+    times = slices.asked(db, holder, keys, most)
+    for key, more in slices.bonuses(db, pools, most, times).items():
         holders.grant(db, holder, key, more)
-    hold(db, _held(need, holder, amount, now_ns))
-    return Answer(need.attempt_id, Verdict.GRANTED, amount)
+    hold(db, _held(need, holder, amounts, now_ns))
+    return _grant(need, amounts)
 
 
-def _on_the_wire(db: Database, request: SyncRequest, attempt: Attempt, need: Need) -> int | None:
-    """The grant of this very attempt whose answer was lost: it travels with this response, and is not made twice."""
-    amount = attempt.bound_nano
-    if amount is None or not need.least <= amount <= need.most or attempt.leased != _once(need.balances):
-        return None
+def _grant(need: Need, amounts: Amounts) -> Answer:
+    return Answer(need.attempt_id, Verdict.GRANTED, amount=amounts.usd, tokens=amounts.tokens)
+
+
+def _most(need: Need) -> Amounts:
+    return Amounts(max(need.most, 0), max(need.most_tokens, 0), 1, max(need.expected, 0))
+
+
+def _least(need: Need) -> Amounts:
+    """What a need cannot do without: an expectation is not fitted, and a call is a call."""
+    most = _most(need)
+    return most._replace(usd=min(max(need.least, 0), most.usd), tokens=min(max(need.least_tokens, 0), most.tokens))
+
+
+def _shared(pools: Mapping[str, int], most: Amounts, least: Amounts) -> Amounts:
+    """
+    What a need is lent of each kind: all of it where there is plenty, else its share of what is left.
+
+    An expectation is one of nano-dollars, and never above what is lent of these.
+    """
+    left = [
+        min((pool for key, pool in pools.items() if kind_of(key) is kind), default=most[kind] * SHARES)
+        for kind in (Kind.USD, Kind.TOKENS)
+    ]
+    usd, tokens = (min(most[i], max(least[i], left[i] // SHARES)) for i in (Kind.USD, Kind.TOKENS))
+    return Amounts(usd, tokens, 1, min(most.expected, usd))
+
+
+def _on_the_wire(db: Database, request: SyncRequest, attempt: Attempt, need: Need) -> bool:
+    """
+    Whether the grant of this very attempt was made and its answer lost.
+
+    Then it travels with this response, and is not made twice.
+    """
+    amounts, most, least = attempt.held, _most(need), _least(need)
+    fits = all(least[kind] <= amounts[kind] <= most[kind] for kind in (Kind.USD, Kind.TOKENS))
+    if attempt.bound_nano is None or not fits or attempt.leased != _once(need.balances):
+        return False
     granted = holders.granted(db, request.holder.id)
-    unseen = (granted.get(key, 0) - request.granted_seen.get(key, 0) for key in need.balances)
-    return amount if all(left >= amount for left in unseen) else None
+    return all(granted.get(key, 0) - request.granted_seen.get(key, 0) >= amounts[kind_of(key)] for key in need.balances)
 
 
-def _pool(db: Database, key: str, policy: Policy | None) -> int | None:
+def _pool(db: Database, key: str, policy: Policy | None, now_ns: int) -> int | None:
     if balances.known(key, policy):
         balances.ensure(db, key, policy)
-    balance = balances.read(db, key)
+    balance = balances.read(db, key, now_ns)
     return None if balance is None else balance.pool
 
 
-def _no(db: Database, need: Need, least: int, nearest: str) -> Answer:
+def _no(db: Database, need: Need, least: Amounts, nearest: str, now_ns: int) -> Answer:
     """Wait where money that is out could come back, else refuse, naming the balance that is spent."""
     for key in need.balances:
-        balance = balances.read(db, key)
-        if balance is not None and balance.unspent is not None and balance.unspent < least:
-            return Answer(need.attempt_id, Verdict.REFUSED, reason=SPENT, balance=key)
-    return Answer(need.attempt_id, Verdict.WAIT, reason=HELD, balance=nearest)
+        balance = balances.read(db, key, now_ns)
+        if balance is not None and balance.unspent is not None and balance.unspent < least[kind_of(key)]:
+            return Answer(need.attempt_id, Verdict.REFUSED, reason=SPENT, balance=told_of(key))
+    return Answer(need.attempt_id, Verdict.WAIT, reason=HELD, balance=told_of(nearest))
 
 
-def _held(need: Need, holder: str, amount: int, now_ns: int) -> Attempt:
+def _held(need: Need, holder: str, amounts: Amounts, now_ns: int) -> Attempt:
     return Attempt(
         attempt_id=need.attempt_id,
         holder=holder,
         at_ns=now_ns,
-        bound_nano=amount,
-        expected_nano=min(max(need.expected, 0), amount),
+        bound_nano=amounts.usd,
+        expected_nano=amounts.expected,
+        bound_tokens=amounts.tokens,
+        expected_tokens=min(max(need.expected_tokens, 0), amounts.tokens),
         leased=_once(need.balances),
     )
 
@@ -209,12 +243,12 @@ def _granted(db: Database, holder: str, keys: Iterable[str]) -> dict[str, int]:
     return {key: granted[key] for key in sorted(keys) if key in granted}
 
 
-def _views(db: Database, keys: Iterable[str], policy: Policy | None) -> tuple[BalanceView, ...]:
+def _views(db: Database, keys: Iterable[str], policy: Policy | None, now_ns: int) -> tuple[BalanceView, ...]:
     wanted = _once(keys)
     for key in wanted:
         if balances.known(key, policy):
             balances.ensure(db, key, policy)
-    return balances.views(db, wanted)
+    return balances.views(db, wanted, policy, now_ns)
 
 
 def _once(keys: Iterable[str]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
+from bursar.policies.balancekey import Amounts
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.records import Sent
 from bursar.policies.usage import Usage
@@ -61,6 +62,8 @@ class Attempt:
     sent: bool = False
     bound_nano: int | None = None
     expected_nano: int = 0
+    bound_tokens: int | None = None
+    expected_tokens: int = 0
     balances: tuple[str, ...] | None = None
     """None until they are known: named by the process, or matched with the policy."""
     leased: tuple[str, ...] = ()
@@ -77,6 +80,8 @@ class Attempt:
     own_final: bool = False
     """Whether the process that sent it has said its last word; its leases follow this word, whatever a span says."""
     own_cost_nano: int | None = None
+    own_tokens: int | None = None
+    """The tokens of that word; None where it saw no usage."""
     lease_charged_nano: int | None = None
     """What its leases were charged; None until they were."""
     duplicate_of: str | None = None
@@ -96,6 +101,24 @@ class Attempt:
         return cost if cost is not None else max(self.bound_nano or 0, self.floor_nano)
 
     @property
+    def posted(self) -> Amounts | None:
+        """The same in every kind."""
+        nano = self.posted_nano
+        return None if nano is None else Amounts(usd=nano, tokens=self._tokens)
+
+    @property
+    def _tokens(self) -> int:
+        used = None if self.charge is None else tokens_of(self.charge)
+        if self.state is State.ORPHANED or used is None:
+            return max(self.bound_tokens or 0, used or 0)
+        return used
+
+    @property
+    def held(self) -> Amounts:
+        """What it may cost at most, and is expected to: what it holds in each kind while it is open."""
+        return Amounts(self.bound_nano or 0, self.bound_tokens or 0, 1, self.expected_nano)
+
+    @property
     def unknown_nano(self) -> int:
         """The part of `posted_nano` that is a bound and no figure of the API's."""
         exact = self.charge is not None and self.charge.basis in (Basis.USAGE, Basis.SPAN)
@@ -107,9 +130,14 @@ class Attempt:
         return _weight(self.state, self.charge)
 
     @property
-    def lease_charge(self) -> int:
-        """What the process takes off its leases for it: the cost it reported, or the bound where it knew none."""
-        return self.own_cost_nano if self.own_cost_nano is not None else self.bound_nano or 0
+    def lease_charge(self) -> Amounts:
+        """What the process takes off its leases for it: what it reported, or what was held where it knew nothing."""
+        held, cost, tokens = self.held, self.own_cost_nano, self.own_tokens
+        return Amounts(
+            usd=held.usd if cost is None else cost,
+            tokens=held.tokens if tokens is None else tokens,
+            expected=held.expected if cost is None else cost,
+        )
 
 
 _OPEN = (State.HELD, State.SENT, State.PROVISIONAL)
@@ -154,6 +182,8 @@ def with_sent(attempt: Attempt, sent: Sent, holder: str | None) -> Attempt:
         labels=_texts(sent.labels),
         bound_nano=sent.bound_nano if sent.bound_nano is not None else attempt.bound_nano,
         expected_nano=sent.expected_nano,
+        bound_tokens=sent.bound_tokens if sent.bound_tokens is not None else attempt.bound_tokens,
+        expected_tokens=sent.expected_tokens,
         balances=sent.balances if sent.balances is not None else attempt.balances,
         leased=tuple(dict.fromkeys(sent.leased)) or attempt.leased,
         action=sent.action,
@@ -186,7 +216,13 @@ def with_own_word(attempt: Attempt, charge: Charge, holder: str) -> Attempt:
     """The attempt once the process that sent it has told its final charge: from the first such word its leases pay."""
     if attempt.own_final:
         return attempt
-    return replace(attempt, holder=attempt.holder or holder, own_final=True, own_cost_nano=charge.cost_nano_usd)
+    return replace(
+        attempt,
+        holder=attempt.holder or holder,
+        own_final=True,
+        own_cost_nano=charge.cost_nano_usd,
+        own_tokens=tokens_of(charge),
+    )
 
 
 def with_release(attempt: Attempt, holder: str | None) -> Attempt:
@@ -222,6 +258,15 @@ def as_orphan(attempt: Attempt, now_ns: int) -> Attempt:
         own_final=True,
         own_cost_nano=cost,
     )
+
+
+def tokens_of(charge: Charge) -> int | None:
+    """All tokens of a charge, in and out; None where it saw no usage."""
+    usage = charge.usage
+    return None if usage == _UNSEEN else usage.prompt + usage.output
+
+
+_UNSEEN = Usage()
 
 
 def as_duplicate(attempt: Attempt, of: str) -> Attempt:

@@ -83,18 +83,41 @@ def by(db: Database, keys: Sequence[str], since_ns: int, until_ns: int, *, tz: t
     return _rows(db, sql, [*labels, since_ns, until_ns])
 
 
+IDLE_NS = 24 * 3600 * 10**9
+"""How long a conversation or run that nothing moves is still shown."""
+
+
 def budgets(db: Database, now_ns: int) -> list[Row]:
-    """Every balance whose window holds this instant, in nano-dollars: limit, ceiling, spent, expected and lent."""
-    return _rows(
+    """
+    Every balance whose window holds this instant: limit, ceiling, spent, expected and lent, in its `unit`.
+
+    That is nano-dollars where it is `usd`. Conversations and runs are shown for a day after they last moved.
+    """
+    rows = _rows(
         db,
         """
-        SELECT key, budget, scope, window_start, window_end, limit_nano, ceiling_nano, spent_nano, unknown_nano, calls,
-            (SELECT coalesce(sum(expected_nano), 0) FROM holds WHERE balance = key) AS expected_nano,
-            (SELECT coalesce(sum(max(granted - returned - charged, 0)), 0) FROM leases WHERE balance = key) AS lent_nano
-        FROM balances WHERE window_start <= ? AND window_end > ? ORDER BY budget, scope, window_start
+        SELECT key, budget, scope, unit, window_start, window_end, soft_ceiling, unknown_nano, calls, moved_ns
+        FROM balances
+        WHERE (window_start <= :now AND window_end > :now) OR (window_end IS NULL AND moved_ns > :now - :idle)
+        ORDER BY budget, scope, window_start, key
         """,
-        [now_ns, now_ns],
+        {"now": now_ns, "idle": IDLE_NS},
     )
+    return [{**row, **_standing(db, row["key"], now_ns)} for row in rows]
+
+
+def _standing(db: Database, key: str, now_ns: int) -> Row:
+    balance = balances.read(db, key, now_ns)
+    if balance is None:
+        return {}
+    return {
+        "window": balances.window_of(key),
+        "limit": balance.limit,
+        "ceiling": balance.ceiling,
+        "spent": balance.spent,
+        "expected": balances.expected(db, key),
+        "lent": balance.out,
+    }
 
 
 def holds(db: Database) -> list[Row]:

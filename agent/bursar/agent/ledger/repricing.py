@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts
+from bursar.agent.ledger import attempts, postings
 from bursar.agent.ledger.life import Attempt
 from bursar.agent.ledger.recount import Left, recount
 from bursar.policies.charge import Charge
@@ -162,7 +162,7 @@ def _next(db: Database, stretch: Stretch, after: Place | None, limit: int) -> It
 def _write(db: Database, attempt: Attempt, old: Charge, new: Charge, entry: Entry) -> None:
     after = replace(attempt, charge=new)
     attempts.save(db, after)
-    _move_balances(db, after)
+    postings.bring(db, after, policy=None, now_ns=entry.now_ns)
     db.conn.execute(
         "INSERT OR REPLACE INTO repricings (attempt_id, at_ns, why, old_nano, new_nano, old_price_id, new_price_id, "
         "old_basis, new_basis) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -178,18 +178,3 @@ def _write(db: Database, attempt: Attempt, old: Charge, new: Charge, entry: Entr
             new.basis.value,
         ],
     )
-
-
-def _move_balances(db: Database, attempt: Attempt) -> None:
-    """Bring what the attempt counts as in each of its balances to what it says now; it stays in the same ones."""
-    figures = {"id": attempt.attempt_id, "nano": attempt.posted_nano, "unknown": attempt.unknown_nano}
-    db.conn.execute(
-        """
-        UPDATE balances
-        SET spent_nano = spent_nano + :nano - postings.nano,
-            unknown_nano = balances.unknown_nano + :unknown - postings.unknown_nano
-        FROM postings WHERE postings.balance = balances.key AND postings.attempt_id = :id
-        """,
-        figures,
-    )
-    db.conn.execute("UPDATE postings SET nano = :nano, unknown_nano = :unknown WHERE attempt_id = :id", figures)

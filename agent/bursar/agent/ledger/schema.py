@@ -157,6 +157,50 @@ def m003_repricings(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m004_units_and_flows(db: Database) -> None:
+    """
+    Limits in tokens and calls, windows without a calendar, and how fast money is spent.
+
+    Amounts of `balances`, `holds` and `leases` are in the unit of their balance. flows: what was posted in each
+    minute and hour (`seconds` 60 and 3600, `slot` the number of such since the epoch) by when the attempt was sent.
+    balances: `moved_ns`, when it was last posted to or held from.
+    """
+    db.executescript(_UNITS)
+
+
+_UNITS = """
+ALTER TABLE attempts ADD COLUMN bound_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN expected_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempts ADD COLUMN own_tokens INTEGER;
+ALTER TABLE postings ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE postings ADD COLUMN at_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE balances RENAME COLUMN limit_nano TO limit_amount;
+ALTER TABLE balances RENAME COLUMN ceiling_nano TO ceiling;
+ALTER TABLE balances ADD COLUMN soft_ceiling INTEGER;
+ALTER TABLE balances ADD COLUMN unit TEXT NOT NULL DEFAULT 'usd' CHECK (unit IN ('usd', 'tokens', 'calls'));
+ALTER TABLE balances ADD COLUMN spent_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE balances ADD COLUMN moved_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE holds RENAME COLUMN expected_nano TO expected;
+ALTER TABLE holds RENAME COLUMN lent_nano TO lent;
+CREATE TABLE flows (
+    budget TEXT NOT NULL, scope TEXT NOT NULL, seconds INTEGER NOT NULL CHECK (seconds IN (60, 3600)),
+    slot INTEGER NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL, calls INTEGER NOT NULL,
+    PRIMARY KEY (budget, scope, seconds, slot)
+) STRICT, WITHOUT ROWID;
+UPDATE balances SET soft_ceiling = ceiling, moved_ns = coalesce(window_start, 0);
+UPDATE postings SET (tokens, at_ns) = (
+    SELECT coalesce(input + cache_read + cache_write_5m + cache_write_1h + output, 0), attempts.at_ns
+    FROM attempts WHERE attempts.attempt_id = postings.attempt_id);
+UPDATE balances SET spent_tokens = coalesce((SELECT sum(tokens) FROM postings WHERE balance = key), 0);
+INSERT INTO flows
+    SELECT budget, scope, seconds, at_ns / (seconds * 1000000000) AS slot, sum(nano), sum(tokens), count(*)
+    FROM postings JOIN balances ON key = balance,
+        (SELECT 60 AS seconds UNION SELECT 3600)
+    GROUP BY budget, scope, seconds, slot;
+"""
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 from sqlite_utils import Database
 
 from bursar.agent.ledger import balances
+from bursar.policies.balancekey import Amounts, kind_of, told_of
 
 ROOMY = 256
 """A balance is roomy for a need if it holds this many; only then does anything stay with a process."""
@@ -23,32 +24,33 @@ WANTED_NS = 10 * 10**9
 """How long after somebody went away without money nobody keeps any."""
 
 
-def asked(db: Database, holder: str, keys: Iterable[str], most: int) -> int:
+def asked(db: Database, holder: str, keys: Iterable[str], most: Amounts) -> int:
     """Note an ask, granted just now; which one it is of the balance that was asked least often."""
     times: list[int] = []
     for key in keys:
         row = db.conn.execute(
             "UPDATE leases SET asks = asks + 1, asked_nano = max(asked_nano, ?) WHERE balance = ? AND holder = ? "
             "RETURNING asks",
-            [most, key, holder],
+            [most[kind_of(key)], key, holder],
         ).fetchone()
         times.append(row[0])
     return min(times, default=0)
 
 
-def bonus(db: Database, pools: Sequence[int], most: int, times: int) -> int:
-    """What is lent on top of a need, in nano-dollars: nothing where a balance is not roomy."""
-    if times < REGULAR or not pools or min(pools) < ROOMY * most:
-        return 0
+def bonuses(db: Database, pools: Mapping[str, int], most: Amounts, times: int) -> dict[str, int]:
+    """What each balance lends on top of a need, in its unit: nothing as soon as one of them is not roomy."""
+    needs = {key: most[kind_of(key)] for key in pools}
+    if times < REGULAR or any(pool < ROOMY * needs[key] for key, pool in pools.items()):
+        return {}
     processes: int = db.conn.execute("SELECT count(*) FROM holders WHERE state = 'active'").fetchone()[0]
-    needs = min(NEEDS << min(times - REGULAR, 10), MOST_NEEDS)
-    return min(min(pools) // PART // max(processes, 1), needs * most)
+    times_needed = min(NEEDS << min(times - REGULAR, 10), MOST_NEEDS)
+    return {key: min(pool // PART // max(processes, 1), times_needed * needs[key]) for key, pool in pools.items()}
 
 
 def want(db: Database, keys: Iterable[str], now_ns: int) -> None:
     """Somebody got no money out of these balances: what lies idle in them is to come back."""
     for key in keys:
-        db.conn.execute("UPDATE balances SET wanted_ns = ? WHERE key = ?", [now_ns, key])
+        db.conn.execute("UPDATE balances SET wanted_ns = ? WHERE key = ?", [now_ns, told_of(key)])
 
 
 def kept(db: Database, holder: str, keys: Iterable[str], now_ns: int) -> tuple[str, ...]:
@@ -58,11 +60,10 @@ def kept(db: Database, holder: str, keys: Iterable[str], now_ns: int) -> tuple[s
 
 def _may_keep(db: Database, holder: str, key: str, now_ns: int) -> bool:
     row = db.conn.execute(
-        "SELECT asked_nano, asks, wanted_ns FROM leases JOIN balances ON key = balance "
-        "WHERE balance = ? AND holder = ?",
-        [key, holder],
+        "SELECT asked_nano, asks, wanted_ns FROM leases JOIN balances ON key = ? WHERE balance = ? AND holder = ?",
+        [told_of(key), key, holder],
     ).fetchone()
-    balance = balances.read(db, key)
+    balance = balances.read(db, key, now_ns)
     if row is None or balance is None or balance.pool is None:
         return False
     most, times, wanted_ns = row

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from bursar.policies.amounts import AmountError, Limit, parse_duration, parse_limit, parse_usd
-from bursar.policies.policy import Budget, Mode, Step, Unbounded, Unreachable
+from bursar.policies.amounts import AmountError, Limit, parse_duration, parse_usd
+from bursar.policies.policy import Budget, Mode, Unbounded, Unreachable
 from bursar.policies.policyfile.fields import Fields
 from bursar.policies.policyfile.keylines import Path
 from bursar.policies.policyfile.mistakes import Mistakes, did_you_mean
 from bursar.policies.policyfile.steps import Surroundings, read_steps
-from bursar.policies.windows import CALENDAR_WINDOWS
+from bursar.policies.policyfile.turns import read_begins, read_timezone, read_windows
 
 BUDGET_KEYS = (
     "name",
@@ -20,6 +21,9 @@ BUDGET_KEYS = (
     "per",
     "limit",
     "every",
+    "limits",
+    "begins",
+    "timezone",
     "overdraft",
     "fit",
     "patience",
@@ -34,16 +38,24 @@ _LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _DEFAULT_UNBOUNDED = Unbounded("reserve", 500_000_000)
 
 
-def read_budget(table: Mapping[str, Any], path: Path, mistakes: Mistakes, around: Surroundings) -> Budget:
-    """One budget; what is missing or wrong is noted and stands in for itself by a default."""
+def read_budgets(table: Mapping[str, Any], path: Path, mistakes: Mistakes, around: Surroundings) -> tuple[Budget, ...]:
+    """
+    The budgets of one table, one for each of its windows.
+
+    What is missing or wrong is noted and stands in for itself by a default.
+    """
     fields = Fields(table, path, mistakes, BUDGET_KEYS)
     at = fields.table("at", '[budget.at] with steps such as "100%" = "block"')
-    budget = Budget(
-        name=read_name(fields, "support-day"),
+    name, windows = read_name(fields, "support-day"), read_windows(fields)
+    every, limit = windows[0][1:] if windows else ("day", Limit("usd", 0))
+    first = Budget(
+        name=name,
         match=_match(fields),
         per=_per(fields),
-        limit=fields.parsed("limit", parse_limit, Limit("usd", 0), 'limit = "50 USD"', required=True),
-        every=fields.parsed("every", _parse_every, "day", 'every = "day"', required=True),
+        limit=limit,
+        every=every,
+        begins=read_begins(fields, tuple(window for _, window, _ in windows)),
+        timezone=read_timezone(fields),
         overdraft_nano=fields.parsed("overdraft", parse_usd, 0, 'overdraft = "5 USD"'),
         fit=fields.word("fit", ("trim", "asked"), "trim"),
         patience_seconds=fields.parsed("patience", parse_duration, 2.0, 'patience = "2s"'),
@@ -52,8 +64,9 @@ def read_budget(table: Mapping[str, Any], path: Path, mistakes: Mistakes, around
         mode=fields.word("mode", tuple(Mode), Mode.OBSERVE) if fields.has("mode") else None,
         on_unreachable=read_unreachable(fields) if fields.has("on_unreachable") else None,
     )
-    _note_unenforceable(budget, fields)
-    return budget
+    budgets = tuple(replace(first, name=name + added, every=every, limit=limit) for added, every, limit in windows)
+    _note_foreign_overdraft(budgets, fields)
+    return budgets
 
 
 def read_name(fields: Fields, example: str) -> str:
@@ -105,16 +118,6 @@ def _parse_unbounded(text: str) -> Unbounded:
             )
 
 
-def _parse_every(text: str) -> str:
-    kind, _, span = text.partition(" ")
-    if text in (*CALENDAR_WINDOWS, "conversation", "run"):
-        return text
-    if kind == "rolling" and parse_duration(span) > 0:
-        return text
-    words = (*CALENDAR_WINDOWS, "rolling 24h", "conversation", "run")
-    raise AmountError(f'"{text}" is no window', f"{did_you_mean(text, words)}the windows are {', '.join(words)}")
-
-
 def _match(fields: Fields) -> dict[str, str]:
     globs: dict[str, str] = {}
     for name, glob in fields.table("match", 'match = { route = "support.*" }').items():
@@ -136,32 +139,9 @@ def _is_label(name: str, key: str, fields: Fields) -> bool:
     return False
 
 
-def _note_unenforceable(budget: Budget, fields: Fields) -> None:
-    """A budget that is written to hold, and would not: worse than none, since somebody relies on it."""
-    _note_velocity_block(budget.steps, fields)
-    if budget.limit.unit != "usd" and budget.overdraft_nano:
-        fields.wrong("overdraft", f"an overdraft is money, but the limit is in {budget.limit.unit}", "take it out")
-    if not any(step.does("block") for step in budget.steps):
-        return
-    if budget.every not in CALENDAR_WINDOWS:
+def _note_foreign_overdraft(budgets: tuple[Budget, ...], fields: Fields) -> None:
+    units = {budget.limit.unit for budget in budgets} - {"usd"}
+    if units and fields.has("overdraft"):
         fields.wrong(
-            "every",
-            f'every = "{budget.every}" with a "block" step cannot be enforced in this release',
-            'use every = "day" (or hour, week, month), or take the "block" step out',
+            "overdraft", f"an overdraft is money, but the limit is in {' and '.join(sorted(units))}", "take it out"
         )
-    if budget.limit.unit != "usd":
-        fields.wrong(
-            "limit",
-            f'a limit in {budget.limit.unit} with a "block" step cannot be enforced in this release',
-            'use an amount of money such as limit = "50 USD", or take the "block" step out',
-        )
-
-
-def _note_velocity_block(steps: tuple[Step, ...], fields: Fields) -> None:
-    for step in steps:
-        if step.velocity is not None and step.does("block"):
-            fields.mistakes.add(
-                (*fields.path, "at", step.label),
-                "a block at an amount in a span cannot be enforced in this release",
-                'use a share such as "100%" = "block", or "alert log" here',
-            )

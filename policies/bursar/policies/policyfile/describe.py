@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
-from bursar.policies.amounts import usd
+from bursar.policies.amounts import usd, written
 from bursar.policies.policy import Budget, Channel, Mode, Policy, Route, Step, StepAction, Unbounded, Unreachable
+from bursar.policies.policyfile.turns import WEEKDAYS
+from bursar.policies.windows import ROLLING
 
 
 def describe(policy: Policy) -> list[str]:
@@ -51,14 +52,12 @@ def _unreachable(rule: Unreachable) -> str:
 
 def _budget(budget: Budget) -> Iterator[str]:
     each = f" for each {' and '.join(budget.per)}" if budget.per else ""
-    yield f'Budget "{budget.name}": {_limit(budget)} {_every(budget.every)}{each}, {_calls(budget)}.'
+    yield f'Budget "{budget.name}": {_limit(budget)} {_every(budget)}{each}, {_calls(budget)}.'
     if budget.mode is not None:
         yield f"  {_mode(budget.mode).replace('The policy', 'This budget')}"
     for step in budget.steps:
         yield f"  {_step(budget, step)}"
-    if not budget.kept:
-        yield "  This release keeps no balance for it: it counts nothing, and takes none of its steps."
-    elif not budget.hard:
+    if not budget.hard:
         yield "  It has no block step, so it refuses no call."
     else:
         yield from (f"  {line}" for line in _hard(budget))
@@ -88,13 +87,23 @@ def _unbounded(rule: Unbounded) -> str:
 
 
 def _limit(budget: Budget) -> str:
-    if budget.limit.unit == "usd":
-        return f"{usd(budget.limit.amount)} USD"
-    return f"{budget.limit.amount} {budget.limit.unit}"
+    return written(budget.limit.amount, budget.limit.unit)
 
 
-def _every(every: str) -> str:
-    return f"over {every.removeprefix('rolling ')}, rolling" if every.startswith("rolling ") else f"every {every}"
+def _every(budget: Budget) -> str:
+    if budget.every.startswith(ROLLING):
+        return f"over {budget.every.removeprefix(ROLLING)}, rolling"
+    return f"every {budget.every}{_begins(budget)}"
+
+
+def _begins(budget: Budget) -> str:
+    """What is unusual about where its windows begin."""
+    anchor = budget.begins
+    first = f" from {WEEKDAYS[anchor.weekday].capitalize()}" if anchor.weekday else ""
+    first = f" from the {anchor.day}." if anchor.day != 1 else first
+    clock = f" at {anchor.minute // 60:02d}:{anchor.minute % 60:02d}" if anchor.minute else ""
+    zone = f" in {budget.timezone}" if budget.timezone is not None else ""
+    return f"{first}{clock}{zone}"
 
 
 def _calls(budget: Budget) -> str:
@@ -105,15 +114,9 @@ def _calls(budget: Budget) -> str:
 
 def _step(budget: Budget, step: Step) -> str:
     does = ", ".join(_action(action) for action in step.actions)
-    if step.velocity is not None:
-        return f"At {step.label}: {does} (not watched in this release)."
-    if step.share is None or budget.limit.unit != "usd":
+    if step.share is None:
         return f"At {step.label}: {does}."
-    return f"At {step.label} ({usd(_at(step.share, budget.limit.amount))} USD): {does}."
-
-
-def _at(share: Fraction, nano: int) -> int:
-    return int(share * nano)
+    return f"At {step.label} ({written(int(step.share * budget.limit.amount), budget.limit.unit)}): {does}."
 
 
 def _action(action: StepAction) -> str:

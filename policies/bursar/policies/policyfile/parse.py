@@ -7,15 +7,15 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, cast
-from zoneinfo import ZoneInfo, available_timezones
 
 from bursar.policies.amounts import parse_duration, parse_usd, usd
 from bursar.policies.policy import Channel, ChannelKind, Find, Mode, Policy, Route
-from bursar.policies.policyfile.budgets import BUDGET_KEYS, read_budget, read_name, read_unreachable
+from bursar.policies.policyfile.budgets import BUDGET_KEYS, read_budgets, read_name, read_unreachable
 from bursar.policies.policyfile.fields import TOP_KEYS, Fields, names_once, tables
 from bursar.policies.policyfile.keylines import Path, key_lines
-from bursar.policies.policyfile.mistakes import Mistake, Mistakes, PolicyError, did_you_mean
+from bursar.policies.policyfile.mistakes import Mistake, Mistakes, PolicyError
 from bursar.policies.policyfile.steps import Surroundings
+from bursar.policies.policyfile.turns import read_timezone
 from bursar.policies.policyfile.unenforced import unenforced, unpriced
 
 __all__ = ["Mistake", "PolicyError", "one_cap", "parse_policy"]
@@ -107,11 +107,11 @@ def _policy(data: dict[str, Any], mistakes: Mistakes) -> Policy:
     return Policy(
         version=_version(fields),
         mode=fields.word("mode", tuple(Mode), Mode.OBSERVE, required=True),
-        timezone=_timezone(fields),
+        timezone=read_timezone(fields) or "UTC",
         on_unreachable=read_unreachable(fields),
         unknown_price=fields.word("unknown_price", ("dearest", "refuse"), "dearest"),
         ladder=fields.texts("ladder", _LADDER),
-        budgets=tuple(read_budget(table, path, mistakes, around) for path, table in budgets),
+        budgets=tuple(one for path, table in budgets for one in read_budgets(table, path, mistakes, around)),
         routes=tuple(_route(table, path, mistakes) for path, table in routes),
         channels=_with_log(tuple(_channel(table, path, mistakes) for path, table in channels)),
     )
@@ -129,22 +129,6 @@ def _version(fields: Fields) -> int:
     elif version != 1 or isinstance(version, bool | float):
         fields.wrong("version", "this release reads version 1 of the file only", "write version = 1")
     return 1
-
-
-def _timezone(fields: Fields) -> str:
-    name = fields.text("timezone", 'timezone = "Europe/Berlin"')
-    if name is None or name == "UTC":
-        return "UTC"
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        # What zoneinfo raises depends on whether the name is unknown, no relative path, or a folder of the database.
-        zones = available_timezones()
-        remedy = did_you_mean(name, zones) + 'write an IANA name such as "Europe/Berlin", or "UTC"'
-        fields.wrong(
-            "timezone", f'"{name}" is no known time zone', remedy if zones else "install tzdata: there is no zone here"
-        )
-    return name
 
 
 def _route(table: Mapping[str, Any], path: Path, mistakes: Mistakes) -> Route:

@@ -39,10 +39,6 @@ def unpriced(policy: Policy, known_models: Collection[str]) -> tuple[str, ...]:
 
 def _of_budget(budget: Budget) -> Iterator[str]:
     name = f'budget "{budget.name}"'
-    if not budget.kept:
-        what = f'every = "{budget.every}"' if budget.limit.unit == "usd" else f"a limit in {budget.limit.unit}"
-        yield _warning(f"{name}: {what}", "this budget counts nothing and none of its steps is taken")
-        return
     yield from _of_unreachable(f"{name}: on_unreachable", budget.on_unreachable)
     for step in budget.steps:
         yield from _of_step(name, step)
@@ -55,9 +51,6 @@ def _of_unreachable(place: str, choice: Unreachable | None) -> Iterator[str]:
 
 
 def _of_step(name: str, step: Step) -> Iterator[str]:
-    if step.velocity is not None:
-        yield _warning(f'{name}: step "{step.label}"', "how fast money is spent is not watched")
-        return
     for action in step.actions:
         if action.kind in _INSTEAD:
             yield _warning(f'{name}: step "{step.label}" = "{action.kind}"', _INSTEAD[action.kind])

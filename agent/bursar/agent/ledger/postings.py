@@ -1,0 +1,95 @@
+"""What does an attempt count as, in which balances? Balances and flows are folds over it, kept in the same step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlite_utils import Database
+
+from bursar.agent.ledger import balances, flows
+from bursar.agent.ledger.life import Attempt
+from bursar.policies.balancekey import Amounts, parse_balance_key
+from bursar.policies.policy import Policy
+
+
+class Posting(NamedTuple):
+    """What one attempt counts as in one balance."""
+
+    nano: int = 0
+    unknown_nano: int = 0
+    """The part of it that is a bound and no figure of the API's."""
+    tokens: int = 0
+    at_ns: int = 0
+    """When the attempt was sent: the minute and hour that its flow counts in."""
+    calls: int = 0
+    """One; zero where there is no posting."""
+
+
+_NONE = Posting()
+
+
+def bring(db: Database, attempt: Attempt, *, policy: Policy | None, now_ns: int) -> set[str]:
+    """Bring an attempt's postings to what it counts as, and return the keys of the balances that moved."""
+    standing, due = _standing(db, attempt.attempt_id), _due(attempt)
+    moved = {key for key in {**standing, **due} if standing.get(key) != due.get(key)}
+    for key in sorted(moved):
+        balances.ensure(db, key, policy)
+        _move(db, attempt.attempt_id, key, standing.get(key, _NONE), due.get(key, _NONE), now_ns)
+    return moved
+
+
+def _due(attempt: Attempt) -> Mapping[str, Posting]:
+    posted = attempt.posted
+    if posted is None:
+        return {}
+    posting = Posting(posted.usd, attempt.unknown_nano, posted.tokens, attempt.at_ns, 1)
+    return dict.fromkeys(attempt.balances or (), posting)
+
+
+def _standing(db: Database, attempt_id: str) -> Mapping[str, Posting]:
+    rows = db.conn.execute(
+        "SELECT balance, nano, unknown_nano, tokens, at_ns FROM postings WHERE attempt_id = ?", [attempt_id]
+    ).fetchall()
+    return {key: Posting(nano, unknown, tokens, at_ns, 1) for key, nano, unknown, tokens, at_ns in rows}
+
+
+def _move(db: Database, attempt_id: str, key: str, old: Posting, new: Posting, now_ns: int) -> None:
+    if new.calls:
+        db.conn.execute(
+            "INSERT OR REPLACE INTO postings (attempt_id, balance, nano, unknown_nano, tokens, at_ns) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            [attempt_id, key, new.nano, new.unknown_nano, new.tokens, new.at_ns],
+        )
+    else:
+        db.conn.execute("DELETE FROM postings WHERE attempt_id = ? AND balance = ?", [attempt_id, key])
+    db.conn.execute(
+        "UPDATE balances SET spent_nano = spent_nano + ?, unknown_nano = unknown_nano + ?, "
+        "spent_tokens = spent_tokens + ?, calls = calls + ?, moved_ns = max(moved_ns, ?) WHERE key = ?",
+        [
+            new.nano - old.nano,
+            new.unknown_nano - old.unknown_nano,
+            new.tokens - old.tokens,
+            new.calls - old.calls,
+            now_ns,
+            key,
+        ],
+    )
+    _flow(db, key, old, new)
+
+
+def _flow(db: Database, key: str, old: Posting, new: Posting) -> None:
+    try:
+        flow = flows.flow_of(parse_balance_key(key))
+    except ValueError:  # a key that no policy of ours wrote: it has no budget, and so no flow
+        return
+    if old.at_ns == new.at_ns or not (old.calls and new.calls):
+        at_ns = new.at_ns if new.calls else old.at_ns
+        flows.add(db, flow, at_ns, _less(new, old))
+    else:
+        flows.add(db, flow, old.at_ns, _less(_NONE, old))
+        flows.add(db, flow, new.at_ns, _less(new, _NONE))
+
+
+def _less(new: Posting, old: Posting) -> Amounts:
+    return Amounts(new.nano - old.nano, new.tokens - old.tokens, new.calls - old.calls)
