@@ -106,6 +106,7 @@ class House:
         return subprocess.Popen(
             [sys.executable, str(program), *arguments],
             env=environ,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

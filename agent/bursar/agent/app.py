@@ -27,6 +27,7 @@ from bursar.agent.ledger import Ledger, LedgerError
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
 from bursar.agent.serving.listening import ListenError, answering, bind, url_of
+from bursar.agent.serving.recalls import Recalls
 from bursar.agent.serving.server import ServerState, create_app
 from bursar.agent.settings import Settings, SettingsError
 from bursar.agent.silence import Silence, silent
@@ -78,7 +79,10 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         delivery = Delivery(ledger, lambda name: open_channel(name, rules.current, client), clock_ns=clock_ns)
         teardown.push_async_callback(delivery.aclose)
         nudge = partial(loop.call_soon_threadsafe, delivery.nudge)
-        bookkeeper = Bookkeeper(ledger, rules, clock_ns=clock_ns, on_alert=nudge)
+        recalls = Recalls()
+        bookkeeper = Bookkeeper(
+            ledger, rules, clock_ns=clock_ns, on_alert=nudge, on_wanted=partial(loop.call_soon_threadsafe, recalls.want)
+        )
         adoption = Adoption(settings.journals, socket.gethostname(), bookkeeper)
 
         chores = [
@@ -89,9 +93,11 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         ]
         await teardown.enter_async_context(scheduled(chores))
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
-        app = create_app(ServerState(bookkeeper, token, settings.local), receiver.routes(_on_spans(bookkeeper)))
+        state = ServerState(bookkeeper, token, settings.local, recalls)
+        app = create_app(state, receiver.routes(_on_spans(bookkeeper)))
         url = url_of(listener)
         await teardown.enter_async_context(answering(app, listener))
+        teardown.callback(recalls.close)
         yield Running(url, ledger, rules)
 
 

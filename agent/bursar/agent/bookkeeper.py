@@ -9,14 +9,14 @@ from typing import Protocol, TypeVar
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import Ledger, LedgerError, alertbook, lending
+from bursar.agent.ledger import Ledger, LedgerError, alertbook, lending, slices
 from bursar.agent.ledger.booking import Booked
 from bursar.agent.rules import Rules, RulesInForce
 from bursar.agent.spans import intake
 from bursar.agent.spans.intake import Counted
 from bursar.agent.spans.seenspan import SeenSpan
 from bursar.policies.policy import Policy
-from bursar.policies.protocol import SyncRequest, SyncResponse
+from bursar.policies.protocol import SyncRequest, SyncResponse, Verdict
 
 
 class Moved(Protocol):
@@ -40,29 +40,50 @@ class Bookkeeper:
     """
 
     def __init__(
-        self, ledger: Ledger, rules: RulesInForce, *, clock_ns: Callable[[], int], on_alert: Callable[[], object]
+        self,
+        ledger: Ledger,
+        rules: RulesInForce,
+        *,
+        clock_ns: Callable[[], int],
+        on_alert: Callable[[], object],
+        on_wanted: Callable[[str, frozenset[str]], object] = lambda _holder, _balances: None,
     ) -> None:
-        """`on_alert` is called from the ledger's thread once new alerts are committed."""
+        """
+        `on_alert` is called from the ledger's thread once new alerts are committed.
+
+        `on_wanted`, likewise, with a process and the balances whose idle money somebody else has asked for in vain.
+        """
         self.ledger = ledger
         self.rules = rules
         self._clock_ns = clock_ns
         self._on_alert = on_alert
+        self._on_wanted = on_wanted
         self.trouble: str | None = None
         """Why the last commit failed; None where it did not."""
 
     def sync(self, request: SyncRequest) -> Future[SyncResponse]:
         """Answer a guard, with the rules in force where it knows others."""
         rules = self.rules.current
+        recalled: dict[str, set[str]] = {}
 
         def job(db: Database) -> tuple[SyncResponse, int]:
             now_ns = self._clock_ns()
             response = lending.sync(db, request, policy=rules.policy, now_ns=now_ns)
+            recalled.update(slices.idlers(db, _sought(request, response)))
             if request.snapshot_id != rules.snapshot.id:
                 response = replace(response, snapshot=rules.snapshot)
             refusing = alertbook.refusing(request)
             return response, self._raise_alerts(db, alertbook.touched(db, request), rules.policy, now_ns, refusing)
 
-        return self._submit(job)
+        def recall(answered: Future[SyncResponse]) -> None:
+            if answered.exception() is None:
+                recalled.pop(request.holder.id, None)  # who asks is told by the answer itself
+                for holder, keys in recalled.items():
+                    self._on_wanted(holder, frozenset(keys))
+
+        answered = self._submit(job)
+        answered.add_done_callback(recall)
+        return answered
 
     def book_spans(self, spans: Sequence[SeenSpan]) -> Future[Counted]:
         """Book what spans of others tell."""
@@ -130,3 +151,9 @@ class Bookkeeper:
         told.set_running_or_notify_cancel()
         self.ledger.submit(job).add_done_callback(done)
         return told
+
+
+def _sought(request: SyncRequest, response: SyncResponse) -> set[str]:
+    """The balances of needs that have to wait for what is out."""
+    waiting = {answer.attempt_id for answer in response.answers if answer.verdict is Verdict.WAIT}
+    return {key for need in request.needs if need.attempt_id in waiting for key in need.balances}

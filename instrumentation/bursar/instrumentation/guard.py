@@ -17,10 +17,11 @@ from bursar.instrumentation.candidates import Candidates, Estimates, weigh
 from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
-from bursar.instrumentation.refusal import Refused, reason_of, refusal, unlent
+from bursar.instrumentation.refusal import Refused, allowed, reason_of, refusal, without_agent
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.standings import Met, Standings
 from bursar.instrumentation.sync import Ask, lent_by
+from bursar.policies import engine
 from bursar.policies.balancekey import Amounts, told_of
 from bursar.policies.engine import Action, Decision, Reason, as_asked, decide
 from bursar.policies.estimate import fitted_tokens
@@ -29,6 +30,8 @@ from bursar.policies.protocol import Answer, Need, Verdict
 
 POLL_SECONDS = 0.02
 """How often a call that waits for settlements asks again."""
+RECALL_SECONDS = 0.1
+"""How long a call waits for money that lies idle elsewhere, whatever its budgets' patience: who has it is told."""
 ROUNDS = 4
 """How often a plan may change because fresher figures came with the answer; then the last one stands."""
 
@@ -252,7 +255,7 @@ class Guard:
                 self._leases.release(errand.attempt_id)
                 return None
             if isinstance(lent, Refused):
-                return self._unlent(errand, policy, weighed, refused=lent, decision=decision)
+                return (yield from self._unlent(errand, policy, weighed, refused=lent, decision=decision))
             fresher = self._decide(errand, policy, weighed)
             if not left or fresher.verdict.model == decision.verdict.model:
                 shown = replace(decision, survey=fresher.survey)
@@ -263,14 +266,31 @@ class Guard:
 
     def _unlent(
         self, errand: Errand, policy: Policy, weighed: Candidates, *, refused: Refused, decision: Decision
-    ) -> Admission:
-        """No money was lent: the call is refused, unless the agent is away and every budget it meets is open."""
+    ) -> Generator[float, Reply, Admission]:
+        """No money was lent: the call is refused, unless the agent is away and every budget it meets lets it go."""
         # The figures that came with the answer are those that the refusal is explained by.
         decision = replace(decision, survey=self._decide(errand, policy, weighed).survey)
-        outcome = unlent(policy, decision, refused)
+        if refused.reason is not Reason.UNREACHABLE:
+            raise refusal(engine.refused(decision, refused.reason, refused.balance), errand) from None
+        outcome, reserves = without_agent(policy, decision)
         if outcome.verdict.action is Action.BLOCK:
             raise refusal(outcome, errand) from None
-        return self._go(errand, outcome, weighed, lent=decision.whole, leased=())
+        if not reserves:
+            return self._go(errand, outcome, weighed, lent=decision.whole, leased=())
+        lent = yield from self._draw(errand, outcome, reserves)
+        return self._go(errand, outcome, weighed, lent=lent, leased=reserves)
+
+    def _draw(self, errand: Errand, decision: Decision, reserves: tuple[str, ...]) -> Generator[float, Reply, Amounts]:
+        """Hold money of what was set aside for the time without an agent; wait for calls that hold some of it."""
+        until = self._clock() + _patience(decision)
+        while True:
+            lent = allowed(decision, min(map(self._leases.free, reserves)))
+            if self._leases.hold(errand.attempt_id, reserves, lent):
+                return lent
+            if self._clock() >= until or not self._leases.in_flight(reserves):
+                poorest = min(reserves, key=self._leases.free)
+                raise refusal(engine.refused(decision, Reason.UNREACHABLE, told_of(poorest)), errand) from None
+            yield POLL_SECONDS
 
     def _obtain(
         self, errand: Errand, policy: Policy, decision: Decision
@@ -280,8 +300,7 @@ class Guard:
         if not self.standings.stale(hard) and self._leases.hold(errand.attempt_id, decision.hard, decision.whole):
             return decision.whole
         need = _need(errand.attempt_id, decision)
-        patience = min(s.budget.patience_seconds for s in decision.standings if s.key in decision.hard)
-        until = self._clock() + patience
+        began, patience = self._clock(), _patience(decision)
         while True:
             reply = yield Ask(need=need, views=decision.balances)
             if isinstance(reply, Unreachable):
@@ -293,8 +312,10 @@ class Guard:
                 return Refused(reason_of(reply.reason), reply.balance)
             if self._rules().policy is not policy:
                 return Refused(Reason.HELD, decision.hard[0])  # whoever asked judges anew by the new rules
-            if self._clock() >= until:
-                return Refused(Reason.HELD, (reply.balance if reply is not None else "") or decision.hard[0])
+            lies_idle = reply is not None and reply.reason == Reason.LENT
+            if self._clock() - began >= (max(patience, RECALL_SECONDS) if lies_idle else patience):
+                why = Reason.LENT if lies_idle else Reason.HELD
+                return Refused(why, (reply.balance if reply is not None else "") or told_of(decision.hard[0]))
             yield POLL_SECONDS
 
     def _decide(self, errand: Errand, policy: Policy, weighed: Candidates) -> Decision:
@@ -336,6 +357,11 @@ class Guard:
         """No agent was ever heard of: `BURSAR_ON_UNREACHABLE` decides."""
         if self._without_rules == "closed" and self._enforce:
             raise refusal(None, errand) from None
+
+
+def _patience(decision: Decision) -> float:
+    """How long the most impatient of the budgets that must lend lets a call wait, in seconds."""
+    return min(s.budget.patience_seconds for s in decision.standings if s.key in decision.hard)
 
 
 def _need(attempt_id: str, decision: Decision) -> Need:

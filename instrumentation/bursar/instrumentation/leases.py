@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from bursar.policies.balancekey import Amounts, Kind, kind_of
+from bursar.policies.balancekey import Amounts, Kind, is_reserve, kind_of, told_of
 from bursar.policies.values import value
 
 IDLE_SECONDS = 10.0
@@ -24,10 +24,12 @@ class Hold:
 class _Slice:
     """What this process has of one balance, in its unit; the first three only grow."""
 
-    __slots__ = ("charged", "granted", "held", "idle", "keep", "kind", "returned", "since")
+    __slots__ = ("charged", "granted", "held", "idle", "keep", "kind", "reserve", "returned", "since")
 
-    def __init__(self, kind: Kind, now: float) -> None:
+    def __init__(self, kind: Kind, now: float, *, reserve: bool) -> None:
         self.kind = kind
+        self.reserve = 0 if reserve else None
+        """Of what is set aside for outages, the most that may stay; None for what calls draw on while all is well."""
         self.granted = self.returned = self.charged = self.held = 0
         self.keep = False
         """Whether what is free may stay here for the next calls."""
@@ -128,6 +130,8 @@ class Leases:
         with self._lock:
             for balance in told:
                 found = self._slice(balance)
+                if found.reserve is not None:
+                    continue
                 if balance in kept:
                     if not found.keep:
                         found.keep, found.since, found.idle = True, self._clock(), max(found.free, 0)
@@ -135,6 +139,40 @@ class Leases:
                     found.keep = False
                     recalled = recalled or found.free > 0
         return recalled
+
+    def set_aside(self, most: Mapping[str, int]) -> None:
+        """Of what is set aside for outages so much may stay, by reserve: the rest goes back with the next message."""
+        with self._lock:
+            for reserve, amount in most.items():
+                self._slice(reserve).reserve = amount
+
+    def overfull(self, reserves: Iterable[str]) -> bool:
+        """Whether one of these reserves has more than may stay."""
+        with self._lock:
+            slices = (self._slices.get(reserve) for reserve in reserves)
+            return any(found is not None and found.free > (found.reserve or 0) for found in slices)
+
+    def recall(self, balances: Iterable[str]) -> bool:
+        """Somebody waits for the money of these balances: nothing of it may stay. Whether any of it is free."""
+        wanted, free = frozenset(balances), False
+        with self._lock:
+            for key, found in self._slices.items():
+                if told_of(key) in wanted:
+                    found.keep = False
+                    found.reserve = None if found.reserve is None else 0
+                    free = free or found.free > 0
+        return free
+
+    def in_flight(self, balances: Iterable[str]) -> bool:
+        """Whether anything is held of these balances for attempts in flight."""
+        with self._lock:
+            return any(found.held > 0 for balance in balances if (found := self._slices.get(balance)) is not None)
+
+    @property
+    def idles(self) -> bool:
+        """Whether there is money here that may stay although no call holds it."""
+        with self._lock:
+            return any(found.free > 0 and (found.keep or found.reserve) for found in self._slices.values())
 
     def give_back(self, *, everything: bool = False) -> dict[str, int]:
         """
@@ -147,7 +185,7 @@ class Leases:
             for found in self._slices.values():
                 free = found.free
                 if free > 0:
-                    found.returned += free if everything or not found.keep else self._unneeded(found, now)
+                    found.returned += free if everything else self._unkept(found, free, now)
             return {balance: found.returned for balance, found in self._slices.items() if found.returned}
 
     def busy(self) -> set[str]:
@@ -159,7 +197,8 @@ class Leases:
     def short(self) -> bool:
         """Whether a balance that money is out of may not be kept: others may be waiting for what comes back."""
         with self._lock:
-            return any(found.free + found.held > 0 and not found.keep for found in self._slices.values())
+            slices = self._slices.values()
+            return any(s.free + s.held > 0 and not s.keep for s in slices if s.reserve is None or s.held > 0)
 
     def granted(self) -> dict[str, int]:
         """The most ever granted, as far as this process knows."""
@@ -169,8 +208,14 @@ class Leases:
     def _slice(self, balance: str) -> _Slice:
         found = self._slices.get(balance)
         if found is None:
-            found = self._slices[balance] = _Slice(kind_of(balance), self._clock())
+            found = self._slices[balance] = _Slice(kind_of(balance), self._clock(), reserve=is_reserve(balance))
         return found
+
+    def _unkept(self, found: _Slice, free: int, now: float) -> int:
+        """The part of what is free that goes back."""
+        if found.reserve is not None:
+            return max(free - found.reserve, 0)
+        return self._unneeded(found, now) if found.keep else free
 
     @staticmethod
     def _unneeded(found: _Slice, now: float) -> int:

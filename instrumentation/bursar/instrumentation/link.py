@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -50,14 +51,14 @@ class AgentLink:
         """Whether the breaker is open: the agent failed a moment ago."""
         return self._clock() < self._broken_until
 
-    def post(self, path: str, body: bytes, *, patient: bool = False) -> Any:
+    def post(self, path: str, body: bytes, *, patient: bool = False, seconds: float | None = None) -> Any:
         """
-        Exchange one JSON message. `patient`: off the caller's path, where two seconds hurt nobody.
+        Exchange one JSON message. `patient`: off the caller's path, where two seconds hurt nobody; or `seconds` given.
 
         Raises `Unreachable`.
         """
         try:
-            answer = self._exchange(path, body, self._timeout(patient=patient))
+            answer = self._exchange(path, body, seconds or self._timeout(patient=patient))
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             self._heard_at = float("-inf")
@@ -77,6 +78,13 @@ class AgentLink:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def hang_up(self) -> None:
+        """Break the connection off under whoever reads from it in another thread, who then finds it closed."""
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            with suppress(OSError):  # it is gone already
+                _socket(connection).shutdown(socket.SHUT_RDWR)
 
     def abandon(self) -> None:
         """

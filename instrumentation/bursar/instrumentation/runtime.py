@@ -145,6 +145,7 @@ class Runtime:
             watched=lambda: self.guard.standings.watched(),
             on_snapshot=self._take_snapshot,
             on_unclaimed=self._never_sent,
+            line=AgentLink(agent, config.token_file),
         )
 
     def _holder(self) -> Holder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -14,6 +14,7 @@ from bursar.instrumentation.journal import Journal
 from bursar.instrumentation.leases import Hold, Leases
 from bursar.instrumentation.link import BUSY_SECONDS, AgentLink, Misunderstood, Unreachable
 from bursar.instrumentation.quiet import quiet, tell_once
+from bursar.instrumentation.recall import Recall
 from bursar.policies import protocol
 from bursar.policies.balancekey import Amounts
 from bursar.policies.protocol import Answer, BalanceView, Holder, Need, Snapshot, SyncRequest, SyncResponse, Verdict
@@ -55,9 +56,15 @@ class Sync:
         on_snapshot: Callable[[Snapshot], None],
         on_unclaimed: Callable[[str], None],
         watched: Callable[[], Iterable[str]] = tuple,
+        line: AgentLink | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`line` is held open for what the agent wants back at once; None: it is told in the next answer."""
         self._clock = clock
+        self._line = line
+        self._recall = line and Recall(
+            line, lambda: holder().id, idles=lambda: leases.idles, give_back=self._give_back_now
+        )
         self._link = link
         self._back = back
         self._holder = holder
@@ -136,6 +143,8 @@ class Sync:
         """
         self._stopping.set()
         self._wake.put(None)
+        if self._recall is not None:
+            self._recall.close()
         if self._silent:
             return False
         done = self.flush(timeout) and self._say_goodbye(timeout)
@@ -149,6 +158,8 @@ class Sync:
         """Forget the parent's connections after a fork."""
         self._link.abandon()
         self._back.abandon()
+        if self._line is not None:
+            self._line.abandon()
 
     def _carry(self) -> None:
         with self._asks_lock:
@@ -183,6 +194,12 @@ class Sync:
             self._shipping.release()
         return True
 
+    def _give_back_now(self, wanted: Collection[str]) -> None:
+        """Somebody waits for the idle money of these balances."""
+        if self._leases.recall(wanted):
+            with self._shipping:
+                self._ship()
+
     def _ship(self, *, goodbye: bool = False) -> None:
         """Records and idle money alone. Sequence zero: such a message may arrive at any time, it is granted nothing."""
         try:
@@ -214,6 +231,7 @@ class Sync:
             views=tuple(views),
             snapshot_id=self._snapshot_id,
             goodbye=goodbye,
+            knows=(protocol.RESERVES,),
         )
         response = self._post(
             link, protocol.to_body(request, filter(_sound, batch.lines) if self._careful else batch.lines)
@@ -221,11 +239,14 @@ class Sync:
         self._journal().acknowledge(batch)
         self._told.update(returned)
         waiting = [ask for ask in asks if ask.reply.set_running_or_notify_cancel()]
+        self._leases.set_aside(response.reserves)
         self._leases.merge(response.granted, _holds(waiting, response))
         for attempt_id in _holds([ask for ask in asks if ask not in waiting], response):
             self._on_unclaimed(attempt_id)
-        if self._leases.let_keep(response.granted, response.keep):
+        if self._leases.let_keep(response.granted, response.keep) or self._leases.overfull(response.reserves):
             self.nudge()
+        if self._recall is not None:
+            self._recall.look()
         self._on_views(response.views)
         if response.snapshot is not None:
             self._snapshot_id = response.snapshot.id

@@ -67,7 +67,7 @@ KIND_OF_UNIT: dict[Unit, Kind] = {"usd": Kind.USD, "tokens": Kind.TOKENS, "calls
 @lru_cache(maxsize=4096)
 def parse_balance_key(key: str) -> BalanceKey:
     """What `str` of a `BalanceKey` put together; raises ValueError for any other text."""
-    parts = key.split("|", 3)
+    parts = key.removesuffix(_RESERVE).split("|", 3)
     kind = _KINDS.get(parts[3]) if len(parts) == 4 else Kind.USD
     if len(parts) < 3 or kind is None:
         raise ValueError(f"{key!r} is no balance key: expected BUDGET|WINDOW|SCOPE")
@@ -76,7 +76,7 @@ def parse_balance_key(key: str) -> BalanceKey:
 
 def kind_of(key: str) -> Kind:
     """What a balance counts; nano-dollars where the key is none of ours."""
-    return _KINDS.get(key.rpartition("|")[2], Kind.USD)
+    return _KINDS.get(key.removesuffix(_RESERVE).rpartition("|")[2], Kind.USD)
 
 
 def expectation_of(key: str) -> str:
@@ -85,5 +85,19 @@ def expectation_of(key: str) -> str:
 
 
 def told_of(key: str) -> str:
-    """The balance that people are told of: the one itself, or the one that it is the second currency of."""
-    return key.removesuffix(_SUFFIXES[Kind.EXPECTED])
+    """The balance that people are told of: the one itself, or the one that it is the second currency or reserve of."""
+    return key.removesuffix(_RESERVE).removesuffix(_SUFFIXES[Kind.EXPECTED])
+
+
+_RESERVE = "|reserve"
+"""Never the end of any other key: a scope has an equals sign in it."""
+
+
+def reserve_of(key: str) -> str:
+    """What is set aside of a balance for the time when the agent is away: lent apart from all else."""
+    return key + _RESERVE
+
+
+def is_reserve(key: str) -> bool:
+    """Whether a key is that of a reserve."""
+    return key.endswith(_RESERVE)

@@ -13,6 +13,12 @@ VERSION = 1
 """Raised when a field changes its meaning. New fields do not raise it: each side passes over what it does not know."""
 
 PATH = "/guard/sync"
+RECALL_PATH = "/guard/recall"
+"""Where a process waits to be told that money which lies idle with it is wanted elsewhere."""
+RECALL_SECONDS = 20.0
+"""How long such a request is held open before it is answered with nothing."""
+RESERVES = "reserves"
+"""A word in `SyncRequest.knows`: this process keeps what is set aside for outages apart."""
 
 
 class ProtocolError(ValueError):
@@ -124,6 +130,8 @@ class SyncRequest:
     snapshot_id: str | None = None
     goodbye: bool = False
     """The process ends: its incarnation is closed once this is booked."""
+    knows: tuple[str, ...] = ()
+    """What it can do that earlier versions could not."""
     protocol: int = VERSION
 
 
@@ -136,13 +144,36 @@ class SyncResponse:
     views: tuple[BalanceView, ...] = ()
     keep: tuple[str, ...] = ()
     """Of the balances under `granted`, those whose free money may stay for the next calls; all else is to come back."""
+    reserves: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By the key of a reserve, the most of it that may stay: more is to come back."""
     snapshot: Snapshot | None = None
     protocol: int = VERSION
 
 
-def to_json(message: SyncRequest | SyncResponse) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class RecallRequest:
+    """A process says that it is there to be told, and waits."""
+
+    holder: str
+    protocol: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class RecallResponse:
+    """The balances whose idle money is wanted, if any."""
+
+    wanted: tuple[str, ...] = ()
+    protocol: int = VERSION
+
+
+def to_json(message: SyncRequest | SyncResponse | RecallRequest | RecallResponse) -> dict[str, Any]:
     """A message as a JSON object."""
     return asdict(message)
+
+
+def to_line(message: RecallRequest) -> bytes:
+    """A small message as JSON."""
+    return encode(asdict(message)).encode("ascii")
 
 
 def to_body(request: SyncRequest, lines: Iterable[bytes] = ()) -> bytes:
@@ -168,6 +199,7 @@ def request_from_json(value: Any) -> SyncRequest:
         known["granted_seen"] = _amounts(fields.get("granted_seen", {}), "granted_seen")
         known["needs"] = tuple(_need(need) for need in fields.get("needs", ()))
         known["views"] = tuple(fields.get("views", ()))
+        known["knows"] = tuple(map(str, fields.get("knows", ())))
         return SyncRequest(**known)
     except (KeyError, TypeError) as error:
         raise ProtocolError(f"the sync request is incomplete: {error}") from error
@@ -183,11 +215,30 @@ def response_from_json(value: Any) -> SyncResponse:
             answers=tuple(_answer(answer) for answer in fields.get("answers", ())),
             views=tuple(_view(view) for view in fields.get("views", ())),
             keep=tuple(map(str, fields.get("keep", ()))),
+            reserves=_amounts(fields.get("reserves", {}), "reserves"),
             snapshot=snapshot_from_json(snapshot) if snapshot is not None else None,
             protocol=_whole(fields.get("protocol", VERSION), "protocol"),
         )
     except (KeyError, TypeError) as error:
         raise ProtocolError(f"the sync response is incomplete: {error}") from error
+
+
+def recall_request_from_json(value: Any) -> RecallRequest:
+    """Raises `ProtocolError`."""
+    fields = _object(value, "the recall request")
+    holder = fields.get("holder")
+    if not isinstance(holder, str) or not holder:
+        raise ProtocolError("holder must name the process that waits")
+    return RecallRequest(holder)
+
+
+def recall_response_from_json(value: Any) -> RecallResponse:
+    """Raises `ProtocolError`."""
+    fields = _object(value, "the recall response")
+    try:
+        return RecallResponse(tuple(map(str, fields.get("wanted", ()))))
+    except TypeError as error:
+        raise ProtocolError(f"the recall response is incomplete: {error}") from error
 
 
 def snapshot_from_json(value: Any) -> Snapshot:

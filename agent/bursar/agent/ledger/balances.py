@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from bursar.agent.ledger import flows
 from bursar.agent.ledger.flows import Flow
 from bursar.policies.amounts import Unit, parse_duration
-from bursar.policies.balancekey import Kind, kind_of, parse_balance_key, told_of
+from bursar.policies.balancekey import Kind, kind_of, parse_balance_key, reserve_of, told_of
 from bursar.policies.policy import Budget, Policy, zone_of
 from bursar.policies.protocol import BalanceView
 from bursar.policies.windows import CALENDAR_WINDOWS, OWN_WINDOWS, ROLLING, Anchor, Window, window_at
@@ -104,6 +104,11 @@ def ensure(db: Database, key: str, policy: Policy | None) -> None:
     )
 
 
+def budget_of(key: str, policy: Policy | None) -> Budget | None:
+    """The budget that the policy has for this balance; None where it has no such budget or window."""
+    return _rule(told_of(key), policy)[0]
+
+
 def known(key: str, policy: Policy | None) -> bool:
     """Whether the policy has the budget and the window of this balance."""
     return None not in _rule(told_of(key), policy)
@@ -112,7 +117,7 @@ def known(key: str, policy: Policy | None) -> bool:
 _READ = """
 SELECT budget, scope, window_end, limit_amount, CASE WHEN :by_expectation THEN soft_ceiling ELSE ceiling END,
     CASE unit WHEN 'tokens' THEN spent_tokens WHEN 'calls' THEN calls ELSE spent_nano END,
-    (SELECT coalesce(sum(max(granted - returned - charged, 0)), 0) FROM leases WHERE balance = :key)
+    (SELECT coalesce(sum(max(granted - returned - charged, 0)), 0) FROM leases WHERE balance IN (:key, :reserve))
 FROM balances WHERE key = :base
 """
 
@@ -124,7 +129,8 @@ def read(db: Database, key: str, now_ns: int) -> Balance | None:
     Of the second currency of a budget that may be overdrawn: the same balance, with the ceiling and the leases of that.
     """
     kind = kind_of(key)
-    row = db.conn.execute(_READ, {"key": key, "base": told_of(key), "by_expectation": kind is Kind.EXPECTED}).fetchone()
+    named = {"key": key, "reserve": reserve_of(key), "base": told_of(key), "by_expectation": kind is Kind.EXPECTED}
+    row = db.conn.execute(_READ, named).fetchone()
     if row is None:
         return None
     budget, scope, window_end, limit, ceiling, spent, out = row

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts, balances, holders, slices
+from bursar.agent.ledger import attempts, balances, holders, reserves, slices
 from bursar.agent.ledger.booking import Booked, book, hold, orphan
 from bursar.agent.ledger.holders import HolderState
 from bursar.agent.ledger.life import Attempt, State
-from bursar.policies import records
-from bursar.policies.balancekey import Amounts, Kind, kind_of, told_of
+from bursar.policies import protocol, records
+from bursar.policies.balancekey import Amounts, Kind, is_reserve, kind_of, told_of
 from bursar.policies.policy import Policy
 from bursar.policies.protocol import Answer, BalanceView, Need, SyncRequest, SyncResponse, Verdict
 
@@ -24,6 +24,9 @@ callers with a large `max_tokens` do not shut each other out. Must be fixed; a s
 """
 
 HELD = "held"
+"""What is missing is held for calls in flight."""
+LENT = "lent"
+"""What is missing lies idle with a process, which is told to give it back."""
 SPENT = "spent"
 NO_BALANCE = "no_balance"
 """The policy has no such budget or window: the asker decided by another version of it."""
@@ -50,12 +53,17 @@ def sync(db: Database, request: SyncRequest, *, policy: Policy | None, now_ns: i
     elif request.goodbye:
         _say_goodbye(db, holder, policy=policy, now_ns=now_ns)
     asked = [key for need in request.needs for key in need.balances]
-    granted = _granted(db, holder, {*asked, *request.returned, *request.granted_seen, *booked.balances})
+    aside: dict[str, int] = {}
+    if active and not request.goodbye and protocol.RESERVES in request.knows:
+        # Brought up to a level and not added to, it does no harm in a message that comes late or twice.
+        aside = reserves.renew(db, holder, (*asked, *request.views), policy, now_ns)
+    granted = _granted(db, holder, {*asked, *request.returned, *request.granted_seen, *booked.balances, *aside})
     return SyncResponse(
         granted=granted,
         answers=answers,
         views=_views(db, (*asked, *request.views), policy, now_ns),
         keep=slices.kept(db, holder, granted, now_ns) if active and not request.goodbye else (),
+        reserves=aside,
     )
 
 
@@ -210,6 +218,8 @@ def _on_the_wire(db: Database, request: SyncRequest, attempt: Attempt, need: Nee
 
 
 def _pool(db: Database, key: str, policy: Policy | None, now_ns: int) -> int | None:
+    if is_reserve(key):  # set aside by the agent alone
+        return None
     if balances.known(key, policy):
         balances.ensure(db, key, policy)
     balance = balances.read(db, key, now_ns)
@@ -217,12 +227,22 @@ def _pool(db: Database, key: str, policy: Policy | None, now_ns: int) -> int | N
 
 
 def _no(db: Database, need: Need, least: Amounts, nearest: str, now_ns: int) -> Answer:
-    """Wait where money that is out could come back, else refuse, naming the balance that is spent."""
+    """
+    Wait where money that is out could come back, else refuse, naming the balance that is spent.
+
+    Which of the two it is waited for: what lies idle with a process is on its way back as soon as that is told.
+    """
+    short: list[str] = []
     for key in need.balances:
         balance = balances.read(db, key, now_ns)
-        if balance is not None and balance.unspent is not None and balance.unspent < least[kind_of(key)]:
+        if balance is None or balance.unspent is None or balance.pool is None:
+            continue
+        if balance.unspent < least[kind_of(key)]:
             return Answer(need.attempt_id, Verdict.REFUSED, reason=SPENT, balance=told_of(key))
-    return Answer(need.attempt_id, Verdict.WAIT, reason=HELD, balance=told_of(nearest))
+        if balance.pool + slices.idle(db, key) < least[kind_of(key)]:
+            short.append(key)
+    nearest = short[0] if short else nearest
+    return Answer(need.attempt_id, Verdict.WAIT, reason=HELD if short else LENT, balance=told_of(nearest))
 
 
 def _held(need: Need, holder: str, amounts: Amounts, now_ns: int) -> Attempt:

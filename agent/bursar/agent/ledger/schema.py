@@ -201,6 +201,12 @@ INSERT INTO flows
 """
 
 
+@MIGRATIONS()
+def m008_reserves(db: Database) -> None:
+    """leases: `met_ns`, when its process last met a call of that balance: what is set aside goes by it."""
+    db.executescript("ALTER TABLE leases ADD COLUMN met_ns INTEGER NOT NULL DEFAULT 0;")
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:

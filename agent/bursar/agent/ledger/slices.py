@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from sqlite_utils import Database
 
 from bursar.agent.ledger import balances
-from bursar.policies.balancekey import Amounts, kind_of, told_of
+from bursar.policies.balancekey import Amounts, is_reserve, kind_of, reserve_of, told_of
 
 ROOMY = 256
 """A balance is roomy for a need if it holds this many; only then does anything stay with a process."""
@@ -53,9 +53,43 @@ def want(db: Database, keys: Iterable[str], now_ns: int) -> None:
         db.conn.execute("UPDATE balances SET wanted_ns = ? WHERE key = ?", [now_ns, told_of(key)])
 
 
+def wanted(db: Database, key: str, now_ns: int) -> bool:
+    """Whether somebody went away from a balance without money a moment ago."""
+    row = db.conn.execute("SELECT wanted_ns FROM balances WHERE key = ?", [told_of(key)]).fetchone()
+    return row is not None and 0 <= now_ns - row[0] < WANTED_NS
+
+
+def idle(db: Database, key: str) -> int:
+    """What lies idle of a balance with processes, as far as the agent knows: lent, and held for no attempt."""
+    total: int = db.conn.execute(f"SELECT coalesce(sum(max(idle, 0)), 0) FROM ({_IDLE})", _purse(key)).fetchone()[0]
+    return total
+
+
+def idlers(db: Database, keys: Iterable[str]) -> dict[str, set[str]]:
+    """By process, those of the balances that it has idle money of."""
+    found: dict[str, set[str]] = {}
+    for key in keys:
+        for (holder,) in db.conn.execute(f"SELECT holder FROM ({_IDLE}) WHERE idle > 0", _purse(key)).fetchall():
+            found.setdefault(holder, set()).add(told_of(key))
+    return found
+
+
+_IDLE = """
+SELECT leases.holder AS holder, granted - returned - charged - (
+    SELECT coalesce(sum(lent), 0) FROM holds WHERE holds.balance = leases.balance AND holds.holder = leases.holder
+) AS idle
+FROM leases JOIN holders ON id = leases.holder
+WHERE leases.balance IN (:key, :reserve) AND state = 'active'
+"""
+
+
+def _purse(key: str) -> dict[str, str]:
+    return {"key": key, "reserve": reserve_of(key)}
+
+
 def kept(db: Database, holder: str, keys: Iterable[str], now_ns: int) -> tuple[str, ...]:
     """Those of the balances whose free money a process may keep."""
-    return tuple(key for key in keys if _may_keep(db, holder, key, now_ns))
+    return tuple(key for key in keys if not is_reserve(key) and _may_keep(db, holder, key, now_ns))
 
 
 def _may_keep(db: Database, holder: str, key: str, now_ns: int) -> bool:

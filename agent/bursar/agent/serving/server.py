@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,9 +16,10 @@ from starlette.routing import BaseRoute, Route
 from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.ledger import LedgerError
 from bursar.agent.serving.doorman import Doorman
-from bursar.agent.serving.wire import parse_request
+from bursar.agent.serving.recalls import Recalls
+from bursar.agent.serving.wire import parse_recall, parse_request
 from bursar.policies import protocol
-from bursar.policies.protocol import ProtocolError
+from bursar.policies.protocol import ProtocolError, RecallResponse
 
 BODY_LIMIT = 8 * 1024 * 1024
 READY_SECONDS = 1.0
@@ -32,6 +33,7 @@ class ServerState:
     token: str | None = None
     local: bool = True
     """Whether only this machine can connect."""
+    recalls: Recalls = field(default_factory=Recalls)
 
 
 class BodyTooLargeError(Exception):
@@ -40,9 +42,10 @@ class BodyTooLargeError(Exception):
 
 def create_app(state: ServerState, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
     """The agent's routes, and those of other rooms, all behind the same door."""
-    desk = _Desk(state.bookkeeper)
+    desk = _Desk(state.bookkeeper, state.recalls)
     routes = [
         Route(protocol.PATH, desk.sync, methods=["POST"]),
+        Route(protocol.RECALL_PATH, desk.recall, methods=["POST"]),
         Route("/healthz", _healthz, methods=["GET"]),
         Route("/readyz", desk.readyz, methods=["GET"]),
         *extra_routes,
@@ -64,13 +67,20 @@ async def read_body(request: Request) -> bytes:
 
 
 class _Desk:
-    def __init__(self, bookkeeper: Bookkeeper) -> None:
+    def __init__(self, bookkeeper: Bookkeeper, recalls: Recalls) -> None:
         self._bookkeeper = bookkeeper
+        self._recalls = recalls
 
     async def sync(self, request: Request) -> Response:
         message = parse_request(await read_body(request))
         response = await asyncio.wrap_future(self._bookkeeper.sync(message))
         return JSONResponse(protocol.to_json(response))
+
+    async def recall(self, request: Request) -> Response:
+        """Held open until some of the money that lies idle with a process is wanted."""
+        message = parse_recall(await read_body(request))
+        wanted = await self._recalls.wait(message.holder, protocol.RECALL_SECONDS)
+        return JSONResponse(protocol.to_json(RecallResponse(wanted)))
 
     async def readyz(self, _: Request) -> Response:
         """Ready while the ledger's writer answers and its last commit went well."""

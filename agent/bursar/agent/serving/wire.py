@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 import re
 
-from bursar.policies.protocol import Need, ProtocolError, SyncRequest, request_from_json
+from bursar.policies.protocol import (
+    Need,
+    ProtocolError,
+    RecallRequest,
+    SyncRequest,
+    recall_request_from_json,
+    request_from_json,
+)
 
 _MOST = 2**63 - 1
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -18,13 +25,7 @@ def parse_request(body: bytes) -> SyncRequest:
 
     Records are left as they are: the ledger books the sound ones and counts the others. Raises `ProtocolError`.
     """
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ProtocolError(
-            f"the body is no JSON: {error}; send a sync request as `protocol.to_json` writes it"
-        ) from error
-    request = request_from_json(value)
+    request = request_from_json(_json(body, "a sync request"))
     _check_holder(request)
     _whole(request.seq, "seq")
     for name, amounts in (("returned", request.returned), ("granted_seen", request.granted_seen)):
@@ -37,6 +38,20 @@ def parse_request(body: bytes) -> SyncRequest:
     if not all(isinstance(record, dict) for record in request.records):
         raise ProtocolError("every one of records must be a JSON object")
     return request
+
+
+def parse_recall(body: bytes) -> RecallRequest:
+    """Who waits to be told, from a request's body. Raises `ProtocolError`."""
+    request = recall_request_from_json(_json(body, "a recall request"))
+    _texts((request.holder,), "holder")
+    return request
+
+
+def _json(body: bytes, what: str) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"the body is no JSON: {error}; send {what} as `protocol.to_json` writes it") from error
 
 
 def _check_holder(request: SyncRequest) -> None:
