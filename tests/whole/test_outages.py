@@ -71,7 +71,7 @@ class Crew:
 
 
 @contextmanager
-def crew(home: House, number: int, *, before: int = 1, threads: int = 4) -> Generator[Crew]:
+def crew(home: House, number: int, *, before: int = 1, threads: int = 2) -> Generator[Crew]:
     """So many processes, each of which has made a few calls and waits."""
     with ExitStack() as ends:
         members = [ends.enter_context(home.start(OUTAGE, str(before), str(threads))) for _ in range(number)]
@@ -101,15 +101,15 @@ def spent_and_lent(home: House) -> int:
 
 
 def test_together_they_stay_within_the_allowance(tmp_path: Path) -> None:
-    """Four processes of four threads, an agent stopped for good: 0.02 USD were set aside, and no more is spent."""
-    with home(tmp_path, "limited 0.02 USD") as house, house.agent() as agent, crew(house, PROCESSES) as processes:
-        until(lambda: reserves(house) == [5_000_000] * PROCESSES, "the allowance to be shared")
+    """Four processes of two threads, an agent that is stopped: 0.004 USD were set aside, and no more is spent."""
+    with home(tmp_path, "limited 0.004 USD") as house, house.agent() as agent, crew(house, PROCESSES) as processes:
+        until(lambda: reserves(house) == [1_000_000] * PROCESSES, "the allowance to be shared")
         before = house.bill["nano_usd"]
         agent.send_signal(signal.SIGSTOP)
         went = processes.go()
         spent = house.bill["nano_usd"] - before
         assert {why for one in went for why in one["why"]} == {"unreachable"}
-        assert 10_000_000 < spent <= 20_000_000
+        assert 3_000_000 < spent <= 4_000_000
         agent.send_signal(signal.SIGCONT)
         assert processes.go() == ["back"] * PROCESSES
         assert house.total()["nano_usd"] == house.bill["nano_usd"]
@@ -120,7 +120,7 @@ def test_together_they_stay_within_the_allowance(tmp_path: Path) -> None:
 
 def test_a_process_that_begins_without_the_agent_has_nothing(tmp_path: Path) -> None:
     """Its rules are those that another process left; nothing was set aside for it, and its first call is refused."""
-    with home(tmp_path, "limited 0.02 USD") as house:
+    with home(tmp_path, "limited 0.004 USD") as house:
         with house.agent(), crew(house, 1):
             pass
         with crew(house, 1, before=0, threads=1) as processes:

@@ -81,7 +81,11 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         nudge = partial(loop.call_soon_threadsafe, delivery.nudge)
         recalls = Recalls()
         bookkeeper = Bookkeeper(
-            ledger, rules, clock_ns=clock_ns, on_alert=nudge, on_wanted=partial(loop.call_soon_threadsafe, recalls.want)
+            ledger,
+            rules,
+            clock_ns=clock_ns,
+            on_alert=nudge,
+            on_wanted=lambda holder, keys: loop.call_soon_threadsafe(recalls.want, holder, keys),
         )
         adoption = Adoption(settings.journals, socket.gethostname(), bookkeeper)
 

@@ -106,7 +106,13 @@ class Attempt:
         runtime.leases.settle(self.id, charge.cost_nano_usd, tokens)
         runtime.record(Settled(charge))
         if charge.basis is Basis.USAGE:
-            runtime.guard.estimates.learn(charge.route, charge.model, charge.usage.output)
+            runtime.guard.estimates.learn(
+                charge.route,
+                charge.model,
+                charge.usage.output,
+                prompt_tokens=charge.usage.prompt,
+                text_bytes=self._admission.text_bytes,
+            )
         self._call.charged(charge, None if self._shown is not None else self.tally)
 
     def release(self, why: str) -> None:

@@ -65,11 +65,17 @@ class Call:
     def belonging(self, body: Any) -> tuple[str, str]:
         """The conversation and the run that it belongs to, each empty where no budget asks; the same for a retry."""
         asked = self.runtime.rules.belongs
-        if "conversation" in asked and not self._conversation and isinstance(body, Mapping):
-            self._conversation = self.runtime.conversations.find(self.client, body)  # pyright: ignore
+        if "conversation" in asked:
+            self.conversation(body)
         if "run" in asked and not self._run:
             self._run = run_of(self._outer_span, self.runtime.config.run, self.runtime.ids.holder)
         return self._conversation, self._run
+
+    def conversation(self, body: Any) -> str:
+        """The conversation that it belongs to, the same for a retry."""
+        if not self._conversation and isinstance(body, Mapping):
+            self._conversation = self.runtime.conversations.find(self.client, body)  # pyright: ignore
+        return self._conversation
 
     def name_again(self) -> None:
         """Find the route once more, by rules that came after the call began."""

@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from bursar.instrumentation.errand import Errand, utc_day
+from bursar.instrumentation.estimates import Estimates
 from bursar.instrumentation.rules import Rules
 from bursar.policies import plan
 from bursar.policies.book import Rates
 from bursar.policies.engine import Candidate, Facts
 from bursar.policies.estimate import (
     FLOOR_OUTPUT_TOKENS,
-    OutputHistogram,
+    Density,
     RequestSize,
     bound,
+    counted,
     expected,
-    input_tokens,
     measure,
 )
-from bursar.policies.models import canonical
+from bursar.policies.moving import later
 from bursar.policies.policy import Policy
 from bursar.policies.prices import rates
 from bursar.policies.values import value
-
-MEMORY = 512
-"""Routes and models whose outputs are remembered; beyond that the oldest are forgotten."""
-
-
-class Estimates:
-    """What answers have been like so far, per route and model: one model under each of its names."""
-
-    def __init__(self) -> None:
-        self._outputs: dict[tuple[str, str], OutputHistogram] = {}
-        self._lock = threading.RLock()  # a destructor may settle an attempt while this thread reads
-
-    def learn(self, route: str, model: str, output_tokens: int) -> None:
-        """Count one finished answer."""
-        key = (route, canonical(model).id)
-        with self._lock:
-            if key not in self._outputs and len(self._outputs) >= MEMORY:
-                self._outputs.pop(next(iter(self._outputs)))
-            self._outputs.setdefault(key, OutputHistogram()).add(output_tokens)
-
-    def outputs(self, route: str, model: str) -> tuple[int | None, int | None]:
-        """Output tokens that nearly all answers stay within (95%), and that all but none do (99.9%)."""
-        with self._lock:
-            histogram = self._outputs.get((route, canonical(model).id))
-            return (None, None) if histogram is None else (histogram.quantile(0.95), histogram.quantile(0.999))
 
 
 @value
@@ -61,21 +36,28 @@ class Candidates:
     rates: Mapping[str, Rates]
 
 
-def weigh(errand: Errand, rules: Rules, estimates: Estimates, *, ladder: bool = True) -> Candidates:
+def weigh(
+    errand: Errand, rules: Rules, estimates: Estimates, *, ladder: bool = True, moved_to: str = "", exact: int = 0
+) -> Candidates:
     """
     Size the request and price it on every model it may be served by.
 
-    Without `ladder` only on the one asked for: enough while no step is due that could move it to another.
+    Without `ladder` only on the one asked for: enough while no step is due that could move it to another. `moved_to` is
+    the model that its conversation was moved to before; `exact` its input tokens, where they were counted.
     """
     size = measure(errand.body)
+    if exact:
+        size = counted(size, exact)
     day = utc_day(errand.at_ns)
     asked = errand.settled_model or str(errand.body.get("model") or "")
-    weigher = _Weigher(errand, rules, estimates, size, day)
+    # Where nothing is known of what is to come, only this call is counted.
+    to_come = (estimates.to_come(errand.route, size.turns) or 1) if ladder else 1
+    weigher = _Weigher(errand, rules, estimates, size, day, here=moved_to or asked, to_come=to_come)
     candidates: tuple[Candidate, ...] = (weigher.candidate(asked, asked=True),)
     if ladder and rules.policy is not None and errand.settled_model is None:
         below = _below(asked, rules.policy.ladder_for(errand.route), rules)
         candidates = (*candidates, *(weigher.candidate(model, asked=model == asked) for model in below))
-    facts = Facts(errand.route, candidates, size.unbounded, errand.labels)
+    facts = Facts(errand.route, candidates, size.unbounded, errand.labels, moved_to)
     return Candidates(facts, size, weigher.rates)
 
 
@@ -91,9 +73,23 @@ def _below(asked: str, ladder: tuple[str, ...], rules: Rules) -> tuple[str, ...]
 class _Weigher:
     """One request, priced on one model after another."""
 
-    def __init__(self, errand: Errand, rules: Rules, estimates: Estimates, size: RequestSize, day: date) -> None:
+    def __init__(
+        self,
+        errand: Errand,
+        rules: Rules,
+        estimates: Estimates,
+        size: RequestSize,
+        day: date,
+        *,
+        here: str,
+        to_come: int,
+    ) -> None:
         self._errand, self._rules, self._estimates = errand, rules, estimates
         self._size, self._day = size, day
+        self._here = here
+        """The model that the conversation is on."""
+        self._to_come = to_come
+        """The calls that it has to come, this one included."""
         self.rates: dict[str, Rates] = {}
 
     def candidate(self, model: str, *, asked: bool) -> Candidate:
@@ -106,7 +102,8 @@ class _Weigher:
             return self._unpriced(model, 0, misfit)
         size, route = self._size, self._errand.route
         output, longest = self._estimates.outputs(route, model)
-        likely = FLOOR_OUTPUT_TOKENS if output is None else output
+        likely = self._floor(None) if output is None else output
+        density = self._density(model)
         worst = bound(size, found)
         floor = min(self._floor(longest), size.max_tokens)
         return Candidate(
@@ -117,21 +114,28 @@ class _Weigher:
                 size,
                 found,
                 output_tokens=likely,
+                density=density,
                 # A conversation under way has its prefix cached where it is, and nowhere else.
-                warm=asked and size.turns > 0,
+                warm=size.turns > 0 and model == self._here,
             ),
+            later=later(size, found, calls=self._to_come - 1, output_tokens=likely, density=density),
             misfit=misfit,
             worst_tokens=size.input_bound + size.max_tokens,
             least_tokens=size.input_bound + floor,
-            expected_tokens=input_tokens(size) + min(likely, size.max_tokens),
+            expected_tokens=density.tokens(size) + min(likely, size.max_tokens),
         )
 
     def _unpriced(self, model: str, worst: int | None, misfit: plan.Misfit | None) -> Candidate:
         """A model whose price is unknown, or somebody else's to pay: its tokens count all the same."""
         size = self._size
         most = size.input_bound + size.max_tokens
-        likely = input_tokens(size) + min(FLOOR_OUTPUT_TOKENS, size.max_tokens)
+        likely = self._density(model).tokens(size) + min(FLOOR_OUTPUT_TOKENS, size.max_tokens)
         return Candidate(model, worst, 0, 0, misfit, worst_tokens=most, least_tokens=most, expected_tokens=likely)
+
+    def _density(self, model: str) -> Density:
+        facts = self._rules.book.find(model)
+        new = facts is None or facts.tokenizer != "old"
+        return self._estimates.density(self._errand.route, model, new_tokenizer=new)
 
     def _floor(self, longest: int | None) -> int:
         """The fewest `max_tokens` this route can work with: its usual longest answer, its thinking, a page."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import date, timedelta
 from functools import lru_cache
@@ -33,6 +33,8 @@ class Errand:
     """What conversation it belongs to; empty where no budget asks."""
     run: str = ""
     """What run it belongs to; empty where no budget asks."""
+    converse: Callable[[], str] = str
+    """Tells the conversation it belongs to also where no budget asks: looked for only where it matters."""
 
 
 @value
@@ -45,6 +47,8 @@ class Admission:
     expected_nano: int = 0
     bound_tokens: int | None = None
     expected_tokens: int = 0
+    text_bytes: int = 0
+    """How large the text of the request is, to learn from how many tokens it came to; zero: nothing is to be learnt."""
     changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     decision: Decision | None = None
 

@@ -13,10 +13,12 @@ import anyio
 import anyio.to_thread
 from anyio.lowlevel import RunVar
 
-from bursar.instrumentation.candidates import Candidates, Estimates, weigh
+from bursar.instrumentation.candidates import Candidates, weigh
 from bursar.instrumentation.errand import Admission, Errand
+from bursar.instrumentation.estimates import Estimates
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
+from bursar.instrumentation.moves import Moves
 from bursar.instrumentation.refusal import Refused, allowed, reason_of, refusal, without_agent
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.standings import Met, Standings
@@ -102,6 +104,7 @@ class Guard:
         self._clock = clock
         self.standings = Standings(clock, enforce=enforce)
         self.estimates = Estimates()
+        self.moves = Moves()
 
     @property
     def is_new(self) -> bool:
@@ -166,7 +169,7 @@ class Guard:
         policy = rules.policy
         if self._carrier is None or (policy is None and rules.heard):
             return _unjudged(weigh(errand, rules, self.estimates, ladder=False))
-        if policy is None or errand.settled_model is not None:
+        if policy is None or errand.settled_model is not None or self.moves:
             return None
         met = self._met(errand, policy)
         if not met.survey.calm or self._clock() > met.fresh_until:
@@ -177,6 +180,7 @@ class Guard:
             return None
         if decision.hard and not self._leases.hold(errand.attempt_id, decision.hard, decision.whole):
             return None
+        self.estimates.came(errand.route, weighed.size.turns)
         return self._go(errand, decision, weighed, lent=decision.whole, leased=decision.hard)
 
     @contextmanager
@@ -225,7 +229,7 @@ class Guard:
             rules = self._rules()
             if self._carrier is not None and not rules.heard:
                 self._refuse_if_closed(errand)
-            weighed = weigh(errand, rules, self.estimates)
+            weighed = weigh(errand, rules, self.estimates, moved_to=self.moves.of(errand))
             if self._carrier is None or rules.policy is None:
                 return _unjudged(weighed)
             admission = yield from self._through_budgets(errand, rules.policy, weighed)
@@ -337,6 +341,7 @@ class Guard:
     ) -> Admission:
         """The attempt leaves: on the planned model, and with no more output than what is lent bounds."""
         candidate = decision.candidate
+        self.moves.note(errand, decision)
         changes: dict[str, Any] = {}
         if candidate.model != str(errand.body.get("model") or ""):
             changes["model"] = candidate.model
@@ -349,6 +354,7 @@ class Guard:
             expected_nano=candidate.expected,
             bound_tokens=lent.tokens,
             expected_tokens=candidate.expected_tokens,
+            text_bytes=0 if weighed.size.exact else weighed.size.text_bytes,
             changes=changes,
             decision=decision,
         )
@@ -398,4 +404,5 @@ def _unjudged(weighed: Candidates) -> Admission:
         expected_nano=asked.expected,
         bound_tokens=asked.worst_tokens if bounded else None,
         expected_tokens=asked.expected_tokens,
+        text_bytes=weighed.size.text_bytes,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from inspect import isawaitable
 from typing import Any, TypeGuard
 
@@ -248,6 +249,7 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
             linked=_is_object(body) and bills_user_profile(body),
             conversation=conversation,
             run=run,
+            converse=partial(call.conversation, body),
         )
     return None
 

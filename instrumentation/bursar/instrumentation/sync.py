@@ -62,9 +62,9 @@ class Sync:
         """`line` is held open for what the agent wants back at once; None: it is told in the next answer."""
         self._clock = clock
         self._line = line
-        self._recall = line and Recall(
-            line, lambda: holder().id, idles=lambda: leases.idles, give_back=self._give_back_now
-        )
+        self._recall: Recall | None = None
+        if line is not None:
+            self._recall = Recall(line, lambda: holder().id, idles=lambda: leases.idles, give_back=self._give_back_now)
         self._link = link
         self._back = back
         self._holder = holder

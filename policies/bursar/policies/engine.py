@@ -38,6 +38,7 @@ class Reason(StrEnum):
     OBSERVED = "observed"
     WITHIN = "within"
     STEP = "step"
+    CONVERSATION = "conversation"
     SPENT = "spent"
     HELD = "held"
     LENT = "lent"
@@ -54,6 +55,10 @@ class Skipped(StrEnum):
     NO_RUNG = "no_rung"
 
 
+HYSTERESIS = Fraction(1, 10)
+"""So far below its share a step is left again: at the share itself calls would be moved to and fro."""
+
+
 @value
 class Candidate:
     """A model that could serve the call. Amounts in nano-dollars."""
@@ -66,6 +71,8 @@ class Candidate:
     expected: int
     """Its likely cost on this very call: warm where the conversation already is, cold elsewhere."""
     misfit: Misfit | None = None
+    later: int = 0
+    """What the calls that follow in its conversation will likely cost there; zero where nobody knows."""
     worst_tokens: int = 0
     """The most tokens it can use, in and out."""
     least_tokens: int = 0
@@ -87,6 +94,8 @@ class Facts:
     candidates: tuple[Candidate, ...]
     unbounded: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    moved_to: str = ""
+    """The model that the call's conversation was moved to before; empty where it was not."""
 
     @property
     def asked(self) -> Candidate:
@@ -119,11 +128,16 @@ class Standing:
 
     def _reached(self, step: Step, share: Fraction) -> bool:
         if step.share is not None:
-            return share >= step.share
+            return share >= step.share or self._in_force(step, share)
         velocity = step.velocity
         if velocity is None or self.view is None:
             return False
         return self.view.recent.get(f"{velocity.seconds:g}", 0) >= velocity.amount_nano
+
+    def _in_force(self, step: Step, share: Fraction) -> bool:
+        """Whether a step that was reached once is not left yet."""
+        assert step.share is not None
+        return self.view is not None and step.label in self.view.in_force and share >= step.share - HYSTERESIS
 
     @property
     def purses(self) -> tuple[str, ...]:
@@ -292,7 +306,17 @@ def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skip
             verdict = _downgrade(facts, standing, step, skipped)
             if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
                 chosen = verdict
+    kept = _moved_to(facts)
+    if kept is not None and (chosen is None or _rank(facts, chosen) <= facts.candidates.index(kept)):
+        return Verdict(Action.DOWNGRADE, Reason.CONVERSATION, kept.model)
     return chosen or Verdict(Action.GO, Reason.WITHIN, facts.asked.model)
+
+
+def _moved_to(facts: Facts) -> Candidate | None:
+    """The model that a conversation stays on until its end, if it was moved and the request still fits there."""
+    if not facts.moved_to:
+        return None
+    return next((c for c in facts.candidates[1:] if c.model == facts.moved_to and c.misfit is None), None)
 
 
 def _barred(facts: Facts, survey: Survey, *, refuse_unknown_price: bool) -> Verdict | None:
@@ -312,15 +336,23 @@ def _downgrade(facts: Facts, standing: Standing, step: Step, skipped: list[tuple
         if action.kind != "downgrade":
             continue
         below = facts.candidates[1:]
+        here = _moved_to(facts) or facts.asked
         if not below:
             skipped.append((f"{standing.budget.name} {step.label}", Skipped.NO_RUNG))
             continue
         for candidate in reversed(below) if action.target == "cheapest" else below[:1]:
-            why = candidate.misfit or (Skipped.DEARER if candidate.expected >= facts.asked.expected else None)
+            if candidate is here:
+                return None  # it is there already
+            why = candidate.misfit or (Skipped.DEARER if _dear(candidate) >= _dear(here) else None)
             if why is None:
                 return _verdict(Action.DOWNGRADE, Reason.STEP, candidate.model, standing, step)
             skipped.append((f"{standing.budget.name} {step.label} to {candidate.model}", why))
     return None
+
+
+def _dear(candidate: Candidate) -> int:
+    """What the rest of a conversation costs on a model, in nano-dollars."""
+    return candidate.expected + candidate.later
 
 
 def _would_have(facts: Facts, standings: tuple[Standing, ...], *, refuse_unknown_price: bool) -> Verdict | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bursar.policies.book import Rates
@@ -29,6 +30,8 @@ ITEM_BYTES = 4
 """JSON around each key, and each item of a list: quotes, a colon, a comma."""
 FLOOR_OUTPUT_TOKENS = 1_024
 COLD_TOKENS_PER_BYTE = 0.40
+OLD_TOKENS_PER_BYTE = 0.30
+"""The same of the tokenizers before 4.7: nine in ten texts above 3 kB stay within it."""
 PICO_PER_NANO = 1_000
 
 _SCHEMAS = frozenset({"output_config", "output_format"})
@@ -36,6 +39,30 @@ _SCHEMAS = frozenset({"output_config", "output_format"})
 _OPEN_ENDED = frozenset({"mcp_servers", "container", "context_management", "fallbacks"})
 """Parameters whose effect on the prompt no request bounds."""
 _CLIENT_TOOLS = frozenset({"custom", "bash", "text_editor", "computer", "memory"})
+
+
+@value
+class Density:
+    """How many tokens a prompt likely has for each byte of its text."""
+
+    tokens_per_byte: float
+    whole: bool = False
+    """Whether frames, images and pages are in it, as they are in what was learnt; else they come on top."""
+
+    @classmethod
+    def cold(cls, *, new_tokenizer: bool) -> Density:
+        """While nothing was learnt."""
+        return _NEW if new_tokenizer else _OLD
+
+    def tokens(self, size: RequestSize) -> int:
+        """Input tokens that a request will likely have, never above its bound."""
+        if size.exact:
+            return size.input_bound
+        text = math.ceil(size.text_bytes * self.tokens_per_byte)
+        return min(text if self.whole else text + size.fixed_tokens, size.input_bound)
+
+
+_NEW, _OLD = Density(COLD_TOKENS_PER_BYTE), Density(OLD_TOKENS_PER_BYTE)
 
 
 @value
@@ -56,6 +83,8 @@ class RequestSize:
     """The most web searches the request allows."""
     unbounded: tuple[str, ...]
     """What in the request no bound can be given for, by name."""
+    exact: bool = False
+    """Whether `text_bytes` are its input tokens, counted."""
 
     @property
     def input_bound(self) -> int:
@@ -95,40 +124,38 @@ def measure(body: Mapping[str, Any]) -> RequestSize:
     )
 
 
+def counted(size: RequestSize, tokens: int) -> RequestSize:
+    """The same request once its input tokens are known: where they are fewer, they take the place of its bytes."""
+    return size if tokens >= size.input_bound else replace(size, text_bytes=tokens, fixed_tokens=0, exact=True)
+
+
 def bound(size: RequestSize, rates: Rates, *, max_tokens: int | None = None) -> int:
     """The most this request can cost, in nano-dollars, rounded up; `max_tokens` stands in for the request's own."""
     output = size.max_tokens if max_tokens is None else max_tokens
-    pico = size.input_bound * _dearest_input(size, rates) + output * rates.output + size.searches * rates.web_search
+    pico = size.input_bound * dearest_input(size, rates) + output * rates.output + size.searches * rates.web_search
     return -(-pico // PICO_PER_NANO)
 
 
 def fitted_tokens(size: RequestSize, rates: Rates, amount_nano: int) -> int:
     """The largest `max_tokens` whose bound stays within an amount; may be negative. Inverse of `bound`."""
-    fixed = size.input_bound * _dearest_input(size, rates) + size.searches * rates.web_search
+    fixed = size.input_bound * dearest_input(size, rates) + size.searches * rates.web_search
     return (amount_nano * PICO_PER_NANO - fixed) // max(rates.output, 1)
 
 
-def expected(
-    size: RequestSize, rates: Rates, *, output_tokens: int, tokens_per_byte: float = COLD_TOKENS_PER_BYTE, warm: bool
-) -> int:
+def expected(size: RequestSize, rates: Rates, *, output_tokens: int, density: Density = _NEW, warm: bool) -> int:
     """
     What this request will likely cost, in nano-dollars.
 
     `warm`: a marked prefix is read from the cache instead of being written.
     """
-    tokens = input_tokens(size, tokens_per_byte)
-    if not size.marks:
-        rate = rates.input
-    elif warm:
-        rate = rates.cache_read
-    else:
-        rate = _dearest_input(size, rates)
+    tokens = density.tokens(size)
+    rate = rates.cache_read if warm and size.marks else dearest_input(size, rates)
     return (tokens * rate + min(output_tokens, size.max_tokens) * rates.output) // PICO_PER_NANO
 
 
-def input_tokens(size: RequestSize, tokens_per_byte: float = COLD_TOKENS_PER_BYTE) -> int:
+def input_tokens(size: RequestSize, density: Density = _NEW) -> int:
     """Input tokens this request will likely have, never above its bound."""
-    return min(math.ceil(size.text_bytes * tokens_per_byte) + size.fixed_tokens, size.input_bound)
+    return density.tokens(size)
 
 
 class OutputHistogram:
@@ -149,6 +176,11 @@ class OutputHistogram:
         self._increment = 1.0
         self._quantiles: dict[float, int] = {}
 
+    @property
+    def enough(self) -> bool:
+        """Whether a quantile can be told."""
+        return self._seen >= self.ENOUGH
+
     def add(self, tokens: int) -> None:
         """Count one answer of so many output tokens."""
         bucket = math.ceil(8 * math.log2(tokens)) if tokens > 1 else 0
@@ -163,7 +195,7 @@ class OutputHistogram:
 
     def quantile(self, share: float) -> int | None:
         """Tokens that this share of answers stays within; None while there are too few to say."""
-        if self._seen < self.ENOUGH:
+        if not self.enough:
             return None
         known = self._quantiles.get(share)
         if known is None:
@@ -191,7 +223,8 @@ def _upper_edge(bucket: int) -> int:
     return int(2 ** (bucket / 8))
 
 
-def _dearest_input(size: RequestSize, rates: Rates) -> int:
+def dearest_input(size: RequestSize, rates: Rates) -> int:
+    """The most that a token of the prompt can cost, in pico-dollars: what the dearest write into the cache does."""
     if not size.marks:
         return rates.input
     return max(rates.input, rates.cache_write_1h if size.hour_marks else rates.cache_write_5m)

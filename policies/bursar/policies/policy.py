@@ -75,6 +75,11 @@ class Step:
     velocity: Velocity | None
     actions: tuple[StepAction, ...]
 
+    @property
+    def changes(self) -> bool:
+        """Whether it changes calls, rather than telling of them or refusing them."""
+        return any(action.kind not in ("alert", "block") for action in self.actions)
+
     def does(self, kind: ActionKind) -> bool:
         """Whether one of the actions is of this kind."""
         return any(action.kind == kind for action in self.actions)

@@ -1,8 +1,9 @@
 """
 A process that calls while its agent is away: `outage.py CALLS_BEFORE THREADS`.
 
-It makes so many calls that are answered, says `ready`, waits for a line, and then calls in each thread until it is refused. It prints how
-often it was answered, and why it was refused; then it waits for another line, and calls until it is answered.
+It makes so many calls that are answered, says `ready`, waits for a line, and then calls in each thread until it is
+refused. It prints how often it was answered, and why it was refused; then it waits for another line, and calls until it
+is answered.
 """
 
 from __future__ import annotations

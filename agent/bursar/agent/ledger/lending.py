@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts, balances, holders, reserves, slices
+from bursar.agent.ledger import attempts, balances, holders, reserves, slices, steps
 from bursar.agent.ledger.booking import Booked, book, hold, orphan
 from bursar.agent.ledger.holders import HolderState
 from bursar.agent.ledger.life import Attempt, State
@@ -268,7 +268,7 @@ def _views(db: Database, keys: Iterable[str], policy: Policy | None, now_ns: int
     for key in wanted:
         if balances.known(key, policy):
             balances.ensure(db, key, policy)
-    return balances.views(db, wanted, policy, now_ns)
+    return steps.keep(db, balances.views(db, wanted, policy, now_ns), policy)
 
 
 def _once(keys: Iterable[str]) -> tuple[str, ...]:

@@ -202,9 +202,18 @@ INSERT INTO flows
 
 
 @MIGRATIONS()
-def m008_reserves(db: Database) -> None:
-    """leases: `met_ns`, when its process last met a call of that balance: what is set aside goes by it."""
-    db.executescript("ALTER TABLE leases ADD COLUMN met_ns INTEGER NOT NULL DEFAULT 0;")
+def m008_steps(db: Database) -> None:
+    """
+    What is set aside for outages, and which steps are in force.
+
+    leases: `met_ns`, when its process last met a call of that balance. balances: `in_force`, labels of steps as JSON.
+    """
+    db.executescript(
+        """
+        ALTER TABLE leases ADD COLUMN met_ns INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE balances ADD COLUMN in_force TEXT NOT NULL DEFAULT '[]';
+        """
+    )
 
 
 def _known() -> set[str]:

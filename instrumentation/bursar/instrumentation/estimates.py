@@ -1,0 +1,95 @@
+"""What have the answers of a route been like so far: how long, and how many tokens for a byte that was asked?"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TypeVar
+
+from bursar.policies.estimate import Density
+from bursar.policies.learnt import Outputs, Ratios
+from bursar.policies.models import canonical
+from bursar.policies.moving import Lengths
+
+MEMORY = 512
+"""Routes and models that are remembered; beyond that the oldest are forgotten."""
+
+K = TypeVar("K")
+T = TypeVar("T")
+Key = tuple[str, str]
+
+
+class Estimates:
+    """
+    What is learnt per route and model, one model under each of its names.
+
+    A route of which too little is known borrows from the one above it, `support` for `support.triage`, and that from
+    all that the model answered.
+    """
+
+    def __init__(self) -> None:
+        self._outputs: dict[Key, Outputs] = {}
+        self._ratios: dict[Key, Ratios] = {}
+        self._lengths: dict[str, Lengths] = {}
+        self._lock = threading.RLock()  # a destructor may settle an attempt while this thread reads
+
+    def learn(self, route: str, model: str, output_tokens: int, *, prompt_tokens: int = 0, text_bytes: int = 0) -> None:
+        """Count one finished answer, and what the prompt of so many bytes came to, where that is known."""
+        name = canonical(model).id
+        with self._lock:
+            for above in _upwards(route):
+                _of(self._outputs, (above, name), Outputs).add(output_tokens)
+                if text_bytes:
+                    _of(self._ratios, (above, name), Ratios).add(prompt_tokens, text_bytes)
+
+    def outputs(self, route: str, model: str) -> tuple[int | None, int | None]:
+        """
+        Output tokens that nearly all answers stay within (95%), and that all but none do (99.9%).
+
+        None while nothing is known; more than any request allows while answers are not what they were.
+        """
+        name = canonical(model).id
+        with self._lock:
+            for above in _upwards(route):
+                known = self._outputs.get((above, name))
+                if known is not None and known.enough:
+                    return known.quantile(0.95), known.quantile(0.999)
+        return None, None
+
+    def density(self, route: str, model: str, *, new_tokenizer: bool) -> Density:
+        """The tokens that a prompt of this route likely has for a byte."""
+        name = canonical(model).id
+        with self._lock:
+            for above in _upwards(route):
+                known = self._ratios.get((above, name))
+                if known is not None and known.enough:
+                    return known.density()
+        return Density.cold(new_tokenizer=new_tokenizer)
+
+    def came(self, route: str, turns: int) -> None:
+        """Count a call that comes so far into its conversation."""
+        with self._lock:
+            _of(self._lengths, route, Lengths).add(turns)
+
+    def to_come(self, route: str, turns: int) -> int | None:
+        """How many calls a conversation has to come, this one included; None where that is unknown."""
+        with self._lock:
+            known = self._lengths.get(route)
+            return None if known is None else known.to_come(turns)
+
+
+def _of(known: dict[K, T], key: K, new: type[T]) -> T:
+    found = known.get(key)
+    if found is None:
+        if len(known) >= MEMORY:
+            known.pop(next(iter(known)))
+        found = known[key] = new()
+    return found
+
+
+def _upwards(route: str) -> Iterator[str]:
+    """A route, those above it by its dots, and at last all routes."""
+    while route:
+        yield route
+        route = route.rpartition(".")[0]
+    yield ""
