@@ -6,10 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from bursar.policies.engine import Decision
 from bursar.policies.values import value
+
+
+class Counting(Protocol):
+    """Counts the input tokens of one request, on a model; None where that fails."""
+
+    def now(self, model: str) -> int | None: ...
+
+    async def later(self, model: str) -> int | None: ...
 
 
 @value
@@ -33,6 +41,8 @@ class Errand:
     """What conversation it belongs to; empty where no budget asks."""
     run: str = ""
     """What run it belongs to; empty where no budget asks."""
+    counting: Counting | None = None
+    """Who counts its input tokens exactly; None where nobody does."""
     converse: Callable[[], str] = str
     """Tells the conversation it belongs to also where no budget asks: looked for only where it matters."""
 

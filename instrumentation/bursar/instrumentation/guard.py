@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import anyio
@@ -14,12 +14,13 @@ import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 from bursar.instrumentation.candidates import Candidates, weigh
-from bursar.instrumentation.errand import Admission, Errand
+from bursar.instrumentation.errand import Admission, Counting, Errand
 from bursar.instrumentation.estimates import Estimates
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.moves import Moves
-from bursar.instrumentation.refusal import Refused, allowed, reason_of, refusal, without_agent
+from bursar.instrumentation.outage import draw, without_agent
+from bursar.instrumentation.refusal import Refused, only_the_bound, reason_of, refusal
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.standings import Met, Standings
 from bursar.instrumentation.sync import Ask, lent_by
@@ -51,8 +52,20 @@ CARRIERS = 32
 _carriers: RunVar[anyio.CapacityLimiter] = RunVar("bursar_carriers")
 
 Reply = Answer | Unreachable | None
-Admitting = Generator[Ask | float, Reply, Admission]
-"""An admission in progress: it yields what it waits for, an answer of the agent or so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What an admission waits for where the bytes of a request are all that stands in its way."""
+
+    counting: Counting
+    model: str
+
+
+Step = Ask | Count | float
+Told = Reply | int
+Admitting = Generator[Step, Told, Admission]
+"""An admission in progress: it yields what it waits for, an answer of the agent, a count, or so many seconds."""
 
 
 class _Way:
@@ -125,7 +138,7 @@ class Guard:
         if admission is not None:
             return admission
         admitting = self._admitting(errand)
-        reply: Reply = None
+        reply: Told = None
         with self._released_unless_admitted(errand) as way:
             while True:
                 try:
@@ -135,6 +148,8 @@ class Guard:
                 if isinstance(step, Ask):
                     way.leave(step)
                     reply = way.back(self._carry(step))
+                elif isinstance(step, Count):
+                    reply = step.counting.now(step.model)
                 else:
                     self._sleep(step)
                     reply = None
@@ -145,7 +160,7 @@ class Guard:
         if admission is not None:
             return admission
         admitting = self._admitting(errand)
-        reply: Reply = None
+        reply: Told = None
         with self._released_unless_admitted(errand) as way:
             while True:
                 try:
@@ -155,6 +170,8 @@ class Guard:
                 if isinstance(step, Ask):
                     way.leave(step)
                     reply = way.back(await self._carry_async(step))
+                elif isinstance(step, Count):
+                    reply = await step.counting.later(step.model)
                 else:
                     await self._sleep_async(step)
                     reply = None
@@ -239,7 +256,7 @@ class Guard:
 
     def _through_budgets(
         self, errand: Errand, policy: Policy, weighed: Candidates
-    ) -> Generator[Ask | float, Reply, Admission | None]:
+    ) -> Generator[Step, Told, Admission | None]:
         """
         Plan, ask for the money of the plan, and plan again where the answer's figures say otherwise.
 
@@ -254,12 +271,17 @@ class Guard:
                 raise refusal(decision, errand) from None
             if not decision.hard:
                 return self._go(errand, decision, weighed, lent=decision.whole, leased=())
-            lent = yield from self._obtain(errand, policy, decision)
+            lent = yield from self._obtain(errand, policy, decision, patient=not weighed.size.exact)
             if self._rules().policy is not policy:
                 self._leases.release(errand.attempt_id)
                 return None
             if isinstance(lent, Refused):
-                return (yield from self._unlent(errand, policy, weighed, refused=lent, decision=decision))
+                exact = yield from self._counted(errand, policy, weighed, decision, refused=lent)
+                if exact is None:
+                    return (yield from self._unlent(errand, policy, weighed, refused=lent, decision=decision))
+                weighed = exact
+                decision = self._decide(errand, policy, weighed)
+                continue
             fresher = self._decide(errand, policy, weighed)
             if not left or fresher.verdict.model == decision.verdict.model:
                 shown = replace(decision, survey=fresher.survey)
@@ -268,9 +290,21 @@ class Guard:
             decision = fresher
         return None
 
+    def _counted(
+        self, errand: Errand, policy: Policy, weighed: Candidates, decision: Decision, *, refused: Refused
+    ) -> Generator[Step, Told, Candidates | None]:
+        """The call weighed anew with its tokens counted, where only the bound by its bytes refuses; once a call."""
+        fresher = replace(decision, survey=self._met(errand, policy).survey)
+        if errand.counting is None or weighed.size.exact or not only_the_bound(fresher, refused):
+            return None
+        tokens = yield Count(errand.counting, decision.candidate.model)
+        if not isinstance(tokens, int):
+            return None
+        return weigh(errand, self._rules(), self.estimates, moved_to=weighed.facts.moved_to, exact=tokens)
+
     def _unlent(
         self, errand: Errand, policy: Policy, weighed: Candidates, *, refused: Refused, decision: Decision
-    ) -> Generator[float, Reply, Admission]:
+    ) -> Generator[Step, Told, Admission]:
         """No money was lent: the call is refused, unless the agent is away and every budget it meets lets it go."""
         # The figures that came with the answer are those that the refusal is explained by.
         decision = replace(decision, survey=self._decide(errand, policy, weighed).survey)
@@ -281,34 +315,26 @@ class Guard:
             raise refusal(outcome, errand) from None
         if not reserves:
             return self._go(errand, outcome, weighed, lent=decision.whole, leased=())
-        lent = yield from self._draw(errand, outcome, reserves)
+        until = self._clock() + _patience(decision)
+        lent = yield from draw(self._leases, errand.attempt_id, outcome, reserves, over=lambda: self._clock() >= until)
+        if isinstance(lent, str):
+            raise refusal(engine.refused(decision, Reason.UNREACHABLE, told_of(lent)), errand) from None
         return self._go(errand, outcome, weighed, lent=lent, leased=reserves)
 
-    def _draw(self, errand: Errand, decision: Decision, reserves: tuple[str, ...]) -> Generator[float, Reply, Amounts]:
-        """Hold money of what was set aside for the time without an agent; wait for calls that hold some of it."""
-        until = self._clock() + _patience(decision)
-        while True:
-            lent = allowed(decision, min(map(self._leases.free, reserves)))
-            if self._leases.hold(errand.attempt_id, reserves, lent):
-                return lent
-            if self._clock() >= until or not self._leases.in_flight(reserves):
-                poorest = min(reserves, key=self._leases.free)
-                raise refusal(engine.refused(decision, Reason.UNREACHABLE, told_of(poorest)), errand) from None
-            yield POLL_SECONDS
-
     def _obtain(
-        self, errand: Errand, policy: Policy, decision: Decision
-    ) -> Generator[Ask | float, Reply, Amounts | Refused]:
-        """Hold money for the attempt in every hard balance: what is held, or why not."""
+        self, errand: Errand, policy: Policy, decision: Decision, *, patient: bool
+    ) -> Generator[Step, Told, Amounts | Refused]:
+        """Hold money for the attempt in every hard balance: what is held, or why not; `patient`: it may wait for it."""
         hard = {told_of(key) for key in decision.hard}
         if not self.standings.stale(hard) and self._leases.hold(errand.attempt_id, decision.hard, decision.whole):
             return decision.whole
         need = _need(errand.attempt_id, decision)
-        began, patience = self._clock(), _patience(decision)
+        began, patience = self._clock(), _patience(decision) if patient else 0.0
         while True:
             reply = yield Ask(need=need, views=decision.balances)
             if isinstance(reply, Unreachable):
                 return Refused(Reason.UNREACHABLE, decision.hard[0])
+            assert not isinstance(reply, int)  # only a count is answered by one
             if reply is not None and reply.verdict is Verdict.GRANTED:
                 if self._leases.held(errand.attempt_id):
                     return lent_by(reply, need)

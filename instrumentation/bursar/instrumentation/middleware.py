@@ -15,6 +15,7 @@ from anthropic._request import APIRequest
 from bursar.instrumentation.attempt import Attempt
 from bursar.instrumentation.batches import observe
 from bursar.instrumentation.call import Call, begin
+from bursar.instrumentation.counting import Counting
 from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.outcome import answered, failed, will_be_parsed
 from bursar.instrumentation.quiet import quiet, tell_once
@@ -249,6 +250,7 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
             linked=_is_object(body) and bills_user_profile(body),
             conversation=conversation,
             run=run,
+            counting=_counting(call, request),
             converse=partial(call.conversation, body),
         )
     return None
@@ -295,6 +297,14 @@ def _refused(call: Call, refusal: BudgetExceeded) -> BudgetExceeded:
     with quiet("record a refusal"):
         call.refused(refusal)
     return refusal
+
+
+def _counting(call: Call, request: APIRequest) -> Counting | None:
+    """Of Anthropic's own clients alone: on the clouds some models cannot be counted."""
+    body: Any = request.json
+    if call.client is None or call.provider != "anthropic" or not _is_object(body):
+        return None
+    return Counting(call.client, body, _betas(request))
 
 
 def _betas(request: APIRequest) -> str | None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bursar.instrumentation.errand import Errand
 from bursar.policies.amounts import Unit
-from bursar.policies.balancekey import Amounts, reserve_of
-from bursar.policies.engine import Decision, Reason, Standing, refused
+from bursar.policies.engine import Decision, Reason, Standing
 from bursar.policies.errors import BudgetExceeded, RefusalReason
-from bursar.policies.policy import Policy
 
-OUTAGE_SHARES = 16
-"""So many calls at once can live on what is set aside for an outage: each is fitted to that part of it."""
 HELD_RETRY_SECONDS = 2.0
 """When it is worth trying again where only calls in flight hold the money: most settle within this."""
 
@@ -46,31 +42,16 @@ def reason_of(word: str) -> Reason:
 _WORDS = frozenset(RefusalReason)
 
 
-def without_agent(policy: Policy, decision: Decision) -> tuple[Decision, tuple[str, ...]]:
-    """
-    What becomes of a call that nobody answered: it is refused, or goes on over the reserves that are named.
-
-    Refused by the first budget that is closed, or limited in another unit than money: an allowance is an amount in USD.
-    """
-    drawn: list[str] = []
-    for standing in decision.standings:
-        choice = standing.budget.on_unreachable or policy.on_unreachable
-        if standing.key not in decision.hard or choice.kind == "open":
-            continue
-        if choice.kind == "closed" or standing.budget.limit.unit != "usd":
-            return refused(decision, Reason.UNREACHABLE, standing.key), ()
-        drawn += map(reserve_of, standing.purses)
-    return replace(decision, verdict=replace(decision.verdict, reason=Reason.UNREACHABLE)), tuple(drawn)
-
-
-def allowed(decision: Decision, free: int) -> Amounts:
-    """
-    What a call draws of a reserve that has so much free: all it may need where there is plenty, else a share.
-
-    Never less than it cannot do without, whether that is there or not.
-    """
-    usd = min(decision.most, max(decision.least, free // OUTAGE_SHARES))
-    return Amounts(usd, decision.candidate.worst_tokens, 1, min(decision.candidate.expected, usd))
+def only_the_bound(decision: Decision, why: Refused) -> bool:
+    """Whether a call that no money was lent for would pass by what it is expected to cost."""
+    if why.reason not in (Reason.SPENT, Reason.HELD, Reason.LENT):
+        return False
+    asked = [s for s in decision.standings if s.key in decision.hard]
+    return all(
+        s.view is not None
+        and s.view.spent + s.view.expected + decision.candidate.expected_in(s.budget.limit.unit) <= s.view.ceiling
+        for s in asked
+    )
 
 
 def refusal(decision: Decision | None, errand: Errand) -> BudgetExceeded:

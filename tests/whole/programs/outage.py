@@ -62,7 +62,9 @@ with ThreadPoolExecutor(int(sys.argv[2])) as pool:
     went = list(pool.map(until_refused, range(int(sys.argv[2]))))
 tell({"answered": sum(answered for answered, _ in went), "why": sorted({why for _, why in went})})
 sys.stdin.readline()
-while call():
+for _ in range(300):
+    if not (why := call()):
+        break
     time.sleep(0.1)
 flush(5)
-tell("back")
+tell(why or "back")
