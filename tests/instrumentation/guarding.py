@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from tests.instrumentation.pricing import BODY, BOOK, NOON
@@ -14,10 +13,11 @@ from bursar.instrumentation.leases import Hold, Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.sync import Ask, lent_by
-from bursar.policies.balancekey import Amounts, kind_of
+from bursar.policies.balancekey import kind_of
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.protocol import Answer, BalanceView, Verdict
+from bursar.policies.records import Decided
 
 LIMIT = 10**9
 DAY = "day|2026-11-22T00:00:00Z|"
@@ -35,7 +35,7 @@ def budget(*lines: str, name: str = "day", at: str = '"100%" = "block"') -> str:
 class Stage:
     """The last answer of the script is given for ever."""
 
-    def __init__(self, *budgets: str, top: str = "") -> None:
+    def __init__(self, *budgets: str, top: str = "", on_loop: Callable[[Decided], object] = lambda _: None) -> None:
         self.now = 100.0
         self.slept: list[float] = []
         self.asked: list[Ask] = []
@@ -49,6 +49,7 @@ class Stage:
             enforce=True,
             without_rules="open",
             on_release=lambda _: None,
+            on_loop=on_loop,
             clock=lambda: self.now,
             sleep=self.sleep,
             sleep_async=self.sleep_async,
@@ -114,10 +115,9 @@ class Stage:
         raise AssertionError("it was admitted")
 
 
-def errand(attempt: str = "h-1", *, like: Errand | None = None, **changes: Any) -> Errand:
-    """A call for `big`, with changes to its body."""
-    made = like or Errand(attempt, "desk", {"tenant": "acme"}, BODY, NOON)
-    return replace(made, attempt_id=attempt, body={**made.body, **changes})
+def errand(attempt: str = "h-1", *, settled: str | None = None, **changes: Any) -> Errand:
+    """A call for `big`, with changes to its body; `settled`: a retry on a model."""
+    return Errand(attempt, "desk", {"tenant": "acme"}, {**BODY, **changes}, NOON, settled_model=settled)
 
 
 def away(ask: Ask) -> Answer | None:
@@ -128,6 +128,3 @@ def away(ask: Ask) -> Answer | None:
 def lends(stage: Stage, key: str, amount: int) -> None:
     """Money that the agent lent before."""
     stage.leases.merge({key: stage.leases.granted().get(key, 0) + amount})
-
-
-NOTHING = Amounts(0, 0, 0, 0)

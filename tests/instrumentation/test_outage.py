@@ -1,4 +1,4 @@
-"""Outage: while the agent is away, each budget says what becomes of its calls, and none spends more than was set aside."""
+"""Outage: while the agent is away each budget says what becomes of its calls, within what was set aside."""
 
 from __future__ import annotations
 

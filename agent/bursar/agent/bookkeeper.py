@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from sqlite_utils import Database
 
+from bursar.agent.alerting.alerts import Looping
 from bursar.agent.ledger import Ledger, LedgerError, alertbook, lending, slices
 from bursar.agent.ledger.booking import Booked
 from bursar.agent.rules import Rules, RulesInForce
@@ -72,8 +73,9 @@ class Bookkeeper:
             recalled.update(slices.idlers(db, _sought(request, response)))
             if request.snapshot_id != rules.snapshot.id:
                 response = replace(response, snapshot=rules.snapshot)
-            refusing = alertbook.refusing(request)
-            return response, self._raise_alerts(db, alertbook.touched(db, request), rules.policy, now_ns, refusing)
+            refusing, looping = alertbook.refusing(request), alertbook.looping(request)
+            touched = alertbook.touched(db, request)
+            return response, self._raise_alerts(db, touched, rules.policy, now_ns, refusing, looping)
 
         def recall(answered: Future[SyncResponse]) -> None:
             if answered.exception() is None:
@@ -128,10 +130,11 @@ class Bookkeeper:
         policy: Policy | None,
         now_ns: int,
         refusing: frozenset[str] = frozenset(),
+        looping: frozenset[Looping] = frozenset(),
     ) -> int:
         if policy is None:
             return 0
-        return alertbook.raise_reached(db, keys, policy=policy, now_ns=now_ns, refusing=refusing)
+        return alertbook.raise_reached(db, keys, policy=policy, now_ns=now_ns, refusing=refusing, looping=looping)
 
     def _submit(self, job: Callable[[Database], tuple[T, int]]) -> Future[T]:
         """Run a job that also says how many alerts are new, and bring its result."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from bursar.instrumentation.errand import Admission, Errand, utc_day
@@ -22,7 +23,7 @@ class Attempt:
     """From the moment before it leaves until it is known what it cost."""
 
     __slots__ = (
-        *("_admission", "_at_ns", "_call", "_linked", "_model", "_over", "_request_id", "_shown"),
+        *("_admission", "_at_ns", "_call", "_linked", "_model", "_over", "_request_id", "_sent_ns", "_shown"),
         *("action", "id", "reason", "tally"),
     )
 
@@ -39,6 +40,7 @@ class Attempt:
         self._linked = errand.linked
         self._request_id: str | None = None
         self._over = False
+        self._sent_ns = perf_counter_ns()
         self._shown: Charge | None = None
         """What the span says already, of a stream."""
 
@@ -103,6 +105,7 @@ class Attempt:
         runtime = self._call.runtime
         usage = charge.usage
         tokens = None if usage is _NOTHING else usage.prompt + usage.output
+        runtime.guard.durations.add((perf_counter_ns() - self._sent_ns) / 1e9)
         runtime.leases.settle(self.id, charge.cost_nano_usd, tokens)
         runtime.record(Settled(charge))
         if charge.basis is Basis.USAGE:

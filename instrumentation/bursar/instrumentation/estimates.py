@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from collections import deque
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -76,6 +78,27 @@ class Estimates:
         with self._lock:
             known = self._lengths.get(route)
             return None if known is None else known.to_come(turns)
+
+
+class Durations:
+    """How long the calls of this process take, from when they leave until it is known what they cost."""
+
+    LATEST = 32
+    UNKNOWN_SECONDS = 2.0
+    """Before any call was seen: most settle within this."""
+
+    def __init__(self) -> None:
+        self._latest: deque[float] = deque(maxlen=self.LATEST)
+
+    def add(self, seconds: float) -> None:
+        """One call is over."""
+        self._latest.append(seconds)
+
+    @property
+    def usual(self) -> float:
+        """The median of the latest, in seconds, to the tenth above."""
+        latest = sorted(self._latest)
+        return math.ceil(latest[len(latest) // 2] * 10) / 10 if latest else self.UNKNOWN_SECONDS
 
 
 def _of(known: dict[K, T], key: K, new: type[T]) -> T:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
 import anyio
@@ -15,11 +17,13 @@ from anyio.lowlevel import RunVar
 
 from bursar.instrumentation.candidates import Candidates, weigh
 from bursar.instrumentation.errand import Admission, Counting, Errand
-from bursar.instrumentation.estimates import Estimates
+from bursar.instrumentation.estimates import Durations, Estimates
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
+from bursar.instrumentation.loops import Loops, Repeats, loop_record, looped, seconds_of
 from bursar.instrumentation.moves import Moves
 from bursar.instrumentation.outage import draw, without_agent
+from bursar.instrumentation.pacing import Pacing, having_waited
 from bursar.instrumentation.refusal import Refused, only_the_bound, reason_of, refusal
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.standings import Met, Standings
@@ -27,9 +31,12 @@ from bursar.instrumentation.sync import Ask, lent_by
 from bursar.policies import engine
 from bursar.policies.balancekey import Amounts, told_of
 from bursar.policies.engine import Action, Decision, Reason, as_asked, decide
+from bursar.policies.errors import BudgetExceeded
 from bursar.policies.estimate import fitted_tokens
-from bursar.policies.policy import Policy
+from bursar.policies.policy import Mode, Policy
 from bursar.policies.protocol import Answer, Need, Verdict
+from bursar.policies.records import Decided
+from bursar.policies.throttle import paces
 
 POLL_SECONDS = 0.02
 """How often a call that waits for settlements asks again."""
@@ -102,6 +109,7 @@ class Guard:
         enforce: bool,
         without_rules: str,
         on_release: Callable[[str], None],
+        on_loop: Callable[[Decided], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         sleep_async: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -114,10 +122,14 @@ class Guard:
         self._enforce = enforce
         self._without_rules = without_rules
         self._on_release = on_release
+        self._on_loop = on_loop
         self._clock = clock
         self.standings = Standings(clock, enforce=enforce)
         self.estimates = Estimates()
+        self.durations = Durations()
         self.moves = Moves()
+        self._loops = Loops(os.urandom(16))
+        self._pacing = Pacing()
 
     @property
     def is_new(self) -> bool:
@@ -134,10 +146,11 @@ class Guard:
 
     def admit(self, errand: Errand) -> Admission:
         """Decide on the caller's thread. Raises `BudgetExceeded`."""
-        admission = self._at_once(errand)
+        repeats = self._repeats(errand)
+        admission = None if repeats else self._at_once(errand)
         if admission is not None:
             return admission
-        admitting = self._admitting(errand)
+        admitting = self._admitting(errand, repeats)
         reply: Told = None
         with self._released_unless_admitted(errand) as way:
             while True:
@@ -156,10 +169,11 @@ class Guard:
 
     async def admit_async(self, errand: Errand) -> Admission:
         """The same without ever blocking the event loop. Raises `BudgetExceeded`."""
-        admission = self._at_once(errand)
+        repeats = self._repeats(errand)
+        admission = None if repeats else self._at_once(errand)
         if admission is not None:
             return admission
-        admitting = self._admitting(errand)
+        admitting = self._admitting(errand, repeats)
         reply: Told = None
         with self._released_unless_admitted(errand) as way:
             while True:
@@ -241,7 +255,16 @@ class Guard:
             # Its traceback holds this frame, and so itself: the caller's frames would live on until a collection.
             return error.with_traceback(None)
 
-    def _admitting(self, errand: Errand) -> Admitting:
+    def _repeats(self, errand: Errand) -> Repeats:
+        """When this very request was made of late, where that is so often that a budget may take it for a loop."""
+        policy = self._rules().policy
+        fewest = policy.fewest_in_a_loop if policy is not None and self._carrier is not None else None
+        if fewest is None or errand.settled_model is not None:  # a retry is the SDK's doing
+            return ()
+        made = self._loops.made(errand.route, errand.body, self._clock())
+        return made if len(made) > fewest else ()
+
+    def _admitting(self, errand: Errand, repeats: Repeats = ()) -> Admitting:
         for _ in range(ROUNDS):
             rules = self._rules()
             if self._carrier is not None and not rules.heard:
@@ -249,10 +272,36 @@ class Guard:
             weighed = weigh(errand, rules, self.estimates, moved_to=self.moves.of(errand))
             if self._carrier is None or rules.policy is None:
                 return _unjudged(weighed)
+            self._tell_of_loops(errand, rules.policy, weighed, repeats)
+            waited = yield from self._spread(errand, rules.policy, weighed)
             admission = yield from self._through_budgets(errand, rules.policy, weighed)
             if admission is not None:
-                return admission
-        raise refusal(None, errand) from None
+                return having_waited(admission, waited) if waited else admission
+        raise self._refusal(None, errand) from None
+
+    def _tell_of_loops(self, errand: Errand, policy: Policy, weighed: Candidates, repeats: Repeats) -> None:
+        """Refuse a request that is made again and again where a budget says so, else tell the agent of it, once."""
+        if not repeats:
+            return
+        decision, now = self._decide(errand, policy, weighed), self._clock()
+        for standing, step in looped(decision, repeats, now):
+            if step.does("block") and standing.mode is Mode.ENFORCE:
+                raise self._refusal(engine.refused(decision, Reason.LOOP, standing.key, step), errand) from None
+            if self._loops.is_news(standing.key, step.label, now, seconds_of(step)):
+                self._on_loop(loop_record(errand, decision, standing, step))
+
+    def _spread(self, errand: Errand, policy: Policy, weighed: Candidates) -> Generator[Step, Told, float]:
+        """Wait for the call's turn, where a budget wants its calls spread; how many seconds that took."""
+        if errand.settled_model is not None:
+            return 0.0
+        decision = self._decide(errand, policy, weighed)
+        if decision.survey.calm or decision.verdict.action is Action.BLOCK:
+            return 0.0
+        found = paces(decision.survey.enforcing, datetime.fromtimestamp(errand.at_ns // 10**9, UTC))
+        seconds = self._pacing.wait(found, decision.candidate, self._clock())
+        if seconds > 0:
+            yield seconds
+        return seconds
 
     def _through_budgets(
         self, errand: Errand, policy: Policy, weighed: Candidates
@@ -268,7 +317,7 @@ class Guard:
             decision = self._decide(errand, policy, weighed)
         for left in reversed(range(ROUNDS)):
             if decision.verdict.action is Action.BLOCK:
-                raise refusal(decision, errand) from None
+                raise self._refusal(decision, errand) from None
             if not decision.hard:
                 return self._go(errand, decision, weighed, lent=decision.whole, leased=())
             lent = yield from self._obtain(errand, policy, decision, patient=not weighed.size.exact)
@@ -309,16 +358,16 @@ class Guard:
         # The figures that came with the answer are those that the refusal is explained by.
         decision = replace(decision, survey=self._decide(errand, policy, weighed).survey)
         if refused.reason is not Reason.UNREACHABLE:
-            raise refusal(engine.refused(decision, refused.reason, refused.balance), errand) from None
+            raise self._refusal(engine.refused(decision, refused.reason, refused.balance), errand) from None
         outcome, reserves = without_agent(policy, decision)
         if outcome.verdict.action is Action.BLOCK:
-            raise refusal(outcome, errand) from None
+            raise self._refusal(outcome, errand) from None
         if not reserves:
             return self._go(errand, outcome, weighed, lent=decision.whole, leased=())
         until = self._clock() + _patience(decision)
         lent = yield from draw(self._leases, errand.attempt_id, outcome, reserves, over=lambda: self._clock() >= until)
         if isinstance(lent, str):
-            raise refusal(engine.refused(decision, Reason.UNREACHABLE, told_of(lent)), errand) from None
+            raise self._refusal(engine.refused(decision, Reason.UNREACHABLE, told_of(lent)), errand) from None
         return self._go(errand, outcome, weighed, lent=lent, leased=reserves)
 
     def _obtain(
@@ -385,10 +434,13 @@ class Guard:
             decision=decision,
         )
 
+    def _refusal(self, decision: Decision | None, errand: Errand) -> BudgetExceeded:
+        return refusal(decision, errand, settles_in=self.durations.usual)
+
     def _refuse_if_closed(self, errand: Errand) -> None:
         """No agent was ever heard of: `BURSAR_ON_UNREACHABLE` decides."""
         if self._without_rules == "closed" and self._enforce:
-            raise refusal(None, errand) from None
+            raise self._refusal(None, errand) from None
 
 
 def _patience(decision: Decision) -> float:

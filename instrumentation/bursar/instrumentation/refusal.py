@@ -9,15 +9,13 @@ from bursar.policies.amounts import Unit
 from bursar.policies.engine import Decision, Reason, Standing
 from bursar.policies.errors import BudgetExceeded, RefusalReason
 
-HELD_RETRY_SECONDS = 2.0
-"""When it is worth trying again where only calls in flight hold the money: most settle within this."""
-
 _REMEDIES = {
     RefusalReason.SPENT: "raise the budget's limit, wait for its next window, or lower max_tokens",
     RefusalReason.HELD: "try again shortly, or send fewer calls at once",
     RefusalReason.LENT: "try again shortly, or stop the process that holds the money (`bursar holds`)",
     RefusalReason.UNBOUNDED: "give server tools a `max_uses`, or set the budget's `unbounded` to reserve an amount",
     RefusalReason.UNREACHABLE: "start `bursar agent`, or set the budget's `on_unreachable`",
+    RefusalReason.LOOP: 'look for a loop in the code that makes this call, or raise the step: "loop 100 in 10m"',
     RefusalReason.VELOCITY: "look for a loop (`bursar report --since 1h`), wait, or raise the step's amount",
     RefusalReason.UNKNOWN_PRICE: "add the model to your price file, or set `unknown_price` to dearest",
 }
@@ -54,8 +52,12 @@ def only_the_bound(decision: Decision, why: Refused) -> bool:
     )
 
 
-def refusal(decision: Decision | None, errand: Errand) -> BudgetExceeded:
-    """The error for a decision to block; None stands for a process that never heard any rules and may not go on."""
+def refusal(decision: Decision | None, errand: Errand, *, settles_in: float) -> BudgetExceeded:
+    """
+    The error for a decision to block; None stands for a process that never heard any rules and may not go on.
+
+    `settles_in` is how long calls usually take, in seconds: it is worth trying again once those in flight are over.
+    """
     reason = _reason(decision)
     standing = _standing(decision)
     view = standing.view if standing is not None else None
@@ -72,7 +74,7 @@ def refusal(decision: Decision | None, errand: Errand) -> BudgetExceeded:
         unit=unit,
         reason=reason,
         remedy=_REMEDIES[reason],
-        retry_after=HELD_RETRY_SECONDS if reason is RefusalReason.HELD else None,
+        retry_after=settles_in if reason is RefusalReason.HELD else None,
         route=errand.route,
         model=decision.candidate.model if decision else str(errand.body.get("model") or ""),
         decision_id=errand.attempt_id,

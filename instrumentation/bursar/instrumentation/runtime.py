@@ -74,6 +74,7 @@ class Runtime:
             enforce=config.enforce,
             without_rules=config.on_unreachable,
             on_release=self._never_sent,
+            on_loop=self.record,
         )
 
     def record(self, record: Record) -> None:

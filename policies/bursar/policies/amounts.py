@@ -9,6 +9,9 @@ from typing import Literal, NamedTuple
 NANO = 10**9
 """Nano-dollars in a dollar."""
 
+MOST_IN_A_LOOP = 1_000
+"""How often a request is counted at most."""
+
 Unit = Literal["usd", "tokens", "calls"]
 
 _MOST = 2**63 - 1
@@ -19,6 +22,7 @@ _NUMBER = r"[0-9]{1,18}(?:\.[0-9]{1,18})?"
 _MONEY = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,18}))? USD")
 _COUNT = re.compile(rf"({_NUMBER})([kMB]?) (tokens|calls)")
 _DURATION = re.compile(rf"({_NUMBER})(ms|s|m|h|d)")
+_LOOP = re.compile(r"loop ([0-9]{1,6}) in (\S+)")
 _SHARE = re.compile(rf"({_NUMBER})%")
 
 _SCALE = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9}
@@ -42,6 +46,13 @@ class Limit(NamedTuple):
 
     unit: Unit
     amount: int
+
+
+class Loop(NamedTuple):
+    """The same request more than so often within so many seconds."""
+
+    times: int
+    seconds: float
 
 
 class Velocity(NamedTuple):
@@ -90,6 +101,17 @@ def parse_velocity(text: str) -> Velocity:
     if velocity.seconds == 0:
         raise AmountError(f'"{text}" names a span of no length', 'write a span above zero, as in "10 USD in 10m"')
     return velocity
+
+
+def parse_loop(text: str) -> Loop:
+    """`loop 20 in 10m` as how often, and within how many seconds."""
+    found = _LOOP.fullmatch(text.strip())
+    if not found:
+        raise AmountError(f'"{text}" is no loop', 'write how often in how long, as in "loop 20 in 10m"')
+    loop = Loop(int(found[1]), parse_duration(found[2]))
+    if not (1 <= loop.times <= MOST_IN_A_LOOP and loop.seconds > 0):
+        raise AmountError(f'"{text}" can never be told', f"write 1 to {MOST_IN_A_LOOP} times, in a span above zero")
+    return loop
 
 
 def parse_share(text: str) -> Fraction:

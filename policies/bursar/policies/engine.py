@@ -46,12 +46,16 @@ class Reason(StrEnum):
     UNREACHABLE = "unreachable"
     UNKNOWN_PRICE = "unknown_price"
     VELOCITY = "velocity"
+    LOOP = "loop"
+    THROTTLE = "throttle"
 
 
 class Skipped(StrEnum):
     """Why a step that was due was not taken, beside the misfits of `plan`."""
 
     DEARER = "dearer"
+    NOT_YET = "not_yet"
+    """No release acts on it yet."""
     NO_RUNG = "no_rung"
 
 
@@ -201,6 +205,8 @@ class Decision:
     reserve: int = 0
     """The part of both that is set aside for what the request does not bound."""
     skipped: tuple[tuple[str, str], ...] = ()
+    waited: float = 0.0
+    """Seconds that it was made to wait for its turn."""
     survey: Survey = field(default_factory=lambda: Survey(()))
 
     @property
@@ -224,7 +230,7 @@ class Decision:
         verdict = self.verdict
         return Encoded(
             f'{{"budget":{quoted(verdict.budget)},"balance":{quoted(verdict.balance)},"step":{quoted(verdict.step)},'
-            f'"most":{self.most},"least":{self.least},"expected":{self.candidate.expected},'
+            f'"most":{self.most},"least":{self.least},"expected":{self.candidate.expected},"waited":{self.waited:g},'
             f'"skipped":{array(f"{step}: {why}" for step, why in self.skipped)},'
             f'"observed":{encode(_observed(self.observed))},"balances":{self.survey.text}}}'
         )
@@ -258,8 +264,8 @@ def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_pri
     )
 
 
-def refused(decision: Decision, reason: Reason, balance: str) -> Decision:
-    """The decision once a balance could not lend: blocked by that balance's budget."""
+def refused(decision: Decision, reason: Reason, balance: str, step: Step | None = None) -> Decision:
+    """The decision once a balance could not lend, or a `step` of its own refuses: blocked by that balance's budget."""
     standing = next((s for s in decision.standings if s.key == balance), None)
     verdict = Verdict(
         action=Action.BLOCK,
@@ -267,7 +273,7 @@ def refused(decision: Decision, reason: Reason, balance: str) -> Decision:
         model=decision.candidate.model,
         budget=standing.budget.name if standing else "",
         balance=balance,
-        step=_block_label(standing.budget) if standing else "",
+        step=step.label if step is not None else _block_label(standing.budget) if standing else "",
         share=standing.share if standing else Fraction(0),
     )
     return Decision(
@@ -289,7 +295,7 @@ def as_asked(survey: Survey) -> bool:
 
 def _changes(step: Step) -> bool:
     """Whether a step does something to calls by itself; a block at a share is the lending's to do."""
-    return any(action.kind == "downgrade" for action in step.actions) or (
+    return any(action.kind in ("downgrade", "throttle", "batch") for action in step.actions) or (
         step.velocity is not None and step.does("block")
     )
 
@@ -303,6 +309,8 @@ def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skip
         for standing, step in ((s, step) for s in survey.enforcing for step in s.due()):
             if step.velocity is not None and step.does("block"):
                 return _verdict(Action.BLOCK, Reason.VELOCITY, facts.asked.model, standing, step)
+            if step.does("batch"):
+                skipped.append((f"{standing.budget.name} {step.label} batch", Skipped.NOT_YET))
             verdict = _downgrade(facts, standing, step, skipped)
             if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
                 chosen = verdict

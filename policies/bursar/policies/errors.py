@@ -26,6 +26,8 @@ class RefusalReason(StrEnum):
     """The agent is away, and the budget is closed, or its allowance for an outage used up."""
     UNKNOWN_PRICE = "unknown_price"
     """No price is known for the model, and the policy refuses such calls."""
+    LOOP = "loop"
+    """The very same request was made again and again."""
     VELOCITY = "velocity"
     """Too much was spent within a short time; what is older falls out of it by itself."""
 
@@ -113,5 +115,7 @@ class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catc
                 return f"this call may need {needs} and the agent cannot be reached"
             case RefusalReason.UNKNOWN_PRICE:
                 return f'no price is known for the model "{self.model}"'
+            case RefusalReason.LOOP:
+                return "the very same request is made again and again"
             case RefusalReason.VELOCITY:
                 return "it is being spent faster than the policy allows"

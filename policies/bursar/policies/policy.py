@@ -8,10 +8,11 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from bursar.policies.amounts import Limit, Velocity
+from bursar.policies.amounts import Limit, Loop, Velocity
 from bursar.policies.balancekey import KIND_OF_UNIT, BalanceKey, encoded
 from bursar.policies.windows import (
     CALENDAR_WINDOWS,
@@ -65,6 +66,9 @@ class StepAction:
     """How far a `downgrade` goes: one rung of the ladder, or to its end."""
 
 
+USUAL_LOOP = Loop(20, 600.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What happens at a share of the limit (spent and expected holds), or at so much money in so many seconds."""
@@ -74,6 +78,8 @@ class Step:
     share: Fraction | None
     velocity: Velocity | None
     actions: tuple[StepAction, ...]
+    loop: Loop | None = None
+    """The same request so often that it is taken for a loop; then neither share nor velocity."""
 
     @property
     def changes(self) -> bool:
@@ -142,6 +148,19 @@ class Budget:
     def velocities(self) -> tuple[Velocity, ...]:
         """The amounts in a span that any of its steps stands at."""
         return tuple(step.velocity for step in self.steps if step.velocity is not None)
+
+    @property
+    def loops(self) -> tuple[Step, ...]:
+        """
+        The steps at a loop.
+
+        A budget that writes none has one all the same, which only tells the channels that its other alerts tell.
+        """
+        written = tuple(step for step in self.steps if step.loop is not None)
+        alerts = dict.fromkeys(action for step in self.steps for action in step.actions if action.kind == "alert")
+        if written or not alerts:
+            return written
+        return (Step("loop", None, None, tuple(alerts), USUAL_LOOP),)
 
     def matches(self, *, route: str, model: str, labels: Mapping[str, str]) -> bool:
         """Whether a call meets every glob; a label that the call lacks meets none, not even `*`."""
@@ -213,7 +232,7 @@ class Channel:
     """The environment variable that holds the secret URL; None for `log`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """One policy file, understood: frozen, and swapped as a whole."""
 
@@ -230,6 +249,11 @@ class Policy:
     """Those of the file, and `log`, which exists in any case."""
     warnings: tuple[str, ...] = ()
     """What the file says and this release does not act on, in plain words."""
+
+    @cached_property
+    def fewest_in_a_loop(self) -> int | None:
+        """How often a request must come again before any budget takes it for a loop; None where none ever does."""
+        return min((step.loop.times for b in self.budgets for step in b.loops if step.loop is not None), default=None)
 
     @property
     def zone(self) -> tzinfo:

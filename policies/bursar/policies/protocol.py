@@ -98,6 +98,8 @@ class BalanceView:
     window_end: str | None = None
     recent: Mapping[str, int] = field(default_factory=dict[str, int])
     """By the seconds of each of the budget's velocities, the nano-dollars spent within so long."""
+    processes: int = 1
+    """How many processes meet its calls."""
     in_force: tuple[str, ...] = ()
     """The steps that were reached and are not left yet, by label: those that change calls."""
 
@@ -276,7 +278,7 @@ def _view(value: Any) -> BalanceView:
     fields = _known(BalanceView, _object(value, "view"))
     fields["recent"] = _amounts(fields.get("recent", {}), "recent")
     fields["in_force"] = tuple(map(str, fields.get("in_force", ())))
-    return BalanceView(**_with_whole(fields, ("limit", "ceiling", "spent", "expected", "lent")))
+    return BalanceView(**_with_whole(fields, ("limit", "ceiling", "spent", "expected", "lent", "processes")))
 
 
 def _with_whole(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

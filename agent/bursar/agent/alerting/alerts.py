@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from bursar.policies.amounts import Unit
 from bursar.policies.balancekey import parse_balance_key
@@ -42,15 +42,29 @@ class Reached:
         return (self.spent + self.expected) * 1000 // self.limit if self.limit else None
 
 
-def reached(policy: Policy, views: Iterable[BalanceView], refusing: Collection[str] = ()) -> list[Reached]:
+class Looping(NamedTuple):
+    """A balance that meets the very same call again and again, and the step that says so; empty: that which blocks."""
+
+    balance: str
+    step: str
+
+
+def reached(
+    policy: Policy, views: Iterable[BalanceView], refusing: Collection[str] = (), looping: Collection[Looping] = ()
+) -> list[Reached]:
     """
     Every step with an `alert` whose share of the limit is spent or expected, once for each channel it names.
 
-    In balances that are `refusing` calls the step that blocks is reached too, whatever is left of the limit. Whether a
-    step was told before is not asked here. Balances of budgets that the policy does not have reach nothing.
+    In balances that are `refusing` calls the step that blocks is reached too, whatever is left of the limit, and in
+    those that are `looping` the step at the loop. Whether a step was told before is not asked here. Balances of budgets
+    that the policy does not have reach nothing.
     """
     budgets = {budget.name: budget for budget in policy.budgets}
-    return [found for view in views for found in _of_view(view, budgets, policy.mode, refusing=view.key in refusing)]
+    return [
+        found
+        for view in views
+        for found in _of_view(view, budgets, policy.mode, refusing=view.key in refusing, looping=looping)
+    ]
 
 
 def to_payload(step: Reached) -> dict[str, Any]:
@@ -65,14 +79,21 @@ def from_payload(payload: Mapping[str, Any]) -> Reached:
     return Reached(**known)
 
 
-def _of_view(view: BalanceView, budgets: Mapping[str, Budget], mode: Mode, *, refusing: bool) -> Iterator[Reached]:
+def _of_view(
+    view: BalanceView,
+    budgets: Mapping[str, Budget],
+    mode: Mode,
+    *,
+    refusing: bool,
+    looping: Collection[Looping],
+) -> Iterator[Reached]:
     key = parse_balance_key(view.key)
     budget = budgets.get(key.budget)
     if budget is None:
         return
-    for step in budget.steps:
-        refused = refusing and step.does("block")
-        if not refused and not _stands_at(step, view):
+    for step in dict.fromkeys((*budget.steps, *budget.loops)):
+        refused = refusing and step.loop is None and step.does("block")
+        if not refused and not _stands_at(step, view) and not _is_looping(step, view.key, looping):
             continue
         for channel in _channels(step):
             yield Reached(
@@ -91,6 +112,12 @@ def _of_view(view: BalanceView, budgets: Mapping[str, Budget], mode: Mode, *, re
                 acts=(budget.mode or mode) is Mode.ENFORCE,
                 refused=refused,
             )
+
+
+def _is_looping(step: Step, balance: str, looping: Collection[Looping]) -> bool:
+    if step.loop is None:
+        return False
+    return Looping(balance, step.label) in looping or (step.does("block") and Looping(balance, "") in looping)
 
 
 def _stands_at(step: Step, view: BalanceView) -> bool:

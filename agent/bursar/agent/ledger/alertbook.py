@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from sqlite_utils import Database
 
-from bursar.agent.alerting.alerts import reached, to_payload
+from bursar.agent.alerting.alerts import Looping, reached, to_payload
 from bursar.agent.alerting.message import RouteCost
 from bursar.agent.ledger import balances, outbox
 from bursar.policies.policy import Policy
@@ -43,14 +43,35 @@ def refusing(request: SyncRequest) -> frozenset[str]:
     return frozenset(key for key in keys if isinstance(key, str) and key)
 
 
-_NO_MONEY = ("spent", "held")
+_NO_MONEY = ("spent", "held", "lent")
+
+
+def looping(request: SyncRequest) -> frozenset[Looping]:
+    """The balances that a request says meet the very same call again and again, each with the step that says so."""
+    found = (_looping(record) for record in request.records)
+    return frozenset(each for each in found if each is not None)
+
+
+def _looping(record: Mapping[str, Any]) -> Looping | None:
+    decision: Any = record.get("decision")
+    if record.get("kind") != "decided" or record.get("reason") != "loop" or not isinstance(decision, dict):
+        return None
+    balance, step = decision.get("balance"), decision.get("step", "")  # pyright: ignore
+    return Looping(balance, step) if isinstance(balance, str) and isinstance(step, str) and balance else None
 
 
 def raise_reached(
-    db: Database, keys: Iterable[str], *, policy: Policy, now_ns: int, refusing: frozenset[str] = frozenset()
+    db: Database,
+    keys: Iterable[str],
+    *,
+    policy: Policy,
+    now_ns: int,
+    refusing: frozenset[str] = frozenset(),
+    looping: frozenset[Looping] = frozenset(),
 ) -> int:
     """Put every step that these balances have reached into the outbox, once for ever; how many are new."""
-    steps = reached(policy, balances.views(db, sorted({*keys, *refusing}), policy, now_ns), refusing)
+    views = balances.views(db, sorted({*keys, *refusing, *(each.balance for each in looping)}), policy, now_ns)
+    steps = reached(policy, views, refusing, looping)
     return sum(
         outbox.raise_alert(
             db, balance=step.balance, step=step.step, channel=step.channel, payload=to_payload(step), now_ns=now_ns

@@ -268,7 +268,7 @@ def _views(db: Database, keys: Iterable[str], policy: Policy | None, now_ns: int
     for key in wanted:
         if balances.known(key, policy):
             balances.ensure(db, key, policy)
-    return steps.keep(db, balances.views(db, wanted, policy, now_ns), policy)
+    return steps.keep(db, balances.views(db, wanted, policy, now_ns), policy, now_ns)
 
 
 def _once(keys: Iterable[str]) -> tuple[str, ...]:

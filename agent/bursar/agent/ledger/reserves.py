@@ -79,8 +79,8 @@ def _allowances(db: Database, key: str, policy: Policy | None, now_ns: int) -> d
     if amount is None or budget is None:
         return {}
     purses = (key, expectation_of(key)) if budget.overdraft_nano else (key,)
-    processes = _processes(db, key, now_ns)
-    return {purse: _allowance(db, purse, amount, processes, now_ns) for purse in purses}
+    shared = processes(db, key, now_ns)
+    return {purse: _allowance(db, purse, amount, shared, now_ns) for purse in purses}
 
 
 def _amount(budget: Budget | None, policy: Policy | None) -> int | None:
@@ -92,17 +92,17 @@ def _amount(budget: Budget | None, policy: Policy | None) -> int | None:
     return choice.amount_nano if choice.kind == "limited" and acts else None
 
 
-def _allowance(db: Database, purse: str, amount: int, processes: int, now_ns: int) -> _Allowance:
+def _allowance(db: Database, purse: str, amount: int, shared: int, now_ns: int) -> _Allowance:
     balance = balances.read(db, purse, now_ns)
     over = balance is None or (balance.window_end is not None and balance.window_end <= now_ns)
     if balance is None or balance.unspent is None or over or slices.wanted(db, purse, now_ns):
         return _NOTHING
     # Half of what is left stays for the calls that are made while the agent is here.
     whole = max(min(amount, balance.unspent // 2), 0)
-    return _Allowance(whole, whole // max(processes, 1))
+    return _Allowance(whole, whole // max(shared, 1))
 
 
-def _processes(db: Database, key: str, now_ns: int) -> int:
+def processes(db: Database, key: str, now_ns: int) -> int:
     """How many processes that live have met calls of a balance of late."""
     count: int = db.conn.execute(
         "SELECT count(*) FROM leases JOIN holders ON id = holder WHERE balance = ? AND state = 'active' AND met_ns > ?",

@@ -9,25 +9,27 @@ from fractions import Fraction
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import balances
+from bursar.agent.ledger import balances, reserves
 from bursar.policies.engine import HYSTERESIS
 from bursar.policies.policy import Policy, Step
 from bursar.policies.protocol import BalanceView
 
 
-def keep(db: Database, views: Iterable[BalanceView], policy: Policy | None) -> tuple[BalanceView, ...]:
+def keep(db: Database, views: Iterable[BalanceView], policy: Policy | None, now_ns: int) -> tuple[BalanceView, ...]:
     """
     The views with the steps that are in force, noted so that every process, now and after a restart, sees the same.
 
     A step comes into force at its share, and is left ten points below it. An alert is told once, and a block is the
     lending's to do: neither is kept.
     """
-    return tuple(_kept(db, view, policy) for view in views)
+    return tuple(_kept(db, view, policy, now_ns) for view in views)
 
 
-def _kept(db: Database, view: BalanceView, policy: Policy | None) -> BalanceView:
+def _kept(db: Database, view: BalanceView, policy: Policy | None, now_ns: int) -> BalanceView:
     budget = balances.budget_of(view.key, policy)
     steps = [step for step in budget.steps if _lasts(step)] if budget is not None else []
+    if budget is not None and any(step.does("throttle") for step in budget.steps):
+        view = replace(view, processes=max(reserves.processes(db, view.key, now_ns), 1))
     if not steps:
         return view
     before = _before(db, view.key)

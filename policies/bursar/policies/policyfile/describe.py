@@ -57,6 +57,9 @@ def _budget(budget: Budget) -> Iterator[str]:
         yield f"  {_mode(budget.mode).replace('The policy', 'This budget')}"
     for step in budget.steps:
         yield f"  {_step(budget, step)}"
+    for step in budget.loops:
+        if step not in budget.steps:
+            yield f"  {_step(budget, step)}"
     if not budget.hard:
         yield "  It has no block step, so it refuses no call."
     else:
@@ -114,6 +117,9 @@ def _calls(budget: Budget) -> str:
 
 def _step(budget: Budget, step: Step) -> str:
     does = ", ".join(_action(action) for action in step.actions)
+    if step.loop is not None:
+        times, minutes = step.loop.times, step.loop.seconds / 60
+        return f"When the same request comes more than {times} times in {minutes:g} minutes: {does}."
     if step.share is None:
         return f"At {step.label}: {does}."
     return f"At {step.label} ({written(int(step.share * budget.limit.amount), budget.limit.unit)}): {does}."
@@ -130,6 +136,8 @@ def _action(action: StepAction) -> str:
             return f"downgrade to {rungs}"
         case "block":
             return "refuse the call with BudgetExceeded"
+        case "throttle":
+            return "spread calls over the time that is left, with up to 10 s of waiting for each"
         case _:
             return f"{action.kind} (not acted on in this release)"
 

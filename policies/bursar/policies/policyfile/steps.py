@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast, get_args
 
-from bursar.policies.amounts import AmountError, Velocity, parse_share, parse_velocity
-from bursar.policies.policy import ActionKind, Step, StepAction
+from bursar.policies.amounts import AmountError, Loop, Velocity, parse_loop, parse_share, parse_velocity
+from bursar.policies.policy import USUAL_LOOP, ActionKind, Step, StepAction
 from bursar.policies.policyfile.keylines import Path
 from bursar.policies.policyfile.mistakes import Mistakes, did_you_mean
 
@@ -59,8 +59,10 @@ class _StepReader:
         mark = self._mark(key)
         if mark is None:
             return None
-        share, velocity = mark
-        step = Step(key, share, velocity, self._actions(value))
+        share, velocity, loop = mark
+        step = Step(key, share, velocity, self._actions(value), loop)
+        if loop is not None and any(action.kind not in ("alert", "block") for action in step.actions):
+            self.wrong("a loop can be told of, or refused", 'write "alert log", "block", or both in a list')
         if share is not None and share > 1 and step.does("block"):
             self.wrong(
                 "a block stands above 100% of the limit", 'write "100%" = "block", and raise the limit or overdraft'
@@ -69,13 +71,17 @@ class _StepReader:
             self.wrong("a step stands above 1000% of the limit", "write a share from 0% to 1000%")
         return step
 
-    def _mark(self, key: str) -> tuple[Fraction | None, Velocity | None] | None:
-        """A key as a share or a velocity; None, with a mistake noted, for anything else."""
+    def _mark(self, key: str) -> tuple[Fraction | None, Velocity | None, Loop | None] | None:
+        """A key as a share, a velocity or a loop; None, with a mistake noted, for anything else."""
         try:
+            if key == "loop":
+                return None, None, USUAL_LOOP
+            if key.startswith("loop "):
+                return None, None, parse_loop(key)
             if " in " in key:
-                return None, parse_velocity(key)
+                return None, parse_velocity(key), None
             if key.endswith("%"):
-                return parse_share(key), None
+                return parse_share(key), None, None
         except AmountError as error:
             self.wrong(error.problem, error.remedy)
             return None
@@ -84,7 +90,7 @@ class _StepReader:
         else:
             self.wrong(
                 f'"{key}" is neither a share nor an amount in a span',
-                'write a share such as "80%", or an amount in a span such as "10 USD in 10m"',
+                'write a share such as "80%", an amount in a span such as "10 USD in 10m", or "loop"',
             )
         return None
 
@@ -142,7 +148,7 @@ class _StepReader:
 
 
 def _same_mark(one: Step, other: Step) -> bool:
-    return (one.share, one.velocity) == (other.share, other.velocity)
+    return (one.share, one.velocity, one.loop) == (other.share, other.velocity, other.loop)
 
 
 def _order(step: Step) -> tuple[bool, Fraction]:

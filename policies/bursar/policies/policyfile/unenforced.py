@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from bursar.policies.amounts import usd
-from bursar.policies.policy import ActionKind, Budget, Policy, Route, Step, Unreachable
+from bursar.policies.policy import ActionKind, Budget, Policy, Route, Step
 from bursar.policies.policyfile.mistakes import did_you_mean
 
 _INSTEAD: dict[ActionKind, str] = {
     "batch": "the call goes on at once",
     "effort": "the call keeps its effort",
-    "throttle": "the call is not slowed down",
-    "loop": "loops are not looked for",
+    "loop": 'write it as a step of its own: "loop" = "block"',
 }
 
 
 def unenforced(policy: Policy) -> tuple[str, ...]:
     """One sentence for each thing that is recorded only, naming where it stands and what happens instead."""
     return tuple(
-        [*_of_unreachable("on_unreachable", policy.on_unreachable)]
-        + [warning for budget in policy.budgets for warning in _of_budget(budget)]
+        [warning for budget in policy.budgets for warning in _of_budget(budget, policy)]
         + [warning for route in policy.routes for warning in _of_route(route)]
     )
 
@@ -37,17 +34,13 @@ def unpriced(policy: Policy, known_models: Collection[str]) -> tuple[str, ...]:
     )
 
 
-def _of_budget(budget: Budget) -> Iterator[str]:
+def _of_budget(budget: Budget, policy: Policy) -> Iterator[str]:
     name = f'budget "{budget.name}"'
-    yield from _of_unreachable(f"{name}: on_unreachable", budget.on_unreachable)
+    choice = budget.on_unreachable or policy.on_unreachable
+    if choice.kind == "limited" and budget.limit.unit != "usd" and budget.hard:
+        yield _warning(f"{name}: on_unreachable = limited, of a limit in {budget.limit.unit},", "it acts as closed")
     for step in budget.steps:
         yield from _of_step(name, step)
-
-
-def _of_unreachable(place: str, choice: Unreachable | None) -> Iterator[str]:
-    if choice is not None and choice.kind == "limited":
-        amount = usd(choice.amount_nano or 0)
-        yield _warning(f'{place} = "limited {amount} USD"', "while the agent is away, calls are refused as with closed")
 
 
 def _of_step(name: str, step: Step) -> Iterator[str]:

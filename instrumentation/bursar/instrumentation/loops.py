@@ -1,0 +1,120 @@
+"""Has this very request been made again and again?"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Any
+
+from bursar.instrumentation.errand import Errand
+from bursar.policies.amounts import MOST_IN_A_LOOP
+from bursar.policies.engine import Action, Decision, Reason, Standing
+from bursar.policies.policy import Step
+from bursar.policies.records import Decided
+
+MEMORY = 2_048
+"""Requests remembered; beyond that the one that was made longest ago is forgotten."""
+EDGE, SAMPLES = 1_024, 256
+"""Of a long text its edges, and so many signs in between, are looked at: two long texts that agree in these are one."""
+
+Digest = bytes
+Repeats = tuple[float, ...]
+"""When a request was made, by the monotonic clock."""
+
+
+class Loops:
+    """
+    How often each request was made on its route, of late.
+
+    What is kept is a keyed hash and instants. Every process counts its own: a loop is nearly always one program's.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._seen: OrderedDict[Digest, deque[float]] = OrderedDict()
+        self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def made(self, route: str, body: Mapping[str, Any], now: float) -> Repeats:
+        """Count a request made now; the instants at which it was made, this one included."""
+        digest = self._digest(route, body)
+        with self._lock:
+            times = self._seen.setdefault(digest, deque(maxlen=MOST_IN_A_LOOP + 1))
+            self._seen.move_to_end(digest)
+            times.append(now)
+            if len(self._seen) > MEMORY:
+                self._seen.popitem(last=False)
+            return tuple(times)
+
+    def is_news(self, balance: str, step: str, now: float, seconds: float) -> bool:
+        """Whether nobody was told of this step for as long as it looks back; from now on somebody was."""
+        with self._lock:
+            before = self._told.get((balance, step))
+            if before is not None and now - before < seconds:
+                return False
+            self._told[balance, step] = now
+            if len(self._told) > MEMORY:
+                self._told.popitem(last=False)
+        return True
+
+    def _digest(self, route: str, body: Mapping[str, Any]) -> Digest:
+        hashing = blake2b(digest_size=16, key=self._key)
+        hashing.update(route.encode("utf-8", "replace"))
+        for name in ("model", "system", "tools", "messages"):
+            hashing.update(b"\0")
+            for part in _parts(body.get(name)):
+                hashing.update(part)
+        return hashing.digest()
+
+
+def looped(decision: Decision, repeats: Repeats, now: float) -> Iterator[tuple[Standing, Step]]:
+    """The steps of the budgets that a call meets which take it for part of a loop."""
+    for standing in decision.standings:
+        for step in standing.budget.loops:
+            if step.loop is not None and sum(now - at <= step.loop.seconds for at in repeats) > step.loop.times:
+                yield standing, step
+
+
+def seconds_of(step: Step) -> float:
+    """How long a step at a loop looks back."""
+    return step.loop.seconds if step.loop is not None else 0.0
+
+
+def loop_record(errand: Errand, decision: Decision, standing: Standing, step: Step) -> Decided:
+    """What the agent is told of a loop that goes on: it tells those who are to hear of it."""
+    return Decided(
+        call_id=errand.attempt_id,
+        at_ns=errand.at_ns,
+        route=errand.route,
+        model=decision.candidate.model,
+        action=Action.GO.value,
+        reason=Reason.LOOP.value,
+        labels=errand.labels,
+        decision={"budget": standing.budget.name, "balance": standing.key, "step": step.label},
+    )
+
+
+def _parts(value: Any) -> Iterator[bytes]:
+    """What tells one value from another, without a walk over all of a long text."""
+    if isinstance(value, str):
+        yield b"%d:" % len(value)
+        if len(value) > 2 * EDGE + SAMPLES:
+            value = value[:EDGE] + value[:: len(value) // SAMPLES] + value[-EDGE:]
+        yield value.encode("utf-8", "replace")
+    elif isinstance(value, Mapping):
+        for name, part in value.items():  # pyright: ignore[reportUnknownVariableType]
+            yield str(name).encode("utf-8", "replace")  # pyright: ignore[reportUnknownArgumentType]
+            yield from _parts(part)
+    elif isinstance(value, list | tuple):
+        yield b"[%d" % len(value)  # pyright: ignore[reportUnknownArgumentType]
+        # A long conversation differs from another by how many turns it has, how it begins and how it ends.
+        ends = value if len(value) <= 2 * _ENDS else (*value[:_ENDS], *value[-_ENDS:])  # pyright: ignore
+        for part in ends:  # pyright: ignore[reportUnknownVariableType]
+            yield from _parts(part)
+    else:
+        yield repr(value).encode("utf-8", "replace")
+
+
+_ENDS = 8
