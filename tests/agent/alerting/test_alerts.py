@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bursar.agent.alerting.alerts import Reached, from_payload, reached, to_payload
+from bursar.agent.alerting.alerts import Looping, Reached, from_payload, reached, to_payload
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.protocol import BalanceView
@@ -146,3 +146,27 @@ def test_payload() -> None:
     kept = json.loads(json.dumps(to_payload(step)))
     assert from_payload(kept) == step
     assert from_payload({**kept, "later": 1}) == step
+
+
+def test_a_loop_is_told_of_where_a_process_says_there_is_one() -> None:
+    """By the step it names; a refusal names none, and is told by the step that refuses."""
+    rules = policy('"loop 5 in 1m" = "alert log"\n"loop" = ["alert team", "block"]')
+    found = {
+        named: [(each.step, each.channel, each.does) for each in reached(rules, [view(0)], (), {Looping(KEY, named)})]
+        for named in ("loop 5 in 1m", "loop", "", "other")
+    }
+    assert found == {
+        "loop 5 in 1m": [("loop 5 in 1m", "log", ())],
+        "loop": [("loop", "team", ("block",))],
+        "": [("loop", "team", ("block",))],
+        "other": [],
+    }
+    assert reached(rules, [view(0)], (), {Looping("another|w|", "loop")}) == []
+
+
+def test_a_budget_that_writes_no_loop_tells_of_one_all_the_same() -> None:
+    """The channels of its other alerts, at a step that it does not have to write."""
+    rules = policy('"50%" = "alert team"\n"100%" = "block"')
+    assert [(each.step, each.channel) for each in reached(rules, [view(0)], (), {Looping(KEY, "loop")})] == [
+        ("loop", "team")
+    ]

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 from sqlite_utils import Database
 
+from bursar.agent.alerting.alerts import Looping
 from bursar.agent.alerting.message import RouteCost
-from bursar.agent.ledger import alertbook, outbox, schema
+from bursar.agent.ledger import alertbook, balances, outbox, schema
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.lending import sync
 from bursar.policies.charge import Basis, Charge
@@ -112,3 +113,22 @@ def test_top_routes(db: Database, policy: Policy) -> None:
     book(db, [*records, old], holder="h", policy=policy, now_ns=NOON)
     assert alertbook.top_routes(db, DAY) == [RouteCost("b", 10), RouteCost("d", 8), RouteCost("c", 6)]
     assert alertbook.top_routes(db, YESTERDAY) == [RouteCost("old", 99)]
+
+
+def test_a_loop_is_read_out_of_what_a_process_decided() -> None:
+    """The balance and the step; what is of another shape, or about something else, is passed over."""
+    told = {"kind": "decided", "reason": "loop", "decision": {"balance": DAY, "step": "loop"}}
+    refused = {"kind": "decided", "reason": "loop", "decision": {"balance": TEAM}}
+    odd = ({**told, "decision": 3}, {**told, "decision": {"balance": 3}}, {**told, "reason": "spent"}, {"kind": "sent"})
+    request = SyncRequest(Holder("h1", 1, "host", NOON), 0, records=(told, refused, *odd))
+    assert alertbook.looping(request) == {Looping(DAY, "loop"), Looping(TEAM, "")}
+
+
+def test_a_loop_raises_its_alert_once(db: Database, policy: Policy) -> None:
+    """In its balance's window, to the channels that the budget's other alerts tell."""
+    looping = frozenset({Looping(DAY, "loop")})
+    raised = [alertbook.raise_reached(db, (), policy=policy, now_ns=NOON, looping=looping) for _ in range(2)]
+    assert raised == [0, 0]
+    balances.ensure(db, DAY, policy)
+    raised = [alertbook.raise_reached(db, (), policy=policy, now_ns=NOON, looping=looping) for _ in range(2)]
+    assert raised == [1, 0]

@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import pytest
 
-from bursar.policies.amounts import Velocity
-from bursar.policies.policy import Step, StepAction
-from bursar.policies.policyfile.mistakes import Mistakes
+from bursar.policies.amounts import Limit, Loop, Velocity
+from bursar.policies.policy import Budget, Step, StepAction
+from bursar.policies.policyfile.mistakes import Mistakes, PolicyError
 from bursar.policies.policyfile.steps import Surroundings, read_steps
 
 AROUND = Surroundings(channels=frozenset(("log", "slack")), has_ladder=True, budget_keys=("name",))
@@ -71,3 +71,42 @@ def test_steps_come_by_rising_share_and_velocities_last() -> None:
 def test_what_can_happen_is_allowed(at: dict[str, object]) -> None:
     """Bounds included; an alert above the block tells of what was overrun."""
     assert len(steps(at)) == len(at)
+
+
+@pytest.mark.parametrize(
+    ("key", "loop"),
+    [("loop", Loop(20, 600.0)), ("loop 5 in 1h", Loop(5, 3600.0)), ("loop 1000 in 10s", Loop(1000, 10.0))],
+)
+def test_a_loop_is_a_step_of_its_own(key: str, loop: Loop) -> None:
+    """More than twenty times in ten minutes, where it names no numbers."""
+    alert, block = StepAction("alert", channel="slack"), StepAction("block")
+    assert steps({key: ["alert slack", "block"]}) == (Step(key, None, None, (alert, block), loop),)
+
+
+@pytest.mark.parametrize(
+    ("at", "problem"),
+    [
+        ({"loop often": "block"}, "is no loop"),
+        ({"loop 0 in 10m": "block"}, "can never be told"),
+        ({"loop 1001 in 10m": "block"}, "can never be told"),
+        ({"loop 20 in 0s": "block"}, "can never be told"),
+        ({"loop 20 in soon": "block"}, "is no span of time"),
+        ({"loop": "downgrade"}, "a loop can be told of, or refused"),
+        ({"loop": "block", "loop 20 in 10m": "alert log"}, "this share is written twice"),
+    ],
+)
+def test_a_loop_that_makes_no_sense_is_a_mistake(at: dict[str, object], problem: str) -> None:
+    """With what to write instead."""
+    with pytest.raises(PolicyError) as caught:
+        steps(at)
+    assert problem in str(caught.value)
+
+
+def test_a_budget_without_a_loop_tells_those_that_its_alerts_tell() -> None:
+    """Of more than twenty in ten minutes, each channel once; one that alerts nobody tells nobody."""
+    at = steps({"50%": "alert log", "80%": ["alert slack", "alert log"], "100%": "block"})
+    told = (StepAction("alert", channel="log"), StepAction("alert", channel="slack"))
+    assert Budget("b", Limit("usd", 1), "day", steps=at).loops == (Step("loop", None, None, told, Loop(20, 600.0)),)
+    assert Budget("b", Limit("usd", 1), "day", steps=at[2:]).loops == ()
+    written = steps({"50%": "alert log", "loop 5 in 1m": "block"})
+    assert Budget("b", Limit("usd", 1), "day", steps=written).loops == written[1:]
