@@ -325,9 +325,10 @@ class Guard:
             balances=decision.balances,
             leased=leased,
             bound_nano=lent.usd if candidate.worst is not None else None,
-            expected_nano=candidate.expected,
+            # As it is held, not as it was hoped for: both sides charge their leases by it.
+            expected_nano=lent.expected,
             bound_tokens=lent.tokens,
-            expected_tokens=candidate.expected_tokens,
+            expected_tokens=min(candidate.expected_tokens, lent.tokens),
             changes=changes,
             decision=decision,
         )

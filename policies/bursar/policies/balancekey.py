@@ -30,6 +30,18 @@ class Amounts(NamedTuple):
     expected: int = 0
     """Nano-dollars."""
 
+    def charged(self, cost: int | None, tokens: int | None) -> Amounts:
+        """
+        What leases that held this are charged for an attempt of so many nano-dollars and tokens.
+
+        What is not known is charged as it was held. Both sides count by this, or their counters would part.
+        """
+        return Amounts(
+            usd=self.usd if cost is None else cost,
+            tokens=self.tokens if tokens is None else tokens,
+            expected=self.expected if cost is None else cost,
+        )
+
 
 _ENCODED = str.maketrans({"%": "%25", ",": "%2C", "|": "%7C"})
 

@@ -123,7 +123,7 @@ class Standing:
         velocity = step.velocity
         if velocity is None or self.view is None:
             return False
-        return self.view.recent.get(f"{velocity.seconds:g}", 0) >= velocity.amount_nano
+        return self.view.recent.get(velocity.span, 0) >= velocity.amount_nano
 
     @property
     def purses(self) -> tuple[str, ...]:
@@ -329,7 +329,7 @@ def _would_have(facts: Facts, standings: tuple[Standing, ...], *, refuse_unknown
         view = standing.view
         spent = view.spent + view.expected if view is not None else 0
         unit = standing.budget.limit.unit
-        if standing.budget.hard and spent + facts.asked.expected_in(unit) > standing.budget.ceiling:
+        if standing.budget.hard and spent + facts.asked.expected_in(unit) > standing.budget.soft_ceiling:
             return _verdict(Action.BLOCK, Reason.SPENT, facts.asked.model, standing)
     acting = Survey(replace(standing, mode=Mode.ENFORCE) for standing in standings)
     verdict = _strictest(facts, acting, refuse_unknown_price=refuse_unknown_price, skipped=[])
@@ -354,7 +354,9 @@ def _rank(facts: Facts, verdict: Verdict) -> int:
 
 
 def _reserve(candidate: Candidate, budget: Budget) -> int:
-    """What is held on top of the bound for what the request does not bound."""
+    """What is held on top of the bound for what the request does not bound: money, where the budget is one of money."""
+    if budget.limit.unit != "usd":
+        return 0
     if budget.unbounded.kind == "reserve":
         return budget.unbounded.amount_nano or 0
     return max(candidate.expected - (candidate.worst or 0), 0)
