@@ -101,7 +101,7 @@ class Scene:
             for key in ask.need.balances:
                 self.view(key, **figures)
             granted = {key: self.leases.granted().get(key, 0) + lent for key in ask.need.balances}
-            holds = {ask.need.attempt_id: Hold(ask.need.balances, lent)} if held else {}
+            holds = {ask.need.attempt_id: Hold(ask.need.balances, Amounts(usd=lent))} if held else {}
             self.leases.merge(granted, holds)
             return Answer(ask.need.attempt_id, Verdict.GRANTED, lent)
 
@@ -373,7 +373,7 @@ def test_patience_ends_and_the_call_is_refused(patience: list[str], sleeps: int)
     with pytest.raises(BudgetExceeded) as caught:
         scene.admit()
     error = caught.value
-    assert (error.reason, error.balance, error.retry_after, error.held_nano) == (RefusalReason.HELD, DAY, 2.0, LIMIT)
+    assert (error.reason, error.balance, error.retry_after, error.held) == (RefusalReason.HELD, DAY, 2.0, LIMIT)
     assert len(scene.slept) in (sleeps, sleeps + 1)  # a hundred times 0.02 is not quite two
     assert len(scene.asked) == len(scene.slept) + 1
     assert scene.released == []
@@ -410,7 +410,7 @@ def test_a_balance_that_is_spent_refuses(word: str, reason: RefusalReason) -> No
     with pytest.raises(BudgetExceeded) as caught:
         scene.admit()
     error = caught.value
-    assert (error.reason, error.budget, error.balance, error.spent_nano) == (reason, "other", other, LIMIT)
+    assert (error.reason, error.budget, error.balance, error.spent) == (reason, "other", other, LIMIT)
     assert (error.decision_id, error.route, error.model) == ("h-1", "desk", "big")
     assert (error.retry_after, scene.slept, len(scene.asked)) == (None, [], 1)
     assert error.__suppress_context__

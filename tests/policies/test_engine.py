@@ -147,7 +147,9 @@ def test_a_misfit_is_named_before_a_price() -> None:
         ([standing(BLOCK, spent=9_900)], None),
         ([standing(BLOCK, spent=9_901)], ("block", "spent", "opus", "b", "100%")),
         ([standing(BLOCK, spent=9_000, expected=901)], ("block", "spent", "opus", "b", "100%")),
-        ([standing(BLOCK, spent=9_901, overdraft_nano=1)], None),
+        # An overdraft is for what costs more than was expected: by what is expected the limit holds.
+        ([standing(BLOCK, spent=9_900, overdraft_nano=1)], None),
+        ([standing(BLOCK, spent=9_901, overdraft_nano=1)], ("block", "spent", "opus", "b", "100%")),
         ([standing(BLOCK, spent=None, limit=99)], ("block", "spent", "opus", "b", "100%")),
         ([standing(DOWN, BLOCK, spent=9_901)], ("block", "spent", "opus", "b", "100%")),
     ],

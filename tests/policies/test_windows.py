@@ -51,6 +51,7 @@ def test_a_day_lasts_from_local_midnight_to_the_next(zone: str, at: str, start: 
     """23 or 25 hours where the clock changes, and a skipped midnight is where the clock jumps."""
     window = window_at("day", utc(at), ZoneInfo(zone))
     assert window == Window("day", utc(start), utc(end))
+    assert window.start is not None
     assert window.end is not None
     assert window.end - window.start == timedelta(hours=hours)
 

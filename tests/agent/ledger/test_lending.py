@@ -74,12 +74,12 @@ def told(*records: Record) -> tuple[Mapping[str, Any], ...]:
 
 
 def pool(db: Database, key: str = ALL) -> int | None:
-    balance = balances.read(db, key)
+    balance = balances.read(db, key, NOON)
     return None if balance is None else balance.pool
 
 
 def out(db: Database, key: str = ALL) -> int:
-    balance = balances.read(db, key)
+    balance = balances.read(db, key, NOON)
     return 0 if balance is None else balance.out
 
 
@@ -208,7 +208,7 @@ def test_a_stale_message_delivers_and_is_granted_nothing(db: Database) -> None:
     for seq in (5, 4):
         stale = asked(db, rules, "h1", seq, need("a9", 10), records=told(sent("a1", 20), settled("a1", 20)))
         assert stale.answers == ()
-    balance = balances.read(db, ALL)
+    balance = balances.read(db, ALL, NOON)
     assert balance is not None
     assert (balance.spent, balance.out) == (20, 0)
     assert asked(db, rules, "h1", 6, need("a9", 10)).answers[0].verdict is Verdict.GRANTED
@@ -243,7 +243,7 @@ def test_a_bad_record_is_skipped_and_counted(db: Database) -> None:
     records = (*told(sent("a1", 20)), *bad, *told(settled("a1", 15)))
     asked(db, policy(100), "h1", 1, records=records)
     known = holders.find(db, "h1")
-    balance = balances.read(db, ALL)
+    balance = balances.read(db, ALL, NOON)
     assert known is not None
     assert balance is not None
     assert (known.skipped, balance.spent) == (6, 15)
@@ -302,7 +302,7 @@ def test_a_balance_named_twice_lends_and_pays_once(db: Database) -> None:
     assert out(db) == 60
     asked(db, rules, "h1", 2, records=told(settled("a1", 20)))
     asked(db, rules, "h1", 3, records=told(sent("a2", 10, ALL, ALL), settled("a2", 5)))
-    balance = balances.read(db, ALL)
+    balance = balances.read(db, ALL, NOON)
     assert balance is not None
     assert (balance.spent, balance.out) == (25, 35)
 
@@ -539,7 +539,7 @@ class World:
     def check(self) -> None:
         keys = [key for (key,) in self.db.conn.execute("SELECT key FROM balances").fetchall()]
         for key in keys:
-            balance = balances.read(self.db, key)
+            balance = balances.read(self.db, key, NOON)
             assert balance is not None
             assert balance.ceiling is not None
             in_flight = sum(bound for bound, named in self.may_bill.values() if key in named)
@@ -569,7 +569,7 @@ def test_no_schedule_spends_more_than_there_is_and_none_leaks(db: Database, seed
     world.check()
     assert world.sent > 50
     for key in (ALL, *(f"tenants|{DAY}|tenant={name}" for name in "abc")):
-        balance = balances.read(db, key)
+        balance = balances.read(db, key, NOON)
         assert balance is not None
         bounds = sum(bound for bound, named in world.may_bill.values() if key in named)
         assert (balance.spent, balance.out) == (world.billed.get(key, 0) + bounds, 0)

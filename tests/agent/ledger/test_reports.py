@@ -177,13 +177,17 @@ def test_budgets_stand_at_what_is_spent_expected_and_lent(db: Database) -> None:
             "scope": "",
             "window_start": NOON - 12 * HOUR,
             "window_end": NOON + 12 * HOUR,
-            "limit_nano": 1_000,
-            "ceiling_nano": 1_000,
-            "spent_nano": 10,
+            "window": "2026-11-21T00:00:00Z",
+            "unit": "usd",
+            "limit": 1_000,
+            "ceiling": 1_000,
+            "soft_ceiling": 1_000,
+            "spent": 10,
             "unknown_nano": 0,
             "calls": 1,
-            "expected_nano": 25,
-            "lent_nano": 290,
+            "expected": 25,
+            "lent": 290,
+            "moved_ns": NOON,
         }
     ]
     assert reports.budgets(db, NOON + 12 * HOUR) == []

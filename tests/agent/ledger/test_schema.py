@@ -25,6 +25,7 @@ def test_an_empty_file_gets_every_table(db: Database) -> None:
         "attempts",
         "balances",
         "decisions",
+        "flows",
         "holders",
         "holds",
         "leases",
@@ -52,7 +53,9 @@ def test_a_newer_file_is_refused(db: Database) -> None:
 
 def test_a_file_without_our_migrations_is_refused_for_reading(db: Database) -> None:
     """Who may only read cannot upgrade, and is told who can."""
-    with pytest.raises(schema.SchemaError, match="lacks m001_ledger, m002_slices, m003_repricings: start"):
+    with pytest.raises(
+        schema.SchemaError, match="lacks m001_ledger, m002_slices, m003_repricings, m004_units_and_flows: start"
+    ):
         schema.refuse_older(db)
 
 
@@ -69,7 +72,9 @@ def test_an_old_sqlite_is_refused(db: Database, monkeypatch: pytest.MonkeyPatch)
         "INSERT INTO balances (key, budget, scope, spent_nano) VALUES ('k', 'b', '', 'much')",
         "INSERT INTO balances (key, budget, scope, spent_nano) VALUES ('k', 'b', '', 0.5)",
         "INSERT INTO holders VALUES ('h', 1, '', '', NULL, 0, 0, 0, 'asleep', 0)",
-        "INSERT INTO postings VALUES ('a', 'k', NULL, 0)",
+        "INSERT INTO postings VALUES ('a', 'k', NULL, 0, 0, 0)",
+        "INSERT INTO balances (key, budget, scope, unit) VALUES ('k', 'b', '', 'pounds')",
+        "INSERT INTO flows VALUES ('b', '', 61, 0, 0, 0, 0)",
     ],
 )
 def test_a_value_of_another_kind_is_refused(db: Database, statement: str) -> None:
