@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from tests.instrumentation.pricing import BODY, BOOK, EXPECTED, LEAST, NOON, WORST
+from tests.instrumentation.pricing import BODY, BOOK, EXPECTED, LEAST, NOON, TOKENS, WORST
 
 from bursar.instrumentation.candidates import MEMORY, Candidates, Estimates, weigh
 from bursar.instrumentation.errand import Errand
@@ -42,7 +42,7 @@ def test_the_model_asked_for_comes_first_and_the_rungs_below_it_follow() -> None
     """Each with its bound, the least it can do with, and what it will likely cost."""
     found = weighed()
     assert found.facts.candidates == tuple(
-        Candidate(model, WORST[model], LEAST[model], EXPECTED[model]) for model in ("big", "mid", "small")
+        Candidate(model, WORST[model], LEAST[model], EXPECTED[model], **TOKENS) for model in ("big", "mid", "small")
     )
     assert (found.facts.route, found.facts.labels, found.facts.unbounded) == ("desk", {"tenant": "acme"}, ())
     assert found.rates.keys() == {"big", "mid", "small"}
@@ -81,7 +81,7 @@ def test_a_rung_is_known_under_each_of_its_names() -> None:
 def test_a_retry_keeps_the_plan_of_its_call() -> None:
     """The model it was moved to is the one that is priced, and there is no other."""
     found = weighed(settled="mid")
-    assert found.facts.candidates == (Candidate("mid", WORST["mid"], LEAST["mid"], EXPECTED["mid"]),)
+    assert found.facts.candidates == (Candidate("mid", WORST["mid"], LEAST["mid"], EXPECTED["mid"], **TOKENS),)
 
 
 def test_a_rung_that_does_not_fit_says_why() -> None:
@@ -125,9 +125,9 @@ def test_a_rung_is_gone_from_the_day_of_its_retirement(at_ns: int, misfit: Misfi
 
 
 def test_a_rung_without_a_price_is_no_candidate_for_money() -> None:
-    """Its misfit says so, and it is never held at anything."""
+    """Its misfit says so, and it is never held at any; its tokens count all the same."""
     policy = Policy(1, Mode.ENFORCE, ladder=("big", "nobody"))
-    assert weighed(policy).facts.candidates[1] == Candidate("nobody", None, 0, 0, Misfit.NO_PRICE)
+    assert weighed(policy).facts.candidates[1] == Candidate("nobody", None, 0, 0, Misfit.NO_PRICE, **TOKENS)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_model_without_a_price_is_held_at_the_dearest(
 
 def test_without_a_policy_an_unknown_price_is_unknown() -> None:
     """Nobody is going to hold it to anything."""
-    assert weighed(None, model="other").facts.asked == Candidate("other", None, 0, 0)
+    assert weighed(None, model="other").facts.asked == Candidate("other", None, 0, 0, **TOKENS)
 
 
 def test_the_least_is_what_the_route_needs() -> None:
@@ -171,6 +171,26 @@ def test_the_least_is_what_the_route_needs() -> None:
     )
     for odd in ("adaptive", {"type": "adaptive"}, {"budget_tokens": "many"}):
         assert weighed(thinking=odd).facts.asked.least == LEAST["big"]
+
+
+def test_tokens_are_bounded_fitted_and_expected_like_money() -> None:
+    """1,000 of input at most and 439 expected; answers of 4,096, thinking, or a request that asks for less."""
+    estimates = Estimates()
+    for _ in range(59):
+        estimates.learn("desk", "big", 4_096)
+    learnt = weighed(estimates=estimates).facts.asked
+    assert (learnt.worst_tokens, learnt.least_tokens, learnt.expected_tokens) == (11_000, 5_096, 439 + 4_096)
+    short = weighed(max_tokens=50).facts.asked
+    assert (short.worst_tokens, short.least_tokens, short.expected_tokens) == (1_050, 1_050, 489)
+    thinking = weighed(thinking={"type": "enabled", "budget_tokens": 2_000}).facts.asked
+    assert thinking.least_tokens == 1_000 + 3_024
+
+
+def test_a_call_that_another_pays_for_counts_its_tokens() -> None:
+    """It costs this organisation nothing, and may be fitted to a limit in tokens like any other."""
+    rules = Rules(BOOK, POLICY, heard=True)
+    found = weigh(Errand("h-1", "desk", {}, BODY, NOON, linked=True), rules, Estimates()).facts.asked
+    assert found == Candidate("big", 0, 0, 0, **TOKENS)
 
 
 def test_the_expectation_is_what_the_route_s_answers_were_like() -> None:
@@ -216,7 +236,7 @@ def test_terms_of_the_request_are_in_its_price() -> None:
 
 def test_a_request_without_a_model_is_weighed_too() -> None:
     """The API will refuse it in its own words."""
-    assert weighed(None, model=None).facts.asked == Candidate("", None, 0, 0)
+    assert weighed(None, model=None).facts.asked == Candidate("", None, 0, 0, **TOKENS)
 
 
 def test_estimates_know_a_model_under_each_of_its_names() -> None:

@@ -25,9 +25,13 @@ POLICY = Policy(
         Budget("hour", Limit("usd", 100), "hour", match={"route": "support.*"}, per=("model", "team")),
         Budget("calls", Limit("calls", 10), "day"),
         Budget("rolling", Limit("usd", 10), "rolling 24h"),
+        Budget("talk", Limit("usd", 10), "conversation"),
+        Budget("job", Limit("usd", 10), "run"),
     ),
 )
 MONTH = "month|2026-10-31T23:00:00Z|"
+CALLS = "calls|2026-11-20T23:00:00Z||calls"
+ROLLING = "rolling|rolling 24h|"
 
 
 @pytest.fixture
@@ -40,12 +44,12 @@ def db() -> Iterator[Database]:
 @pytest.mark.parametrize(
     ("route", "keys"),
     [
-        ("support.triage", (MONTH, "hour|2026-11-21T12:00:00Z|model=opus,team=")),
-        ("billing", (MONTH,)),
+        ("support.triage", (MONTH, "hour|2026-11-21T12:00:00Z|model=opus,team=", CALLS, ROLLING)),
+        ("billing", (MONTH, CALLS, ROLLING)),
     ],
 )
-def test_a_call_counts_against_every_kept_budget_that_matches(route: str, keys: tuple[str, ...]) -> None:
-    """In the policy's order and time zone; what this release does not keep has no balances."""
+def test_a_call_counts_against_every_budget_that_matches(route: str, keys: tuple[str, ...]) -> None:
+    """In the policy's order and time zone; its conversation and run only its own process knows."""
     assert balances.matching(POLICY, at_ns=NOON, route=route, model="opus", labels={}) == keys
 
 
@@ -86,7 +90,15 @@ def test_expectations_are_those_of_the_attempts_in_flight(db: Database) -> None:
         ("hour|2026-11-21T12:00:00Z|model=opus,team=", True),
         ("hour|2026-11-21T12:30:00Z|", False),  # no hour begins there
         ("month|2026-11-01T00:00:00Z|", False),  # nor a month of Berlin
-        ("calls|2026-11-20T23:00:00Z|", False),  # kept by a later release
+        (CALLS, True),
+        ("calls|2026-11-20T23:00:00Z|", False),  # it counts calls, not money
+        (f"{MONTH}|expected", True),
+        (ROLLING, True),
+        ("rolling|rolling 48h|", False),
+        ("rolling|2026-11-20T23:00:00Z|", False),
+        ("talk|conversation c1|", True),
+        ("talk|run c1|", False),
+        ("job|run r1|", True),
         ("gone|2026-11-20T23:00:00Z|", False),
         ("hour|2026-11-21T12:00:00|", False),  # an instant without a zone is none
         ("hour|yesterday|", False),
