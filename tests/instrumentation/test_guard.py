@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -515,7 +516,7 @@ def test_a_trimmed_grant_for_another_plan_is_asked_for_anew() -> None:
     scene = Scene(policy(HARD))
     scene.script = [scene.grants(LEAST["big"], spent=850_000_000), scene.grants(LEAST["mid"], spent=850_000_000)]
     admission = scene.admit()
-    assert scene.needs()[1] == Need("h-1", (DAY,), MID, LEAST["mid"], EXPECTED["mid"])
+    assert scene.needs()[1] == replace(asking((DAY,), MID, LEAST["mid"]), expected=EXPECTED["mid"])
     assert admission.changes == {"model": "mid", "max_tokens": 1_024}
     assert admission.bound_nano == LEAST["mid"]
     assert scene.leases.free(DAY) == LEAST["big"]
