@@ -69,8 +69,6 @@ EXPECTED = {
     "mid": 439 * 2_000 + 1_024 * 10_000,
     "small": 439 * 1_000 + 1_024 * 5_000,
 }
-# Tokens, in and out: all of it; cut to 1,024 of output; expected with as many.
-TOKENS = {"worst_tokens": 11_000, "least_tokens": 2_024, "expected_tokens": 1_463}
 
 NOON = 1_795_348_800 * 10**9
 """2026-11-22T12:00:00Z."""

@@ -134,6 +134,30 @@ def with_baggage(name: str, value: str, do: Any) -> None:
         context.detach(token)
 
 
+def going_on(previous: Any) -> dict[str, Any]:
+    return {"thread": {"type": "continue", "previous_message_id": previous}}
+
+
+def test_a_thread_that_the_api_holds_is_gone_on_with_by_its_last_response() -> None:
+    """Only the new messages are sent, so nothing else says whose they are."""
+    scene = Scene()
+    for question, name in (("a", "c1"), ("b", "c2")):
+        assert scene.find(user(question), thread={"type": "create"}) == name
+        scene.conversations.answered(f"msg_{name}", name)
+    assert scene.find(user("go on"), **going_on("msg_c1")) == "c1"
+    scene.conversations.answered("msg_3", "c1")
+    assert scene.find(user("go on"), **going_on("msg_3")) == "c1"
+    assert scene.find(user("go on"), **going_on("msg_c2")) == "c2"
+
+
+def test_a_thread_of_another_process_is_one_conversation_here() -> None:
+    """Whoever began it; a turn that is sent again stays in it."""
+    scene = Scene()
+    assert [scene.find(user("x"), **going_on("msg_far")) for _ in range(2)] == ["c1", "c1"]
+    assert scene.find(user("x"), **going_on(7)) == "c2"
+    assert scene.find(user("y"), thread="odd") == "c3"
+
+
 def test_conversations_are_forgotten_when_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was silent the longest; nothing of any text is kept."""
     monkeypatch.setattr(module, "MEMORY", 20)

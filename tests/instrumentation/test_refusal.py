@@ -11,10 +11,11 @@ import pytest
 from bursar.instrumentation.errand import Errand
 from bursar.instrumentation.refusal import HELD_RETRY_SECONDS, refusal
 from bursar.policies.amounts import Limit
-from bursar.policies.engine import Candidate, Decision, Facts, Reason, Standing, decide, refused
+from bursar.policies.engine import Candidate, Decision, Facts, Reason, decide, refused
 from bursar.policies.errors import RefusalReason
 from bursar.policies.policy import Budget, Mode, Step, StepAction
 from bursar.policies.protocol import BalanceView
+from bursar.policies.standing import Standing
 from bursar.policies.windows import window_at
 
 WINDOW = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), UTC)

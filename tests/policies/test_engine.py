@@ -11,21 +11,11 @@ from typing import Any, Literal
 import pytest
 
 from bursar.policies.amounts import Limit, Velocity
-from bursar.policies.engine import (
-    Action,
-    Candidate,
-    Decision,
-    Facts,
-    Reason,
-    Standing,
-    Survey,
-    Verdict,
-    decide,
-    refused,
-)
+from bursar.policies.engine import Action, Candidate, Decision, Facts, Reason, Verdict, decide, refused
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Budget, Mode, Step, StepAction, Unbounded
 from bursar.policies.protocol import BalanceView
+from bursar.policies.standing import Standing, Survey
 from bursar.policies.windows import window_at
 
 WINDOW = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), UTC)

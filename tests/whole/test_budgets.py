@@ -91,14 +91,14 @@ def test_what_rolls_out_may_be_spent_again(tmp_path: Path) -> None:
                 assert (hours, found["answered"], found["spent calls"]) == (hours, answered, 1)
 
 
-def test_a_conversation_of_the_tool_runner_has_its_own_budget(tmp_path: Path) -> None:
-    """Four calls each, though nothing but the messages says which conversation they belong to."""
+def test_a_conversation_has_its_own_budget(tmp_path: Path) -> None:
+    """Four calls each, of the tool runner and of a thread, though nobody says which conversation they belong to."""
     with house(tmp_path) as home:
         ruled(home, "4 calls", "conversation")
         with home.agent():
-            assert json.loads(home.run(RUNNER)) == [[4, "b", 4, 4], [4, "b", 4, 4]]
+            assert json.loads(home.run(RUNNER)) == [[4, "b", 4, 4]] * 3
             rows = home.balances()
-            assert [(row["spent"], row["window"].split()[0]) for row in rows] == [(4, "conversation")] * 2
+            assert [(row["spent"], row["window"].split()[0]) for row in rows] == [(4, "conversation")] * 3
 
 
 def test_a_run_of_several_processes_has_one_budget(tmp_path: Path) -> None:

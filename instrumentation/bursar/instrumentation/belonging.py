@@ -19,6 +19,8 @@ MEMORY = 20_000
 """Requests remembered, two entries for each; beyond that the one that was silent the longest is forgotten."""
 
 Entry = tuple[bytes, bytes]
+_RESPONSE = b"response"
+"""In place of a hash, in entries of responses."""
 
 
 class Conversations:
@@ -35,25 +37,45 @@ class Conversations:
         self._key = key
         self._new_id = new_id
         self._known: OrderedDict[Entry, str] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a destructor may tell of an answer while this thread looks
 
     def find(self, client: Any, body: Mapping[str, Any]) -> str:
         """The id that the application or the SDK gives, else one by the requests before."""
         named = _named(client)
         if named is not None:
             return named
+        previous = previous_of(body)
+        if previous is not None:
+            return self._going_on(previous)
         turns = _turns(body.get("messages"))
         system = self._hash(b"", body.get("system"))
         *before, whole = self._stretches(turns)
         with self._lock:
             found = self._last_of(before, system)
             name = found if found is not None else self._new_id()
-            for entry in ((whole, system), (whole, b"")):
-                self._known[entry] = name
-                self._known.move_to_end(entry)
-            while len(self._known) > MEMORY:
-                self._known.popitem(last=False)
+            self._remember(name, (whole, system), (whole, b""))
         return name
+
+    def answered(self, response_id: str, conversation: str) -> None:
+        """Remember whose response this is: a thread that the API holds is gone on with by its last response alone."""
+        with self._lock:
+            self._remember(conversation, (response_id.encode(), _RESPONSE))
+
+    def _going_on(self, previous: str) -> str:
+        entry = (previous.encode(), _RESPONSE)
+        with self._lock:
+            name = self._known.get(entry)
+            if name is None:
+                name = self._new_id()
+            self._remember(name, entry)
+        return name
+
+    def _remember(self, name: str, *entries: Entry) -> None:
+        for entry in entries:
+            self._known[entry] = name
+            self._known.move_to_end(entry)
+        while len(self._known) > MEMORY:
+            self._known.popitem(last=False)
 
     def _last_of(self, before: Sequence[bytes], system: bytes) -> str | None:
         for stretch in reversed(before):
@@ -78,6 +100,13 @@ class Conversations:
     def _hash(self, before: bytes, part: Any) -> bytes:
         text = repr(part).encode("utf-8", "replace")
         return blake2b(before + text, digest_size=16, key=self._key).digest()
+
+
+def previous_of(body: Mapping[str, Any]) -> str | None:
+    """The response that a request goes on from, where the API holds the conversation (`thread` of the SDK's 2.x)."""
+    thread: Any = body.get("thread")
+    previous: Any = thread.get("previous_message_id") if isinstance(thread, Mapping) else None  # pyright: ignore
+    return previous if isinstance(previous, str) and previous else None
 
 
 def _turns(messages: Any) -> Sequence[Any]:

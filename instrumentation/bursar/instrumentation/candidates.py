@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -67,7 +68,7 @@ def weigh(errand: Errand, rules: Rules, estimates: Estimates, *, ladder: bool = 
 
     Without `ladder` only on the one asked for: enough while no step is due that could move it to another.
     """
-    size = measure(errand.body)
+    size = _whole(measure(errand.body), errand.context_tokens)
     day = utc_day(errand.at_ns)
     asked = errand.settled_model or str(errand.body.get("model") or "")
     weigher = _Weigher(errand, rules, estimates, size, day)
@@ -77,6 +78,15 @@ def weigh(errand: Errand, rules: Rules, estimates: Estimates, *, ladder: bool = 
         candidates = (*candidates, *(weigher.candidate(model, asked=model == asked) for model in below))
     facts = Facts(errand.route, candidates, size.unbounded, errand.labels)
     return Candidates(facts, size, weigher.rates)
+
+
+def _whole(size: RequestSize, context_tokens: int | None) -> RequestSize:
+    """The size with what the API holds of the conversation; where nobody knows how much that is, nothing bounds it."""
+    if context_tokens == 0:
+        return size
+    if context_tokens is None:
+        return replace(size, unbounded=(*size.unbounded, "thread"))
+    return replace(size, fixed_tokens=size.fixed_tokens + context_tokens)
 
 
 def _below(asked: str, ladder: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
