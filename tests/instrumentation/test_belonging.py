@@ -35,8 +35,11 @@ class Scene:
         return self.conversations.find(client, {"messages": list(turns), **body})
 
 
-TOOL_USE = {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "n", "input": {}}]}
-RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "4"}]}
+TOOL_USE: dict[str, Any] = {
+    "role": "assistant",
+    "content": [{"type": "tool_use", "id": "t1", "name": "n", "input": {}}],
+}
+RESULT: dict[str, Any] = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "4"}]}
 
 
 def test_a_request_that_repeats_one_and_its_answer_goes_on_with_it() -> None:

@@ -15,7 +15,7 @@ from bursar.policies.engine import Action, Candidate, Decision, Facts, Reason, V
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Budget, Mode, Step, StepAction, Unbounded
 from bursar.policies.protocol import BalanceView
-from bursar.policies.standing import Standing, Survey
+from bursar.policies.standing import Standing
 from bursar.policies.windows import window_at
 
 WINDOW = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), UTC)
@@ -145,14 +145,6 @@ def test_a_velocity_that_only_observes_is_told() -> None:
     assert short(decision) == ("go", "observed", "opus", "", "")
     assert decision.observed is not None
     assert decision.observed.reason is Reason.VELOCITY
-
-
-def test_a_call_is_calm_below_a_velocity_and_not_at_it() -> None:
-    """Only then may it leave without a second look."""
-    found = standing(at_velocity("block"), BLOCK)
-    assert Survey([spending(found, 499)]).calm
-    assert not Survey([spending(found, 500)]).calm
-    assert Survey([spending(standing(at_velocity("alert")), 500)]).calm
 
 
 @pytest.mark.parametrize(

@@ -750,7 +750,7 @@ def test_a_rolling_balance_lends_again_what_has_rolled_out(db: Database) -> None
     rules = Policy(1, Mode.ENFORCE, budgets=(Budget("all", Limit("usd", 100), "rolling 2h", steps=(BLOCK,)),))
     key, hour = "all|rolling 2h|", 3_600 * 10**9
     book(db, [sent("a1", 90, key), settled("a1", 90)], holder="h0", policy=rules, now_ns=NOON)
-    verdicts = []
+    verdicts: list[Verdict] = []
     for seq, now_ns in enumerate((NOON, NOON + 2 * hour, NOON + 2 * hour + 60 * 10**9, NOON - 5 * hour)):
         request = message("h1", seq + 1, needs=(need(f"b{seq}", 20, None, key),), returned={key: 10**6})
         verdicts.append(sync(db, request, policy=rules, now_ns=now_ns).answers[0].verdict)
