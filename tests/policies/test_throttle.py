@@ -9,9 +9,9 @@ from fractions import Fraction
 import pytest
 
 from bursar.policies.amounts import Limit, Velocity
-from bursar.policies.engine import Standing
 from bursar.policies.policy import Budget, Mode, Step, StepAction
 from bursar.policies.protocol import BalanceView
+from bursar.policies.standing import Standing
 from bursar.policies.throttle import MOST_SECONDS, Pace, interval, paces
 from bursar.policies.windows import Window
 

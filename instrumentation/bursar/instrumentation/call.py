@@ -106,6 +106,8 @@ class Call:
     def charged(self, charge: Charge, tally: Tally | None) -> None:
         """Keep a charge, and tell whoever listens, and the span, where `tally` brings what it does not say yet."""
         self.charges.append(charge)
+        if self._conversation and charge.response_id is not None:
+            self.runtime.conversations.answered(charge.response_id, self._conversation)
         if tally is not None:
             self.show((), tally)
         self.runtime.metrics.charged(charge, self.provider)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -45,7 +46,7 @@ def weigh(
     Without `ladder` only on the one asked for: enough while no step is due that could move it to another. `moved_to` is
     the model that its conversation was moved to before; `exact` its input tokens, where they were counted.
     """
-    size = measure(errand.body)
+    size = _whole(measure(errand.body), errand.context_tokens)
     if exact:
         size = counted(size, exact)
     day = utc_day(errand.at_ns)
@@ -59,6 +60,15 @@ def weigh(
         candidates = (*candidates, *(weigher.candidate(model, asked=model == asked) for model in below))
     facts = Facts(errand.route, candidates, size.unbounded, errand.labels, moved_to)
     return Candidates(facts, size, weigher.rates)
+
+
+def _whole(size: RequestSize, context_tokens: int | None) -> RequestSize:
+    """The size with what the API holds of the conversation; where nobody knows how much that is, nothing bounds it."""
+    if context_tokens == 0:
+        return size
+    if context_tokens is None:
+        return replace(size, unbounded=(*size.unbounded, "thread"))
+    return replace(size, fixed_tokens=size.fixed_tokens + context_tokens)
 
 
 def _below(asked: str, ladder: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
@@ -93,44 +103,45 @@ class _Weigher:
         self.rates: dict[str, Rates] = {}
 
     def candidate(self, model: str, *, asked: bool) -> Candidate:
-        found = self._rates_of(model) or (self._dearest() if asked else None)
-        misfit = None if asked else self._misfit(model)
-        if found is None:
-            return self._unpriced(model, None, misfit)
-        self.rates[model] = found
-        if self._errand.linked:
-            return self._unpriced(model, 0, misfit)
-        size, route = self._size, self._errand.route
-        output, longest = self._estimates.outputs(route, model)
-        likely = self._floor(None) if output is None else output
-        density = self._density(model)
-        worst = bound(size, found)
+        size = self._size
+        output, longest = self._estimates.outputs(self._errand.route, model)
+        likely = min(self._floor(None) if output is None else output, size.max_tokens)
         floor = min(self._floor(longest), size.max_tokens)
+        worst, least, hoped = self._money(model, likely, floor, asked=asked)
         return Candidate(
             model,
             worst=worst,
-            least=worst if size.max_tokens <= floor else bound(size, found, max_tokens=floor),
-            expected=expected(
-                size,
-                found,
-                output_tokens=likely,
-                density=density,
-                # A conversation under way has its prefix cached where it is, and nowhere else.
-                warm=size.turns > 0 and model == self._here,
-            ),
-            later=later(size, found, calls=self._to_come - 1, output_tokens=likely, density=density),
-            misfit=misfit,
+            least=least,
+            expected=hoped,
+            later=self._later(model, likely),
+            misfit=None if asked else self._misfit(model),
             worst_tokens=size.input_bound + size.max_tokens,
             least_tokens=size.input_bound + floor,
-            expected_tokens=density.tokens(size) + min(likely, size.max_tokens),
+            expected_tokens=self._density(model).tokens(size) + likely,
         )
 
-    def _unpriced(self, model: str, worst: int | None, misfit: plan.Misfit | None) -> Candidate:
-        """A model whose price is unknown, or somebody else's to pay: its tokens count all the same."""
+    def _money(self, model: str, likely: int, floor: int, *, asked: bool) -> tuple[int | None, int, int]:
+        """Worst, least and expected cost; nothing where another organisation pays, and no worst without a price."""
+        found = self._rates_of(model) or (self._dearest() if asked else None)
+        if found is None:
+            return None, 0, 0
+        self.rates[model] = found
+        if self._errand.linked:
+            return 0, 0, 0
         size = self._size
-        most = size.input_bound + size.max_tokens
-        likely = self._density(model).tokens(size) + min(FLOOR_OUTPUT_TOKENS, size.max_tokens)
-        return Candidate(model, worst, 0, 0, misfit, worst_tokens=most, least_tokens=most, expected_tokens=likely)
+        worst = bound(size, found)
+        least = worst if size.max_tokens <= floor else bound(size, found, max_tokens=floor)
+        # A conversation under way has its prefix cached where it is, and nowhere else.
+        warm = size.turns > 0 and model == self._here
+        return worst, least, expected(size, found, output_tokens=likely, density=self._density(model), warm=warm)
+
+    def _later(self, model: str, likely: int) -> int:
+        """What the calls to come will cost; nothing where nobody knows."""
+        found = self.rates.get(model)
+        if found is None or self._errand.linked or self._to_come <= 1:
+            return 0
+        density = self._density(model)
+        return later(self._size, found, calls=self._to_come - 1, output_tokens=likely, density=density)
 
     def _density(self, model: str) -> Density:
         facts = self._rules.book.find(model)

@@ -18,6 +18,7 @@ from anyio.lowlevel import RunVar
 from bursar.instrumentation.candidates import Candidates, weigh
 from bursar.instrumentation.errand import Admission, Counting, Errand
 from bursar.instrumentation.estimates import Durations, Estimates
+from bursar.instrumentation.fitting import fitted, learnable, need_of, unjudged
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.loops import Loops, Repeats, loop_record, looped, seconds_of
@@ -30,11 +31,10 @@ from bursar.instrumentation.standings import Met, Standings
 from bursar.instrumentation.sync import Ask, lent_by
 from bursar.policies import engine
 from bursar.policies.balancekey import Amounts, told_of
-from bursar.policies.engine import Action, Decision, Reason, as_asked, decide
+from bursar.policies.engine import Action, Decision, Reason, decide
 from bursar.policies.errors import BudgetExceeded
-from bursar.policies.estimate import fitted_tokens
 from bursar.policies.policy import Mode, Policy
-from bursar.policies.protocol import Answer, Need, Verdict
+from bursar.policies.protocol import Answer, Verdict
 from bursar.policies.records import Decided
 from bursar.policies.throttle import paces
 
@@ -199,7 +199,7 @@ class Guard:
         rules = self._rules()
         policy = rules.policy
         if self._carrier is None or (policy is None and rules.heard):
-            return _unjudged(weigh(errand, rules, self.estimates, ladder=False))
+            return unjudged(weigh(errand, rules, self.estimates, ladder=False), errand.context_tokens)
         if policy is None or errand.settled_model is not None or self.moves:
             return None
         met = self._met(errand, policy)
@@ -271,7 +271,7 @@ class Guard:
                 self._refuse_if_closed(errand)
             weighed = weigh(errand, rules, self.estimates, moved_to=self.moves.of(errand))
             if self._carrier is None or rules.policy is None:
-                return _unjudged(weighed)
+                return unjudged(weighed, errand.context_tokens)
             self._tell_of_loops(errand, rules.policy, weighed, repeats)
             waited = yield from self._spread(errand, rules.policy, weighed)
             admission = yield from self._through_budgets(errand, rules.policy, weighed)
@@ -377,7 +377,7 @@ class Guard:
         hard = {told_of(key) for key in decision.hard}
         if not self.standings.stale(hard) and self._leases.hold(errand.attempt_id, decision.hard, decision.whole):
             return decision.whole
-        need = _need(errand.attempt_id, decision)
+        need = need_of(errand.attempt_id, decision)
         began, patience = self._clock(), _patience(decision) if patient else 0.0
         while True:
             reply = yield Ask(need=need, views=decision.balances)
@@ -421,15 +421,16 @@ class Guard:
         if candidate.model != str(errand.body.get("model") or ""):
             changes["model"] = candidate.model
         if leased and (lent.usd < decision.most or lent.tokens < candidate.worst_tokens):
-            changes["max_tokens"] = _fitted(decision, weighed, lent)
+            changes["max_tokens"] = fitted(decision, weighed, lent)
         return Admission(
             balances=decision.balances,
             leased=leased,
             bound_nano=lent.usd if candidate.worst is not None else None,
-            expected_nano=candidate.expected,
+            # As it is held, not as it was hoped for: both sides charge their leases by it.
+            expected_nano=lent.expected,
             bound_tokens=lent.tokens,
-            expected_tokens=candidate.expected_tokens,
-            text_bytes=0 if weighed.size.exact else weighed.size.text_bytes,
+            expected_tokens=min(candidate.expected_tokens, lent.tokens),
+            text_bytes=learnable(weighed, errand.context_tokens),
             changes=changes,
             decision=decision,
         )
@@ -446,41 +447,3 @@ class Guard:
 def _patience(decision: Decision) -> float:
     """How long the most impatient of the budgets that must lend lets a call wait, in seconds."""
     return min(s.budget.patience_seconds for s in decision.standings if s.key in decision.hard)
-
-
-def _need(attempt_id: str, decision: Decision) -> Need:
-    candidate = decision.candidate
-    return Need(
-        attempt_id,
-        decision.hard,
-        decision.most,
-        decision.least,
-        expected=candidate.expected,
-        most_tokens=candidate.worst_tokens,
-        least_tokens=candidate.worst_tokens if as_asked(decision.survey) else candidate.least_tokens,
-        expected_tokens=candidate.expected_tokens,
-    )
-
-
-def _fitted(decision: Decision, weighed: Candidates, lent: Amounts) -> int:
-    """The largest `max_tokens` that what was lent bounds, in money and in tokens."""
-    candidate, size = decision.candidate, weighed.size
-    most = size.max_tokens
-    if lent.tokens < candidate.worst_tokens:
-        most = lent.tokens - size.input_bound
-    if lent.usd < decision.most:
-        most = min(most, fitted_tokens(size, weighed.rates[candidate.model], lent.usd - decision.reserve))
-    return most
-
-
-def _unjudged(weighed: Candidates) -> Admission:
-    """Without a policy nothing is judged; the bound is journalled all the same, for what a crash may leave."""
-    asked = weighed.facts.asked
-    bounded = not weighed.facts.unbounded
-    return Admission(
-        bound_nano=asked.worst if bounded else None,
-        expected_nano=asked.expected,
-        bound_tokens=asked.worst_tokens if bounded else None,
-        expected_tokens=asked.expected_tokens,
-        text_bytes=weighed.size.text_bytes,
-    )

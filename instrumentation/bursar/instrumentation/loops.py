@@ -10,9 +10,10 @@ from typing import Any
 
 from bursar.instrumentation.errand import Errand
 from bursar.policies.amounts import MOST_IN_A_LOOP
-from bursar.policies.engine import Action, Decision, Reason, Standing
+from bursar.policies.engine import Action, Decision, Reason
 from bursar.policies.policy import Step
 from bursar.policies.records import Decided
+from bursar.policies.standing import Standing
 
 MEMORY = 2_048
 """Requests remembered; beyond that the one that was made longest ago is forgotten."""

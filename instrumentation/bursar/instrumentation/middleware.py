@@ -14,6 +14,7 @@ from anthropic._request import APIRequest
 
 from bursar.instrumentation.attempt import Attempt
 from bursar.instrumentation.batches import observe
+from bursar.instrumentation.belonging import previous_of
 from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.counting import Counting
 from bursar.instrumentation.errand import Admission, Errand
@@ -21,6 +22,7 @@ from bursar.instrumentation.outcome import answered, failed, will_be_parsed
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.stream import Watcher, http, watch
+from bursar.policies.charge import Basis
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.prices import bills_user_profile
 
@@ -248,12 +250,22 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
             region=call.region,
             settled_model=call.decision.candidate.model if retried and call.decision else None,
             linked=_is_object(body) and bills_user_profile(body),
+            context_tokens=_context(runtime, body) if _is_object(body) else 0,
             conversation=conversation,
             run=run,
             counting=_counting(call, request),
             converse=partial(call.conversation, body),
         )
     return None
+
+
+def _context(runtime: Runtime, body: Mapping[str, Any]) -> int | None:
+    """What the prompt has beside the body: all that the response it goes on from was made of, and that response."""
+    previous = previous_of(body) if "thread" in body else None
+    if previous is None:
+        return 0
+    served = runtime.served(previous)
+    return None if served is None or served.charge.basis is Basis.ESTIMATE else served.charge.tokens
 
 
 def _depart(
@@ -302,7 +314,7 @@ def _refused(call: Call, refusal: BudgetExceeded) -> BudgetExceeded:
 def _counting(call: Call, request: APIRequest) -> Counting | None:
     """Of Anthropic's own clients alone: on the clouds some models cannot be counted."""
     body: Any = request.json
-    if call.client is None or call.provider != "anthropic" or not _is_object(body):
+    if call.client is None or call.provider != "anthropic" or not _is_object(body) or "thread" in body:
         return None
     return Counting(call.client, body, _betas(request))
 

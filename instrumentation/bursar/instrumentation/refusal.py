@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from bursar.instrumentation.errand import Errand
 from bursar.policies.amounts import Unit
-from bursar.policies.engine import Decision, Reason, Standing
+from bursar.policies.engine import Decision, Reason
 from bursar.policies.errors import BudgetExceeded, RefusalReason
+from bursar.policies.standing import Standing
 
 _REMEDIES = {
     RefusalReason.SPENT: "raise the budget's limit, wait for its next window, or lower max_tokens",

@@ -7,8 +7,8 @@ from datetime import datetime
 from fractions import Fraction
 
 from bursar.policies.amounts import Unit, parse_duration
-from bursar.policies.engine import Standing
 from bursar.policies.policy import Step
+from bursar.policies.standing import Standing
 from bursar.policies.values import value
 from bursar.policies.windows import ROLLING
 

@@ -11,9 +11,9 @@ from sqlite_utils import Database
 from bursar.agent.ledger import balances, schema, steps
 from bursar.agent.ledger.lending import sync
 from bursar.policies.amounts import Limit
-from bursar.policies.engine import Mode, Standing
-from bursar.policies.policy import Budget, Policy, Step, StepAction
+from bursar.policies.policy import Budget, Mode, Policy, Step, StepAction
 from bursar.policies.protocol import RESERVES, BalanceView, Holder, Need, SyncRequest
+from bursar.policies.standing import Standing
 from bursar.policies.windows import Window
 
 NOON = 1_795_262_400 * 10**9

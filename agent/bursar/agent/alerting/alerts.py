@@ -92,7 +92,7 @@ def _of_view(
     if budget is None:
         return
     for step in dict.fromkeys((*budget.steps, *budget.loops)):
-        refused = refusing and step.loop is None and step.does("block")
+        refused = refusing and step.share is not None and step.does("block")
         if not refused and not _stands_at(step, view) and not _is_looping(step, view.key, looping):
             continue
         for channel in _channels(step):
@@ -122,7 +122,7 @@ def _is_looping(step: Step, balance: str, looping: Collection[Looping]) -> bool:
 
 def _stands_at(step: Step, view: BalanceView) -> bool:
     if step.velocity is not None:
-        return view.recent.get(f"{step.velocity.seconds:g}", 0) >= step.velocity.amount_nano
+        return view.recent.get(step.velocity.span, 0) >= step.velocity.amount_nano
     return step.share is not None and view.spent + view.expected >= step.share * view.limit
 
 

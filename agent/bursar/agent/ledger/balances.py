@@ -134,7 +134,7 @@ def read(db: Database, key: str, now_ns: int) -> Balance | None:
     if row is None:
         return None
     budget, scope, window_end, limit, ceiling, spent, out = row
-    seconds = _rolls(key)
+    seconds = rolls(key)
     if seconds is not None:
         spent = flows.spent(db, Flow(budget, scope), now_ns - seconds * _SECOND, flows.FOR_EVER)[_COUNTED[kind]]
     return Balance(key, window_end, limit, ceiling, spent, out)
@@ -178,10 +178,9 @@ def _recent(db: Database, key: str, policy: Policy | None, now_ns: int) -> dict[
         return {}
     flow = flows.flow_of(parse_balance_key(key))
     flying = expected(db, key) if budget.limit.unit == "usd" else 0
-    spans = {velocity.seconds for velocity in budget.velocities}
     return {
-        f"{seconds:g}": flows.spent(db, flow, now_ns - int(seconds * _SECOND), flows.FOR_EVER).usd + flying
-        for seconds in spans
+        velocity.span: flows.spent(db, flow, now_ns - int(velocity.seconds * _SECOND), flows.FOR_EVER).usd + flying
+        for velocity in budget.velocities
     }
 
 
@@ -235,7 +234,7 @@ def _named(key: str) -> tuple[str, str, int | None, Unit]:
 
 
 @lru_cache(maxsize=4096)
-def _rolls(key: str) -> int | None:
+def rolls(key: str) -> int | None:
     """How many seconds a rolling balance looks back, rounded up; None for any other."""
     try:
         window_id = parse_balance_key(key).window_id

@@ -10,9 +10,9 @@ from fractions import Fraction
 from sqlite_utils import Database
 
 from bursar.agent.ledger import balances, reserves
-from bursar.policies.engine import HYSTERESIS
 from bursar.policies.policy import Policy, Step
 from bursar.policies.protocol import BalanceView
+from bursar.policies.standing import HYSTERESIS
 
 
 def keep(db: Database, views: Iterable[BalanceView], policy: Policy | None, now_ns: int) -> tuple[BalanceView, ...]:
