@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.instrumentation.pricing import BODY, BOOK, EXPECTED, LEAST, NOON, WORST
 
-from bursar.instrumentation.candidates import MEMORY, Candidates, Estimates, weigh
+from bursar.instrumentation.candidates import Candidates, weigh
 from bursar.instrumentation.errand import Errand
+from bursar.instrumentation.estimates import Estimates
 from bursar.instrumentation.rules import Rules
 from bursar.policies.engine import Candidate
 from bursar.policies.plan import Misfit
@@ -260,47 +260,3 @@ def test_what_the_api_holds_of_a_thread_is_part_of_the_prompt(
     errand = Errand("h-1", "desk", {}, BODY, NOON, context_tokens=context)
     facts = weigh(errand, Rules(BOOK, POLICY, heard=True), Estimates()).facts
     assert (facts.asked.worst, facts.asked.expected_tokens, facts.unbounded) == (worst, expected_tokens, unbounded)
-
-
-def test_estimates_know_a_model_under_each_of_its_names() -> None:
-    """A response names the snapshot, a request the alias."""
-    estimates = Estimates()
-    for _ in range(59):
-        estimates.learn("desk", "claude-sonnet-4-5-20250929", 128)
-    for name in ("claude-sonnet-4-5", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5@20250929"):
-        assert estimates.outputs("desk", name)[0] == 128
-    assert estimates.outputs("desk", "claude-sonnet-4-6")[0] is None
-    assert estimates.outputs("other", "claude-sonnet-4-5")[0] is None
-
-
-def test_estimates_are_bounded() -> None:
-    """The oldest route goes; 512 are known."""
-    estimates = Estimates()
-    for number in range(MEMORY + 1):
-        for _ in range(59):
-            estimates.learn(f"route-{number}", "big", 128)
-    assert MEMORY == 512
-    assert estimates.outputs("route-0", "big")[0] is None
-    assert estimates.outputs("route-1", "big")[0] == 128
-
-
-def test_estimates_may_be_learnt_and_asked_by_many_threads() -> None:
-    """Nobody is told of a change in mid-reading."""
-    estimates = Estimates()
-    errors: list[BaseException] = []
-
-    def work(number: int) -> None:
-        try:
-            for turn in range(300):
-                estimates.learn("desk", "big", 1 + (turn * 37 + number) % 5_000)
-                estimates.outputs("desk", "big")[0]
-        except RuntimeError as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    assert estimates.outputs("desk", "big")[0] is not None

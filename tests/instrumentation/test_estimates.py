@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from bursar.instrumentation import estimates
@@ -91,3 +93,35 @@ def test_how_long_calls_take_is_the_median_of_the_latest() -> None:
     for _ in range(32):
         durations.add(7.0)
     assert durations.usual == 7.0
+
+
+def test_a_model_is_known_under_each_of_its_names() -> None:
+    """A response names the snapshot, a request the alias."""
+    made = Estimates()
+    for _ in range(59):
+        made.learn("desk", "claude-sonnet-4-5-20250929", 128)
+    for name in ("claude-sonnet-4-5", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5@20250929"):
+        assert made.outputs("desk", name)[0] == 128
+    assert made.outputs("desk", "claude-sonnet-4-6")[0] is None
+
+
+def test_they_may_be_learnt_and_asked_by_many_threads() -> None:
+    """Nobody is told of a change in mid-reading."""
+    made = Estimates()
+    errors: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(300):
+                made.learn("desk", "big", 1 + (turn * 37 + number) % 5_000)
+                made.outputs("desk", "big")[0]
+        except RuntimeError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert made.outputs("desk", "big")[0] is not None

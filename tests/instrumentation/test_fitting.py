@@ -50,7 +50,8 @@ def test_the_scarcer_of_money_and_tokens_fits_the_answer(lent: Amounts, max_toke
 def test_without_a_policy_only_bounds_are_kept() -> None:
     """For what a crash may leave; of what nothing bounds there are none, and a false one would be booked."""
     assert unjudged(weighed()) == Admission(
-        bound_nano=BIG, expected_nano=EXPECTED["big"], bound_tokens=11_000, expected_tokens=1_463
+        bound_nano=BIG, expected_nano=EXPECTED["big"], bound_tokens=11_000, expected_tokens=1_463, text_bytes=936
     )
     free = unjudged(weighed(tools=[{"type": "web_search_20260209", "name": "web_search"}]))
     assert (free.bound_nano, free.bound_tokens) == (None, None)
+    assert unjudged(weighed(), None).text_bytes == 0  # the API holds the rest of its prompt

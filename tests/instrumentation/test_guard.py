@@ -167,7 +167,7 @@ def test_an_agent_without_a_policy_judges_nothing() -> None:
     scene = Scene()
     scene.rules = Rules(BOOK, None, heard=True)
     assert scene.admit() == Admission(
-        bound_nano=BIG, expected_nano=EXPECTED["big"], bound_tokens=11_000, expected_tokens=1_463
+        bound_nano=BIG, expected_nano=EXPECTED["big"], bound_tokens=11_000, expected_tokens=1_463, text_bytes=936
     )
     assert scene.asked == []
 

@@ -9,10 +9,10 @@ from fractions import Fraction
 import pytest
 
 from bursar.instrumentation.errand import Errand
-from bursar.instrumentation.refusal import HELD_RETRY_SECONDS, refusal
+from bursar.instrumentation.refusal import refusal
 from bursar.policies.amounts import Limit
 from bursar.policies.engine import Candidate, Decision, Facts, Reason, decide, refused
-from bursar.policies.errors import RefusalReason
+from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.policy import Budget, Mode, Step, StepAction
 from bursar.policies.protocol import BalanceView
 from bursar.policies.standing import Standing
@@ -35,7 +35,7 @@ def decision(reason: Reason, standing: Standing = STANDING) -> Decision:
     ("reason", "expected", "needed", "retry_after"),
     [
         (Reason.SPENT, RefusalReason.SPENT, 300, None),
-        (Reason.HELD, RefusalReason.HELD, 300, HELD_RETRY_SECONDS),
+        (Reason.HELD, RefusalReason.HELD, 300, 1.5),
         (Reason.LENT, RefusalReason.LENT, 300, None),
         (Reason.UNBOUNDED, RefusalReason.UNBOUNDED, None, None),
         (Reason.UNREACHABLE, RefusalReason.UNREACHABLE, 300, None),
@@ -46,7 +46,7 @@ def test_a_refusal_has_the_numbers_of_its_balance(
     reason: Reason, expected: RefusalReason, needed: int | None, retry_after: float | None
 ) -> None:
     """Limit and spending as last seen, the least that the call needs, its window, and a remedy."""
-    error = refusal(decision(reason), ERRAND)
+    error = refusal(decision(reason), ERRAND, settles_in=1.5)
     assert {name: value for name, value in vars(error).items() if name != "remedy"} == {
         "budget": "day",
         "balance": "day|w|",
@@ -65,24 +65,28 @@ def test_a_refusal_has_the_numbers_of_its_balance(
     }
 
 
+def told(reason: Reason) -> BudgetExceeded:
+    return refusal(decision(reason), ERRAND, settles_in=1.5)
+
+
 def test_every_reason_has_a_remedy_of_its_own() -> None:
     """Waiting and raising a limit are not the same."""
-    remedies = {refusal(decision(Reason(reason.value)), ERRAND).remedy for reason in RefusalReason}
+    remedies = {told(Reason(reason.value)).remedy for reason in RefusalReason}
     assert len(remedies) == len(RefusalReason)
-    assert "max_tokens" in refusal(decision(Reason.SPENT), ERRAND).remedy
-    assert "max_uses" in refusal(decision(Reason.UNBOUNDED), ERRAND).remedy
-    assert "unknown_price" in refusal(decision(Reason.UNKNOWN_PRICE), ERRAND).remedy
+    assert "max_tokens" in told(Reason.SPENT).remedy
+    assert "max_uses" in told(Reason.UNBOUNDED).remedy
+    assert "unknown_price" in told(Reason.UNKNOWN_PRICE).remedy
 
 
 def test_a_balance_never_seen_has_the_limit_of_its_file() -> None:
     """And nothing spent that anybody knows of."""
-    error = refusal(decision(Reason.UNREACHABLE, replace(STANDING, view=None)), ERRAND)
+    error = refusal(decision(Reason.UNREACHABLE, replace(STANDING, view=None)), ERRAND, settles_in=1.5)
     assert (error.limit, error.spent, error.held) == (1_000, 0, 0)
 
 
 def test_a_process_that_heard_no_rules_refuses_without_a_budget() -> None:
     """The one thing known is that the agent is away."""
-    error = refusal(None, ERRAND)
+    error = refusal(None, ERRAND, settles_in=1.5)
     assert (error.reason, error.budget, error.balance, error.needed) == (RefusalReason.UNREACHABLE, "", "", None)
     assert (error.model, error.window_start, error.window_end) == ("claude-opus-5-5", None, None)
     assert "bursar agent" in error.remedy

@@ -126,7 +126,7 @@ def test_an_ask_is_answered_and_its_money_held(scene: Scene) -> None:
     """On the caller's link, whose patience is short; the grant is held before anybody can give it back."""
     assert scene.ask("h-1", 10, "a", "b") == Answer("h-1", Verdict.GRANTED, 10)
     (message,) = scene.link.messages
-    assert message == SyncRequest(HOLDER, 1, needs=(need("h-1", 10, "a", "b"),))
+    assert message == SyncRequest(HOLDER, 1, needs=(need("h-1", 10, "a", "b"),), knows=("reserves",))
     assert scene.link.patient == [False]
     assert scene.leases.held("h-1")
     assert (scene.leases.free("a"), scene.leases.free("b")) == (0, 0)

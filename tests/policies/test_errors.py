@@ -117,6 +117,7 @@ def test_the_reasons_are_the_words_used_everywhere() -> None:
         "unbounded",
         "unreachable",
         "unknown_price",
+        "loop",
         "velocity",
     ]
 

@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 
 from bursar.policies.book import Rates
 from bursar.policies.estimate import (
+    Density,
     OutputHistogram,
     RequestSize,
     bound,
+    counted,
     expected,
     fitted_tokens,
     input_tokens,
@@ -346,7 +348,18 @@ def test_the_expectation_reads_a_warm_cache_and_never_more_than_max_tokens(
 @pytest.mark.parametrize(("ratio", "tokens"), [(0.4, 460), (0.4005, 461), (1.0, 1_000), (2.0, 1_000)])
 def test_expected_input_is_rounded_up_and_never_above_its_bound(ratio: float, tokens: int) -> None:
     """900 bytes and 100 tokens."""
-    assert input_tokens(SIZE, ratio) == tokens
+    assert input_tokens(SIZE, Density(ratio)) == tokens
+
+
+def test_what_was_learnt_is_of_the_whole_prompt() -> None:
+    """Frames and images do not come on top; and a prompt that was counted has as many tokens as it has."""
+    assert input_tokens(SIZE, Density(0.2, whole=True)) == 180
+    assert input_tokens(counted(SIZE, 200), Density(0.2, whole=True)) == 266
+
+
+def test_a_count_takes_the_place_of_the_bytes() -> None:
+    """With a hundredth and a frame on top, and never above the bytes."""
+    assert (counted(SIZE, 200).input_bound, counted(SIZE, 990).input_bound) == (266, 1_000)
 
 
 def test_no_quantile_below_59_answers() -> None:

@@ -14,7 +14,7 @@ from bursar.policies.models import canonical
 from bursar.policies.moving import Lengths
 
 MEMORY = 512
-"""Routes and models that are remembered; beyond that the oldest are forgotten."""
+"""Routes and models that are remembered; beyond that those unused for the longest are forgotten."""
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -102,11 +102,12 @@ class Durations:
 
 
 def _of(known: dict[K, T], key: K, new: type[T]) -> T:
-    found = known.get(key)
+    found = known.pop(key, None)
     if found is None:
         if len(known) >= MEMORY:
             known.pop(next(iter(known)))
-        found = known[key] = new()
+        found = new()
+    known[key] = found  # behind all others: the one that was not used for the longest goes first
     return found
 
 

@@ -32,7 +32,7 @@ class Moves:
             return ""
         key = _key(errand)
         with self._lock:
-            found = self._moved.get(key)
+            found = self._moved.get(key) if key[0] else None
             if found is not None:
                 self._moved.move_to_end(key)
             return found or ""
@@ -41,8 +41,11 @@ class Moves:
         """A call leaves on another model than it asked for: so do those that go on from it."""
         if decision.verdict.action is not Action.DOWNGRADE or errand.settled_model is not None:
             return
+        key = _key(errand)
+        if not key[0]:
+            return
         with self._lock:
-            self._moved[_key(errand)] = decision.candidate.model
+            self._moved[key] = decision.candidate.model
             if len(self._moved) > MEMORY:
                 self._moved.popitem(last=False)
 

@@ -155,9 +155,10 @@ class Decision:
     def figures(self) -> Encoded:
         """The numbers behind the decision, as JSON: amounts in nano-dollars, shares as percent with two decimals."""
         verdict = self.verdict
+        waited = f'"waited":{self.waited:g},' if self.waited else ""
         return Encoded(
             f'{{"budget":{quoted(verdict.budget)},"balance":{quoted(verdict.balance)},"step":{quoted(verdict.step)},'
-            f'"most":{self.most},"least":{self.least},"expected":{self.candidate.expected},"waited":{self.waited:g},'
+            f'"most":{self.most},"least":{self.least},"expected":{self.candidate.expected},{waited}'
             f'"skipped":{array(f"{step}: {why}" for step, why in self.skipped)},'
             f'"observed":{encode(_observed(self.observed))},"balances":{self.survey.text}}}'
         )

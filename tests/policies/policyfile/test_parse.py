@@ -115,8 +115,6 @@ def test_the_design_s_example_is_understood() -> None:
         ),
         channels=(Channel("slack", "slack", "SLACK_WEBHOOK_URL"), Channel("log", "log")),
         warnings=(
-            'on_unreachable = "limited 1.00 USD" is recorded but not acted on in this release; '
-            "while the agent is away, calls are refused as with closed",
             'budget "support-day": step "90%" = "batch" is recorded but not acted on in this release; '
             "the call goes on at once",
             'route "support.triage": may_wait is recorded but not acted on in this release; '
