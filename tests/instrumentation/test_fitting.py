@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from tests.instrumentation.pricing import BODY, BOOK, EXPECTED, LEAST, NOON, WORST
 
-from bursar.instrumentation.candidates import Candidates, Estimates, weigh
+from bursar.instrumentation.candidates import Candidates, weigh
 from bursar.instrumentation.errand import Admission, Errand
+from bursar.instrumentation.estimates import Estimates
 from bursar.instrumentation.fitting import fitted, need_of, unjudged
 from bursar.instrumentation.rules import Rules
 from bursar.policies.balancekey import Amounts

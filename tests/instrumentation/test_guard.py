@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.instrumentation import guarding
+from tests.instrumentation.guarding import Stage
 from tests.instrumentation.pricing import BODY, BOOK, EXPECTED, LEAST, NOON, WORST
 
 from bursar.instrumentation.errand import Admission, Errand
-from bursar.instrumentation.guard import POLL_SECONDS, Guard
+from bursar.instrumentation.guard import POLL_SECONDS, RECALL_SECONDS, Guard
 from bursar.instrumentation.leases import Hold, Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.rules import Rules
@@ -875,3 +877,35 @@ def test_a_velocity_blocks_however_much_is_left(recent: int, leaves: bool) -> No
         scene.admit()
     assert (caught.value.reason, caught.value.budget) == (RefusalReason.VELOCITY, "day")
     assert scene.asked == []
+
+
+# Money that lies idle elsewhere
+
+
+def test_what_lies_idle_elsewhere_is_waited_for_whatever_the_patience() -> None:
+    """Its holder was told: two asks later it is here. What calls in flight hold is not waited for."""
+    stage = Stage(guarding.budget('patience = "0s"'))
+    stage.script = [stage.says(WAIT, "lent"), stage.says(WAIT, "lent"), stage.grants()]
+    assert stage.admit().leased == (DAY,)
+    assert stage.slept == [POLL_SECONDS, POLL_SECONDS]
+    stage = Stage(guarding.budget('patience = "0s"'))
+    stage.script = [stage.says(WAIT, "held")]
+    assert (stage.refused().reason, stage.slept) == (RefusalReason.HELD, [])
+
+
+def test_who_does_not_give_it_back_is_waited_for_a_tenth_of_a_second() -> None:
+    """Or for as long as the patience, where that is longer; then the reason says who has the money."""
+    for patience, seconds in (("0s", RECALL_SECONDS), ("1s", 1.0)):
+        stage = Stage(guarding.budget(f'patience = "{patience}"'))
+        stage.script = [stage.says(WAIT, "lent")]
+        refusal = stage.refused()
+        assert (refusal.reason, refusal.retry_after) == (RefusalReason.LENT, None)
+        assert sum(stage.slept) == pytest.approx(seconds, abs=1.5 * POLL_SECONDS)
+
+
+def test_a_refusal_says_when_it_is_worth_trying_again() -> None:
+    """When calls usually are over, where only calls in flight hold the money."""
+    stage = Stage(guarding.budget('patience = "0s"'))
+    stage.script = [stage.says(WAIT, "held")]
+    stage.guard.durations.add(4.18)
+    assert stage.refused().retry_after == 4.2

@@ -72,7 +72,12 @@ def test_a_call_waits_for_others_that_hold_what_was_set_aside() -> None:
     """Until one of them settles, and no longer than its budget's patience."""
     stage = outage('patience = "1s"', aside=LEAST["big"])
     stage.admit("h-1")
-    stage.on_sleep = lambda: stage.now > 100.5 and stage.leases.settle("h-1", 0)
+
+    def settles() -> None:
+        if stage.now > 100.5:
+            stage.leases.settle("h-1", 0)
+
+    stage.on_sleep = settles
     assert asyncio.run(stage.guard.admit_async(errand("h-2"))).leased == (ASIDE,)
     assert sum(stage.slept) == pytest.approx(0.52)
     assert stage.refused("h-3").reason is RefusalReason.UNREACHABLE

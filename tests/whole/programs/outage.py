@@ -62,6 +62,7 @@ with ThreadPoolExecutor(int(sys.argv[2])) as pool:
     went = list(pool.map(until_refused, range(int(sys.argv[2]))))
 tell({"answered": sum(answered for answered, _ in went), "why": sorted({why for _, why in went})})
 sys.stdin.readline()
+why = ""
 for _ in range(300):
     if not (why := call()):
         break
