@@ -348,3 +348,42 @@ def test_an_expectation_below_zero_admits_nothing_until_it_is_refilled() -> None
     assert not leases.hold("2", ALL_KINDS, Amounts(usd=10, tokens=1, expected=0))
     leases.merge({"m|w||expected": 600})
     assert leases.hold("2", ALL_KINDS, Amounts(usd=10, tokens=1, expected=0))
+
+
+# What is set aside for an outage
+
+ASIDE = "b|w||reserve"
+
+
+def test_what_is_set_aside_stays_up_to_what_the_agent_says() -> None:
+    """More than that goes back; it is kept for as long as it is not called back, whether it is used or not."""
+    leases = Leases(lambda: 0.0)
+    leases.set_aside({ASIDE: 40})
+    leases.merge({ASIDE: 100})
+    assert (leases.overfull([ASIDE]), leases.idles) == (True, True)
+    assert leases.give_back() == {ASIDE: 60}
+    assert (leases.free(ASIDE), leases.overfull([ASIDE])) == (40, False)
+    assert leases.give_back() == {ASIDE: 60}
+
+
+def test_a_recall_takes_what_is_set_aside_and_what_may_stay() -> None:
+    """Of the balances that are wanted, and of no other; what an attempt holds is not free."""
+    leases = Leases(lambda: 0.0)
+    leases.merge({"b|w|": 50, "c|w|": 50, ASIDE: 40})
+    leases.let_keep(["b|w|", "c|w|"], ["b|w|", "c|w|"])
+    leases.set_aside({ASIDE: 40})
+    assert leases.hold("h-1", ("b|w|",), Amounts(20, 0, 1, 20))
+    assert leases.recall(["b|w|"])
+    assert leases.give_back() == {"b|w|": 30, ASIDE: 40}
+    assert not leases.recall(["b|w|"])
+    assert (leases.in_flight(["b|w|"]), leases.in_flight(["c|w|"]), leases.idles) == (True, False, True)
+
+
+def test_what_is_set_aside_does_not_make_a_process_hurry() -> None:
+    """Nobody waits for it, unless an attempt has held some of it."""
+    leases = Leases(lambda: 0.0)
+    leases.set_aside({ASIDE: 40})
+    leases.merge({ASIDE: 40})
+    assert not leases.short
+    assert leases.hold("h-1", (ASIDE,), Amounts(20, 0, 1, 20))
+    assert leases.short
