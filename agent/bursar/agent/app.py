@@ -26,6 +26,7 @@ from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.ledger import Ledger, LedgerError
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
+from bursar.agent.serving import desk
 from bursar.agent.serving.listening import ListenError, answering, bind, url_of
 from bursar.agent.serving.server import ServerState, create_app
 from bursar.agent.settings import Settings, SettingsError
@@ -67,7 +68,7 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as teardown:
         token = _read_token(settings.token_file)
-        rules = RulesInForce(settings)
+        rules = RulesInForce(settings, clock_ns=clock_ns)
         listener = bind(settings.host, settings.port)
         teardown.callback(listener.close)
         teardown.enter_context(own_state_folder(settings.state_dir))
@@ -79,6 +80,7 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         teardown.push_async_callback(delivery.aclose)
         nudge = partial(loop.call_soon_threadsafe, delivery.nudge)
         bookkeeper = Bookkeeper(ledger, rules, clock_ns=clock_ns, on_alert=nudge)
+        bookkeeper.take_up_overrides()
         adoption = Adoption(settings.journals, socket.gethostname(), bookkeeper)
 
         chores = [
@@ -89,7 +91,8 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         ]
         await teardown.enter_async_context(scheduled(chores))
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
-        app = create_app(ServerState(bookkeeper, token, settings.local), receiver.routes(_on_spans(bookkeeper)))
+        others = [*receiver.routes(_on_spans(bookkeeper)), *desk.routes(bookkeeper, clock_ns)]
+        app = create_app(ServerState(bookkeeper, token, settings.local), others)
         url = url_of(listener)
         await teardown.enter_async_context(answering(app, listener))
         yield Running(url, ledger, rules)

@@ -121,7 +121,7 @@ class Call:
                 action="block",
                 reason=refusal.reason.value,
                 labels=self.work.labels,
-                decision=_numbers(refusal),
+                decision={**refusal.figures, **_numbers(refusal)},
             )
         )
         self.runtime.metrics.refused(refusal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from bursar.instrumentation.errand import Errand
@@ -76,6 +77,7 @@ def refusal(decision: Decision | None, errand: Errand) -> BudgetExceeded:
         route=errand.route,
         model=decision.candidate.model if decision else str(errand.body.get("model") or ""),
         decision_id=errand.attempt_id,
+        figures=json.loads(decision.figures().text) if decision is not None else None,
     )
 
 

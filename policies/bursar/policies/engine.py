@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from bursar.policies.amounts import Unit
-from bursar.policies.balancekey import Amounts, expectation_of
+from bursar.policies.balancekey import Amounts, expectation_of, parse_balance_key
 from bursar.policies.jsontext import Encoded, array, encode, quoted
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Budget, Mode, Step
@@ -126,6 +126,11 @@ class Standing:
         return self.view.recent.get(f"{velocity.seconds:g}", 0) >= velocity.amount_nano
 
     @property
+    def ceiling(self) -> int:
+        """What may be spent in all, in the limit's unit."""
+        return self.budget.ceiling_of(parse_balance_key(self.key).scope) if self.view is None else self.view.ceiling
+
+    @property
     def purses(self) -> tuple[str, ...]:
         """The balances that lend for it: where it may be overdrawn, one by worst cases and one by expectations."""
         return (self.key, expectation_of(self.key)) if self.budget.overdraft_nano else (self.key,)
@@ -138,10 +143,12 @@ class Survey:
     Kept from call to call for as long as no figure in it changes.
     """
 
-    __slots__ = ("balances", "calm", "enforcing", "hard", "observing", "purses", "standings", "text")
+    __slots__ = ("balances", "calm", "enforcing", "hard", "observing", "purses", "rules", "standings", "text")
 
-    def __init__(self, standings: Iterable[Standing]) -> None:
+    def __init__(self, standings: Iterable[Standing], rules: str = "") -> None:
+        """`rules`: the id of the policy that they are of."""
         self.standings = tuple(standings)
+        self.rules = rules
         self.enforcing = tuple(s for s in self.standings if s.mode is Mode.ENFORCE)
         self.observing = tuple(s for s in self.standings if s.mode is Mode.OBSERVE)
         self.hard = tuple(s for s in self.enforcing if s.budget.hard)
@@ -188,6 +195,8 @@ class Decision:
     """The part of both that is set aside for what the request does not bound."""
     skipped: tuple[tuple[str, str], ...] = ()
     survey: Survey = field(default_factory=lambda: Survey(()))
+    facts: Facts | None = None
+    """What it was decided on, beside the survey."""
 
     @property
     def standings(self) -> tuple[Standing, ...]:
@@ -212,8 +221,15 @@ class Decision:
             f'{{"budget":{quoted(verdict.budget)},"balance":{quoted(verdict.balance)},"step":{quoted(verdict.step)},'
             f'"most":{self.most},"least":{self.least},"expected":{self.candidate.expected},'
             f'"skipped":{array(f"{step}: {why}" for step, why in self.skipped)},'
-            f'"observed":{encode(_observed(self.observed))},"balances":{self.survey.text}}}'
+            f'"observed":{encode(_observed(self.observed))},"rules":{quoted(self.survey.rules)},'
+            f'"balances":{self.survey.text}{self._changed()}}}'
         )
+
+    def _changed(self) -> str:
+        """What else a decision is reproduced from that did not let the call go as it was."""
+        if self.facts is None or (self.verdict.action is Action.GO and self.observed is None):
+            return ""
+        return f',"unbounded":{array(self.facts.unbounded)},"candidates":{encode(_candidates(self.facts))}'
 
 
 def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_price: bool = False) -> Decision:
@@ -241,6 +257,7 @@ def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_pri
         reserve=reserve,
         skipped=tuple(skipped),
         survey=survey,
+        facts=facts,
     )
 
 
@@ -265,6 +282,7 @@ def refused(decision: Decision, reason: Reason, balance: str) -> Decision:
         reserve=decision.reserve,
         skipped=decision.skipped,
         survey=decision.survey,
+        facts=decision.facts,
     )
 
 
@@ -329,7 +347,7 @@ def _would_have(facts: Facts, standings: tuple[Standing, ...], *, refuse_unknown
         view = standing.view
         spent = view.spent + view.expected if view is not None else 0
         unit = standing.budget.limit.unit
-        if standing.budget.hard and spent + facts.asked.expected_in(unit) > standing.budget.ceiling:
+        if standing.budget.hard and spent + facts.asked.expected_in(unit) > standing.ceiling:
             return _verdict(Action.BLOCK, Reason.SPENT, facts.asked.model, standing)
     acting = Survey(replace(standing, mode=Mode.ENFORCE) for standing in standings)
     verdict = _strictest(facts, acting, refuse_unknown_price=refuse_unknown_price, skipped=[])
@@ -385,4 +403,11 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "spent": view.spent if view else None,
         "expected": view.expected if view else None,
         "lent": view.lent if view else None,
+        "ceiling": standing.ceiling,
+        "recent": dict(view.recent) if view else {},
     }
+
+
+def _candidates(facts: Facts) -> list[dict[str, Any]]:
+    names = ("model", "worst", "least", "expected", "misfit", "worst_tokens", "least_tokens", "expected_tokens")
+    return [{name: getattr(candidate, name) for name in names} for candidate in facts.candidates]

@@ -81,6 +81,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Raise:
+    """What an override adds to a limit, in its unit: for one scope value, or (None) for each."""
+
+    scope: str | None
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """A limit for a scope over a window."""
 
@@ -107,6 +115,8 @@ class Budget:
     """None: the policy's."""
     on_unreachable: Unreachable | None = None
     """None: the policy's."""
+    raises: tuple[Raise, ...] = ()
+    """What overrides add to the limit for now; no file writes them."""
 
     @property
     def block_share(self) -> Fraction | None:
@@ -118,20 +128,22 @@ class Budget:
         """Whether this budget refuses calls: it has a `block` step."""
         return self.block_share is not None
 
-    @property
-    def soft_ceiling(self) -> int:
+    def limit_of(self, scope: str) -> int:
+        """The limit of one scope value in the limit's unit, with what overrides add to it."""
+        return self.limit.amount + sum(r.amount for r in self.raises if r.scope is None or r.scope == scope)
+
+    def soft_ceiling_of(self, scope: str) -> int:
         """
         What charges and the expectations of holds may reach, in the limit's unit.
 
         The block's share of the limit, rounded down; for a soft budget its limit.
         """
-        share = self.block_share
-        return self.limit.amount if share is None else int(share * self.limit.amount)
+        share, limit = self.block_share, self.limit_of(scope)
+        return limit if share is None else int(share * limit)
 
-    @property
-    def ceiling(self) -> int:
+    def ceiling_of(self, scope: str) -> int:
         """What charges and the worst cases of holds may reach, in the limit's unit: the overdraft comes on top."""
-        return self.soft_ceiling + (self.overdraft_nano if self.hard else 0)
+        return self.soft_ceiling_of(scope) + (self.overdraft_nano if self.hard else 0)
 
     @property
     def velocities(self) -> tuple[Velocity, ...]:
@@ -214,6 +226,8 @@ class Policy:
 
     version: int
     mode: Mode
+    id: str = ""
+    """The id of the rules that it is part of, by which decisions name them; empty where nobody gave one."""
     timezone: str = "UTC"
     on_unreachable: Unreachable = Unreachable("open")
     unknown_price: Literal["dearest", "refuse"] = "dearest"

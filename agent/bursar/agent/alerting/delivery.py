@@ -9,7 +9,7 @@ from itertools import groupby
 
 from bursar.agent.alerting.alerts import from_payload
 from bursar.agent.alerting.channels import Channel, ChannelError
-from bursar.agent.alerting.message import Message, compose
+from bursar.agent.alerting.message import NOTICE, Message, compose, from_notice
 from bursar.agent.ledger import Ledger, LedgerError, outbox
 from bursar.agent.ledger.alertbook import top_routes
 from bursar.agent.ledger.outbox import Alert
@@ -117,5 +117,7 @@ class Delivery:
             return outbox.due(db, self._clock_ns())
 
     def _compose(self, alert: Alert) -> Message:
+        if alert.payload.get("kind") == NOTICE:
+            return from_notice(alert.payload)
         with self._ledger.reading() as db:
             return compose(from_payload(alert.payload), top_routes(db, alert.balance))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -36,6 +36,24 @@ _DOES = {
     "downgrade to cheapest": "moves its calls to the cheapest model of their ladder",
     "block": "refuses further calls",
 }
+
+
+NOTICE = "notice"
+"""The kind of a payload that says in words what somebody did, instead of a step that was reached."""
+
+
+def notice(text: str, *, until: str, reason: str, by: str) -> dict[str, Any]:
+    """The payload of what somebody did, until when, why and who."""
+    return {"kind": NOTICE, "text": text, "until": until, "reason": reason, "by": by}
+
+
+def from_notice(payload: Mapping[str, Any]) -> Message:
+    """The message of a notice."""
+    sentences = [f"Until {payload['until']}."]
+    sentences += [f"Reason: {payload['reason']}."] if payload["reason"] else []
+    sentences += [f"By {payload['by']}."] if payload["by"] else []
+    text = str(payload["text"])
+    return Message(headline=f"{text[:1].upper()}{text[1:]}", sentences=tuple(sentences), data=dict(payload))
 
 
 def compose(step: Reached, routes: Sequence[RouteCost]) -> Message:

@@ -96,9 +96,9 @@ def ensure(db: Database, key: str, policy: Policy | None) -> None:
             parsed.scope,
             _nanoseconds(window.start),
             _nanoseconds(window.end),
-            budget.limit.amount,
-            budget.ceiling,
-            budget.soft_ceiling,
+            budget.limit_of(parsed.scope),
+            budget.ceiling_of(parsed.scope),
+            budget.soft_ceiling_of(parsed.scope),
             parsed.unit,
         ],
     )
@@ -128,7 +128,7 @@ def read(db: Database, key: str, now_ns: int) -> Balance | None:
     if row is None:
         return None
     budget, scope, window_end, limit, ceiling, spent, out = row
-    seconds = _rolls(key)
+    seconds = rolls(key)
     if seconds is not None:
         spent = flows.spent(db, Flow(budget, scope), now_ns - seconds * _SECOND, flows.FOR_EVER)[_COUNTED[kind]]
     return Balance(key, window_end, limit, ceiling, spent, out)
@@ -229,7 +229,7 @@ def _named(key: str) -> tuple[str, str, int | None, Unit]:
 
 
 @lru_cache(maxsize=4096)
-def _rolls(key: str) -> int | None:
+def rolls(key: str) -> int | None:
     """How many seconds a rolling balance looks back, rounded up; None for any other."""
     try:
         window_id = parse_balance_key(key).window_id

@@ -201,6 +201,30 @@ INSERT INTO flows
 """
 
 
+@MIGRATIONS()
+def m005_overrides(db: Database) -> None:
+    """
+    What was paused or raised for a while, kept for ever; and each set of rules that was ever in force, by its id.
+
+    overrides: `ended_ns` is when somebody took it back before its end. rulebook: texts as processes got them,
+    `told_ns` when one last did.
+    """
+    db.executescript(
+        """
+        CREATE TABLE overrides (
+            id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('pause', 'raise')), budget TEXT NOT NULL,
+            scope TEXT, amount INTEGER NOT NULL, unit TEXT NOT NULL, since_ns INTEGER NOT NULL,
+            until_ns INTEGER NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL, ended_ns INTEGER, ended_by TEXT
+        ) STRICT;
+        CREATE INDEX overrides_until ON overrides (until_ns);
+        CREATE TABLE rulebook (
+            id TEXT PRIMARY KEY, told_ns INTEGER NOT NULL, policy TEXT, prices TEXT, overrides TEXT,
+            file TEXT NOT NULL
+        ) STRICT;
+        """
+    )
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:

@@ -13,14 +13,15 @@ from bursar.policies.windows import ROLLING
 def describe(policy: Policy) -> list[str]:
     """Sentences for `bursar check`; those that begin with two spaces belong to the one before them."""
     return [
-        *_whole(policy),
-        *(line for budget in policy.budgets for line in _budget(budget)),
-        *(_route(route) for route in policy.routes),
-        *(_channel(channel) for channel in policy.channels),
+        *of_whole(policy),
+        *(line for budget in policy.budgets for line in of_budget(budget)),
+        *(of_route(route) for route in policy.routes),
+        *(of_channel(channel) for channel in policy.channels),
     ]
 
 
-def _whole(policy: Policy) -> Iterator[str]:
+def of_whole(policy: Policy) -> Iterator[str]:
+    """What holds for all of it."""
     yield _mode(policy.mode)
     yield f"Windows turn by the clock of {policy.timezone}."
     yield f"While the agent is away, {_unreachable(policy.on_unreachable)}."
@@ -50,7 +51,8 @@ def _unreachable(rule: Unreachable) -> str:
             return f"calls go on for up to {usd(rule.amount_nano or 0)} USD per balance and outage"
 
 
-def _budget(budget: Budget) -> Iterator[str]:
+def of_budget(budget: Budget) -> Iterator[str]:
+    """One budget: its own sentence, and those below it."""
     each = f" for each {' and '.join(budget.per)}" if budget.per else ""
     yield f'Budget "{budget.name}": {_limit(budget)} {_every(budget)}{each}, {_calls(budget)}.'
     if budget.mode is not None:
@@ -134,7 +136,8 @@ def _action(action: StepAction) -> str:
             return f"{action.kind} (not acted on in this release)"
 
 
-def _route(route: Route) -> str:
+def of_route(route: Route) -> str:
+    """One route."""
     found = "named by the application"
     if route.find is not None:
         names = ("code", "http_route", "span", "baggage", "service")
@@ -144,7 +147,8 @@ def _route(route: Route) -> str:
     return f'Route "{route.name}" is {found}{ladder}.'
 
 
-def _channel(channel: Channel) -> str:
+def of_channel(channel: Channel) -> str:
+    """One channel."""
     if channel.kind == "log":
         return f'Channel "{channel.name}" writes to the agent\'s log.'
     kind = "Slack" if channel.kind == "slack" else "a webhook"
