@@ -225,10 +225,12 @@ def budgets(db: Path | None, as_json: bool) -> None:
     now_ns = time.time_ns()
     with open_for_reading(_settings(db).db) as ledger:
         rows = [_with_instants(row) for row in reports.budgets(ledger, now_ns)]
+        observed = reports.observed(ledger, now_ns - reports.IDLE_NS, now_ns)
     if as_json:
-        _answer({"budgets": rows, "at": balances.iso(now_ns)})
+        _answer({"budgets": rows, "observed": observed, "at": balances.iso(now_ns)})
     else:
         _answer(tables.budgets(rows, width=_console().width) if rows else Text("No budget counts anything now."))
+        _answer(*tables.observed(observed))
 
 
 @cli.command()

@@ -229,7 +229,10 @@ class Decision:
         """What else a decision is reproduced from that did not let the call go as it was."""
         if self.facts is None or (self.verdict.action is Action.GO and self.observed is None):
             return ""
-        return f',"unbounded":{array(self.facts.unbounded)},"candidates":{encode(_candidates(self.facts))}'
+        return (
+            f',"model":{quoted(self.verdict.model)},"unbounded":{array(self.facts.unbounded)},'
+            f'"candidates":{encode(_candidates(self.facts))}'
+        )
 
 
 def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_price: bool = False) -> Decision:

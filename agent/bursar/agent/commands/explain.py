@@ -75,10 +75,8 @@ def explain(ledger: Database, decision: Decided) -> Explained:
         figures = dict(decision.figures)
     try:
         policy = _policy(snapshot)
-        model = decision.served or decision.model
-        return Explained(
-            decision, reproduce(figures, policy, action=decision.action, reason=decision.reason, model=model)
-        )
+        hindsight = reproduce(figures, policy, action=decision.action, reason=decision.reason, model=decision.planned)
+        return Explained(decision, hindsight)
     except (KeyError, TypeError, ValueError, PolicyError, StopIteration) as error:
         return Explained(decision, None, f"What the ledger keeps of it is not enough ({error}).")
 
@@ -108,7 +106,7 @@ def _decision(one: Explained) -> Iterator[Text]:
     decision = one.decision
     labels = ", ".join(f"{name}={value}" for name, value in decision.labels.items())
     yield Text(f"{balances.iso(decision.at_ns)}  {decision.route}{f' ({labels})' if labels else ''}", style="bold")
-    to = f" to {decision.served}" if decision.served != decision.model else ""
+    to = f" to {decision.planned}" if decision.planned != decision.model else ""
     yield Text(f"  asked for {decision.model}: {decision.action}{to}, because of {decision.reason or 'nothing'}")
     budget, step = decision.figures.get("budget"), decision.figures.get("step")
     if budget:

@@ -99,6 +99,17 @@ def mistakes(file: str, found: Sequence[Mistake], *, width: int) -> Table:
     return _table(f"{file}: {counted}", columns, rows, width=width)
 
 
+def observed(rows: Sequence[Row]) -> list[Text]:
+    """What budgets that only observe would have done in the last 24 hours, a sentence each."""
+    return [Text(f"In 24 h {row['budget']} would have {_would(row)}.", "yellow") for row in rows]
+
+
+def _would(row: Row) -> str:
+    done = {"block": "refused", "downgrade": "moved to a smaller model", "effort": "given less effort"}
+    calls = "1 call" if row["calls"] == 1 else f"{row['calls']:,} calls"
+    return f"{done.get(row['action'], row['action'])} {calls}, {usd(row['nano_usd'])} USD"
+
+
 def changes(difference: Sequence[str] | None) -> list[RenderableType]:
     """What a policy would change of the one in force, as a diff; nothing where none is known to be."""
     if difference is None:

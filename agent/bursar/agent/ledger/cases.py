@@ -22,8 +22,8 @@ class Decided:
     route: str
     model: str
     """As asked for."""
-    served: str
-    """As planned: the model that the attempt left for; the one asked for where it never left."""
+    planned: str
+    """The model that it was to leave for; what served it says its charge."""
     labels: Mapping[str, str]
     action: str
     reason: str
@@ -68,7 +68,7 @@ def _of_attempt(attempt: Attempt) -> Decided:
         attempt.at_ns,
         attempt.route,
         attempt.requested_model,
-        attempt.model,
+        str(attempt.decision.get("model") or attempt.requested_model),
         attempt.labels,
         attempt.action,
         attempt.reason,

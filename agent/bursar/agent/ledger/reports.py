@@ -98,7 +98,8 @@ def budgets(db: Database, now_ns: int) -> list[Row]:
         """
         SELECT key, budget, scope, unit, window_start, window_end, soft_ceiling, unknown_nano, calls, moved_ns
         FROM balances
-        WHERE (window_start <= :now AND window_end > :now) OR (window_end IS NULL AND moved_ns > :now - :idle)
+        WHERE (window_start <= :now AND window_end > :now)
+            OR (window_end IS NULL AND (moved_ns > :now - :idle OR key LIKE '%|rolling %|%'))
         ORDER BY budget, scope, window_start, key
         """,
         {"now": now_ns, "idle": IDLE_NS},
@@ -133,6 +134,28 @@ def holds(db: Database) -> list[Row]:
         [],
     )
     return [_decoded(row, "balances") for row in rows]
+
+
+def observed(db: Database, since_ns: int, until_ns: int) -> list[Row]:
+    """
+    What budgets that only observe would have done: by budget and action, how many calls, and what these cost.
+
+    `nano_usd` is what a block would have kept back, or what a downgrade would have begun from.
+    """
+    return _rows(
+        db,
+        """
+        SELECT json_extract(decision, '$.observed.budget') AS budget,
+            json_extract(decision, '$.observed.action') AS action,
+            count(DISTINCT CASE call_id WHEN '' THEN attempt_id ELSE call_id END) AS calls,
+            coalesce(sum(cost_nano), 0) AS nano_usd
+        FROM attempts
+        WHERE sent AND at_ns >= ? AND at_ns < ? AND duplicate_of IS NULL
+            AND json_extract(decision, '$.observed.action') IS NOT NULL
+        GROUP BY 1, 2 ORDER BY nano_usd DESC, 1, 2
+        """,
+        [since_ns, until_ns],
+    )
 
 
 def decisions(db: Database, since_ns: int, until_ns: int, *, limit: int = 1000) -> list[Row]:
