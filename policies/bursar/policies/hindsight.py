@@ -61,8 +61,9 @@ def _view(entry: Mapping[str, Any]) -> BalanceView:
 
 
 def _candidate(value: Mapping[str, Any]) -> Candidate:
-    known = {name: value[name] for name in Candidate.__dataclass_fields__ if name in value}
-    return Candidate(**{**known, "misfit": Misfit(known["misfit"]) if known.get("misfit") else None})
+    known: dict[str, Any] = {name: value[name] for name in Candidate.__dataclass_fields__ if name in value}
+    known["misfit"] = Misfit(known["misfit"]) if known.get("misfit") else None
+    return Candidate(**known)
 
 
 def _lent(figures: Mapping[str, Any], survey: Survey) -> Hindsight:

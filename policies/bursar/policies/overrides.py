@@ -79,8 +79,9 @@ def from_text(text: str) -> tuple[Override, ...]:
 
 def from_json(value: Any) -> Override:
     """An override from its JSON object. Raises ValueError, KeyError or TypeError."""
-    known = {name: value[name] for name in Override.__dataclass_fields__ if name in value}
-    return Override(**{**known, "kind": OverrideKind(known["kind"])})
+    known: dict[str, Any] = {name: value[name] for name in Override.__dataclass_fields__ if name in value}
+    known["kind"] = OverrideKind(known["kind"])
+    return Override(**known)
 
 
 def _overridden(budget: Budget, overrides: tuple[Override, ...]) -> Budget:
