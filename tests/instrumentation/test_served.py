@@ -26,8 +26,9 @@ def test_a_response_is_known_by_its_id() -> None:
     """What was asked, what answered, and why."""
     servings = Servings()
     servings.keep(charge("msg_1"))
-    assert servings.find("msg_1") == Served("claude-opus-5-5", "claude-haiku-5-5", "downgrade", "step", charge("msg_1"))
-    assert servings.find("msg_2") is None
+    found = servings.find({"id": "msg_1"})
+    assert found == Served("claude-opus-5-5", "claude-haiku-5-5", "downgrade", "step", charge("msg_1"))
+    assert servings.find({"id": "msg_2"}) is None
 
 
 def test_the_last_word_on_a_response_stands() -> None:
@@ -35,7 +36,7 @@ def test_the_last_word_on_a_response_stands() -> None:
     servings = Servings()
     servings.keep(charge("msg_1", "first"))
     servings.keep(charge("msg_1", "second"))
-    found = servings.find("msg_1")
+    found = servings.find({"id": "msg_1"})
     assert found is not None
     assert found.model == "second"
 
@@ -44,7 +45,9 @@ def test_an_attempt_without_a_response_is_not_kept() -> None:
     """Nobody could ask for it."""
     servings = Servings()
     servings.keep(charge(None))
-    assert servings.find("") is None
+    assert servings.find({"id": ""}) is None
+    assert servings.find({"id": None}) is None
+    assert servings.find(None) is None
 
 
 def test_the_oldest_responses_are_forgotten() -> None:
@@ -53,6 +56,6 @@ def test_the_oldest_responses_are_forgotten() -> None:
     servings = Servings()
     for number in range(MEMORY + 1):
         servings.keep(charge(f"msg_{number}"))
-    assert servings.find("msg_0") is None
-    assert servings.find("msg_1") is not None
-    assert servings.find(f"msg_{MEMORY}") is not None
+    assert servings.find({"id": "msg_0"}) is None
+    assert servings.find({"id": "msg_1"}) is not None
+    assert servings.find({"id": f"msg_{MEMORY}"}) is not None

@@ -62,6 +62,7 @@ class Attempt:
                 action=self.action,
                 reason=self.reason,
                 decision=decision.figures() if decision is not None and decision.standings else {},
+                stage=call.stage,
             )
         )
 
@@ -145,4 +146,5 @@ class Attempt:
             modifiers=quote.modifiers,
             action=self.action,
             reason=self.reason,
+            stage=call.stage,
         )

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
+from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.records import Sent
 from bursar.policies.usage import Usage
@@ -81,6 +82,8 @@ class Attempt:
     """What its leases were charged; None until they were."""
     duplicate_of: str | None = None
     """The attempt under which the same response counts."""
+    stage: Stage | None = None
+    """Its place in a cascade."""
 
     @property
     def open(self) -> bool:
@@ -159,6 +162,7 @@ def with_sent(attempt: Attempt, sent: Sent, holder: str | None) -> Attempt:
         action=sent.action,
         reason=sent.reason,
         decision=sent.decision,
+        stage=sent.stage,
     )
 
 
@@ -248,6 +252,7 @@ def _named(attempt: Attempt, charge: Charge) -> Attempt:
         labels=_texts(charge.labels),
         action=charge.action,
         reason=charge.reason,
+        stage=charge.stage,
     )
 
 
@@ -261,6 +266,7 @@ def _blank(attempt: Attempt) -> Charge:
         model=attempt.model,
         requested_model=attempt.requested_model,
         route=attempt.route,
+        stage=attempt.stage,
     )
 
 
