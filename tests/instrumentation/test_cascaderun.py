@@ -110,7 +110,10 @@ def test_an_error_of_the_strong_call_is_the_span_s(by: Way) -> None:
     with recorded() as seen, pytest.raises(anthropic.RateLimitError):
         by(Api(UNSURE, error(429, "rate_limit_error")), accept=sure)
     parent = seen.spans[-1]
-    assert (parent.status.status_code, dict(parent.attributes or {})["error.type"]) == (StatusCode.ERROR, "rate_limit_error")
+    assert (parent.status.status_code, dict(parent.attributes or {})["error.type"]) == (
+        StatusCode.ERROR,
+        "rate_limit_error",
+    )
     assert attributes_of(parent) == {**ESCALATED, "reason": "not_accepted", **CHEAP, "error.type": "rate_limit_error"}
 
 

@@ -124,9 +124,9 @@ def remarks(found: Sequence[Saving]) -> Iterator[Text]:
         )
     for saving in found:
         for reason, count in sorted(saving.uncompared.items()):
-            yield Text(f"{saving.work.route}: {count:,} calls are not compared: {reason.value}", "dim")
+            yield Text(f"{saving.work.route}: not compared, {count:,} of {saving.calls:,}: {reason.value}", "dim")
         if saving.failed:
-            yield Text(f"{saving.work.route}: {saving.failed:,} calls came to no answer and are not counted", "dim")
+            yield Text(f"{saving.work.route}: not counted, {saving.failed:,}: the cheap call failed for good", "dim")
 
 
 def _figures(saving: Saving) -> list[Text]:
