@@ -148,7 +148,8 @@ def test_calls_of_the_test_are_part_of_the_cascade() -> None:
     assert [charge.stage.name for charge in seen.charges if charge.stage] == ["cheap", "accept", "strong"]
     told = attributes_of(seen.spans[-1])
     assert (told["stages"], told["cost.nano_usd"]) == (2, 2 * CHEAP_NANO + STRONG_NANO)
-    assert {span.parent.span_id for span in seen.spans[:-1] if span.parent} == {seen.spans[-1].context.span_id}  # type: ignore[union-attr]
+    parent: Any = seen.spans[-1]
+    assert {span.parent.span_id for span in seen.spans[:-1] if span.parent} == {parent.context.span_id}
 
 
 def test_what_comes_after_a_cascade_is_no_part_of_it() -> None:

@@ -34,7 +34,7 @@ ON_OPUS = 1_000 * 4_000 + 10_000 * 200 + 200 * 5_000 + 100 * 8_000 + 50 * 20_000
 def test_usage_is_priced_at_the_other_model_s_rates(modifiers: tuple[str, ...], nano: int) -> None:
     """What cost more on the one costs more on the other; what was free is free; each model has a speed of its own."""
     found = transposed(USAGE, of=HAIKU, to=OPUS, at=DAY, book=BOOK, modifiers=modifiers)
-    assert (found.quote.cost_nano_usd, found.tokenizer_factor) == (nano, 1)
+    assert (found.quote.cost_nano_usd, found.tokenizer_factor) == (nano, Fraction(1))
 
 
 def test_each_length_has_its_own_price() -> None:

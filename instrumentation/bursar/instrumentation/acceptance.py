@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any, cast
 
@@ -100,7 +100,7 @@ def _answer(message: Any) -> Any:
     parsed = get("parsed_output")
     if parsed is not None:
         return parsed
-    blocks = [reader(block) for block in content]
+    blocks = [reader(block) for block in cast("Iterable[Any]", content)]
     for block in blocks:
         if block("type") == "tool_use":
             return block("input")

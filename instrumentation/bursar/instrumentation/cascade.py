@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast
 
 from anthropic import APIStatusError
 from pydantic import ValidationError
@@ -17,37 +17,19 @@ from bursar.instrumentation.runtime import current_runtime
 from bursar.policies.cascade import Escalation, StageName
 from bursar.policies.errors import BudgetExceeded
 
-T = TypeVar("T")
-Accept = Callable[[T], bool]
-AsyncAccept = Callable[[T], bool | Awaitable[bool]]
+R = TypeVar("R")
+Accept = Callable[[Any], bool | Awaitable[bool]]
+"""Whether a cheap answer is good enough. Of an answer of any kind: what a message says stands in blocks of many."""
 
 
-@overload
 def cascade(
-    call: Callable[..., Coroutine[Any, Any, T]],
+    call: Callable[..., R],
     *,
     cheap: str,
     strong: str,
-    accept: AsyncAccept[T] | Sequence[AsyncAccept[T]],
+    accept: Accept | Sequence[Accept],
     settle_for_cheap: bool = False,
-) -> Callable[..., Coroutine[Any, Any, T]]: ...
-@overload
-def cascade(
-    call: Callable[..., T],
-    *,
-    cheap: str,
-    strong: str,
-    accept: Accept[T] | Sequence[Accept[T]],
-    settle_for_cheap: bool = False,
-) -> Callable[..., T]: ...
-def cascade(
-    call: Callable[..., Any],
-    *,
-    cheap: str,
-    strong: str,
-    accept: Callable[[Any], Any] | Sequence[Callable[[Any], Any]],
-    settle_for_cheap: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[..., R]:
     """
     The call, tried on the `cheap` model first, and made on the `strong` one where `accept` says no to the answer.
 
@@ -64,7 +46,7 @@ def cascade(
     if cheap == strong:
         raise ValueError(f"cascade() was given {cheap} as both models: name a cheaper one as `cheap`")
     _refuse_settled(call)
-    tests = tuple(accept) if isinstance(accept, Sequence) else (accept,)
+    tests = (accept,) if callable(accept) else tuple(accept)
     plan = _Plan(call, cheap, strong, tests, settle_for_cheap)
     return _asynchronous(plan) if _is_async(call) else _synchronous(plan)
 
@@ -76,7 +58,7 @@ class _Plan:
     call: Callable[..., Any]
     cheap: str
     strong: str
-    tests: tuple[Callable[[Any], Any], ...]
+    tests: tuple[Accept, ...]
     settle_for_cheap: bool
 
 
@@ -193,7 +175,11 @@ def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     Raises `TypeError` for a stream, and for a model beside the two.
     """
     _refuse(kwargs)
-    return {name: list(value) if isinstance(value, Iterator) else value for name, value in kwargs.items()}
+    return {name: _readable_again(value) for name, value in kwargs.items()}
+
+
+def _readable_again(value: Any) -> Any:
+    return list(cast("Iterator[Any]", value)) if isinstance(value, Iterator) else value
 
 
 def _refuse_settled(call: Callable[..., Any]) -> None:

@@ -116,9 +116,10 @@ def verdict(saving: Saving) -> Text:
 def remarks(found: Sequence[Saving]) -> Iterator[Text]:
     """What to know about the figures."""
     if any(saving.estimated for saving in found):
+        factors = {factor for saving in found for factor in saving.factors}
         yield Text(
             "All strong is an estimate where the strong model was not asked: the cheap call's own tokens at the strong "
-            f"model's prices{_told(set().union(*(saving.factors for saving in found)))}. Its answers may be of another "
+            f"model's prices{_told(factors)}. Its answers may be of another "
             "length.",
             "dim",
         )
