@@ -16,6 +16,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "two_stage_triage.p
 
 DESK = """
 import anthropic, asyncio, json
+from opentelemetry import trace
 from bursar.instrumentation import BudgetExceeded, cascade, flush, instrument, served
 
 instrument()
@@ -24,8 +25,13 @@ HELLO = {"max_tokens": 200, "messages": [{"role": "user", "content": "Hello"}]}
 SIZE = {"x-sandbox-output-tokens": "100"}
 FAILING = {**SIZE, "x-sandbox-error": "529", "x-sandbox-error-times": "1", "x-sandbox-scene": "once"}
 
+recording = []
+
 def triage(client, good, headers=SIZE, **how):
-    ask = cascade(client.messages.create, **MODELS, accept=lambda m: good, **how)
+    def accept(m):
+        recording.append(trace.get_current_span().is_recording())
+        return good
+    ask = cascade(client.messages.create, **MODELS, accept=accept, **how)
     return ask(**HELLO, extra_headers=headers)
 
 async def triage_async(client, good):
@@ -47,6 +53,7 @@ messages.append(triage(client, True, FAILING))
 messages += [asyncio.run(triage_async(anthropic.AsyncAnthropic(), good)) for good in (True, False)]
 flush()
 print(json.dumps([told(message) for message in messages]))
+print(json.dumps(recording))
 """
 )
 
@@ -88,9 +95,10 @@ def report(home: House) -> list[dict[str, Any]]:
 def test_what_cascades_cost_and_saved_is_in_the_ledger_to_the_nano_dollar(tmp_path: Path) -> None:
     """Three accepted, two escalated, one whose cheap model was overloaded; sync and async, each under its function."""
     with house(tmp_path) as home, home.agent():
-        told = json.loads(home.run(program(tmp_path, MIXED)))
+        told, recording = map(json.loads, home.run(program(tmp_path, MIXED)).splitlines())
         rows = {row["route"]: row for row in report(home)}
         bill, total = home.bill, home.total()
+    assert recording == [True] * 3, "also the first one, before which there was no tracer provider"
     tokens = told[0][1]
     # USD per MTok: Haiku 5.5 0.10 in and 0.50 out, Opus 5.5 4 in and 20 out.
     cheap, strong = tokens * 100 + 100 * 500, tokens * 4_000 + 100 * 20_000

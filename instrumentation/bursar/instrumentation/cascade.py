@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from anthropic import APIStatusError
 from pydantic import ValidationError
@@ -179,7 +179,10 @@ def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _readable_again(value: Any) -> Any:
-    return list(cast("Iterator[Any]", value)) if isinstance(value, Iterator) else value
+    if not isinstance(value, Iterator):
+        return value
+    items: Iterator[Any] = value
+    return list(items)
 
 
 def _refuse_settled(call: Callable[..., Any]) -> None:
