@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any, cast
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from bursar.instrumentation.extract import reader
 
@@ -117,6 +117,8 @@ def _json(text: str) -> Any:
 
 
 def _pydantic(kind: Any) -> Test:
+    from pydantic import TypeAdapter  # not in pydantic 1, which the SDK takes as well
+
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
 
     def fits(answer: Any) -> bool:

@@ -179,10 +179,7 @@ def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _readable_again(value: Any) -> Any:
-    if not isinstance(value, Iterator):
-        return value
-    items: Iterator[Any] = value
-    return list(items)
+    return list(value) if isinstance(value, Iterator) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
 def _refuse_settled(call: Callable[..., Any]) -> None:
