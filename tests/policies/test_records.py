@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge, Line
 from bursar.policies.jsontext import Encoded
 from bursar.policies.records import (
@@ -43,6 +44,7 @@ CHARGE = Charge(
     modifiers=("batch", "geo:us"),
     action="downgrade",
     reason="step",
+    stage=Stage("h-k1", "strong", "claude-opus-5-5", "not_accepted"),
 )
 SENT = Sent(
     attempt_id="h-1",
@@ -59,6 +61,7 @@ SENT = Sent(
     action="downgrade",
     reason="step",
     decision={"step": "80%", "balances": [{"spent": None}]},
+    stage=Stage("h-k1", "cheap", "claude-opus-5-5"),
 )
 RECORDS: list[Record] = [
     SENT,
@@ -69,6 +72,7 @@ RECORDS: list[Record] = [
     Settled(Charge("h-3", None, Usage(), Basis.UNKNOWN, "m", "m", "r")),
     Released("h-1", "http 429"),
     Decided("h-c1", 5, "r", "m", "block", "spent", {"tenant": "acme"}, {"needed": 7}),
+    Decided("h-c1", 5, "r", "m", "block", "spent", stage=Stage('k"1', "strong", "m", "max_tokens")),
 ]
 
 
@@ -172,7 +176,7 @@ def test_a_charge_of_wrong_shapes_is_no_record(changes: dict[str, Any]) -> None:
         from_json(value)
 
 
-@pytest.mark.parametrize("record", [SENT, Settled(CHARGE), Released("a"), Decided("c", 1, "r", "m", "go", "within")])
+@pytest.mark.parametrize("record", [SENT, Settled(CHARGE), Released("a"), RECORDS[-1]])
 def test_every_field_is_written(record: Record) -> None:
     """Lines are written out by hand: a field that is added must be added there."""
     written = to_json(record)
@@ -181,6 +185,21 @@ def test_every_field_is_written(record: Record) -> None:
         assert set(written["charge"]) == {field.name for field in fields(Charge)}
         assert set(written["charge"]["usage"]) == {field.name for field in fields(Usage)}
         assert list(written["charge"]["lines"][0]) == LINE_FIELDS
+
+
+def test_a_place_in_no_cascade_is_not_written() -> None:
+    """Nearly every call is part of none: its lines are as long as before."""
+    plain = replace(CHARGE, stage=None)
+    for record in (replace(SENT, stage=None), Settled(plain), Decided("c", 1, "r", "m", "go", "within")):
+        assert b"stage" not in to_line(record)
+        assert from_json({**to_json(record), "stage": None}) == record
+
+
+@pytest.mark.parametrize("stage", ["cheap", 5, ["k"], {"cascade": "k", "name": "cheap"}])
+def test_a_place_of_another_shape_is_no_record(stage: object) -> None:
+    """It has an id, a name and a model."""
+    with pytest.raises(RecordError, match="not a complete `sent` record"):
+        from_json({**to_json(SENT), "stage": stage})
 
 
 LINE_FIELDS = ["label", "quantity", "pico_usd_each", "nano_usd", "model", "price_id"]

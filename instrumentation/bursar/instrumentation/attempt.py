@@ -64,6 +64,7 @@ class Attempt:
                 action=self.action,
                 reason=self.reason,
                 decision=decision.figures() if decision is not None and decision.standings else {},
+                stage=call.stage,
             )
         )
 
@@ -149,4 +150,5 @@ class Attempt:
             modifiers=quote.modifiers,
             action=self.action,
             reason=self.reason,
+            stage=call.stage,
         )

@@ -19,6 +19,7 @@ from bursar.instrumentation.metrics import error_type
 from bursar.instrumentation.peers import claim
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.runtime import Runtime
+from bursar.policies.cascade import Stage
 from bursar.policies.charge import Charge
 from bursar.policies.engine import Decision
 from bursar.policies.errors import BudgetExceeded
@@ -39,6 +40,7 @@ class Call:
         self.id = runtime.ids.call()
         self.requested_model = requested_model
         self.work = work
+        self.stage: Stage | None = work.staging.stage if work.staging is not None else None
         self.provider = _provider(type(client).__name__)
         self.region = _region(client, requested_model, self.provider)
         self.span: Span | None = None
@@ -100,6 +102,8 @@ class Call:
     def charged(self, charge: Charge, tally: Tally | None) -> None:
         """Keep a charge, and tell whoever listens, and the span, where `tally` brings what it does not say yet."""
         self.charges.append(charge)
+        if self.work.staging is not None:
+            self.work.staging.charges.append(charge)
         if tally is not None:
             self.show((), tally)
         self.runtime.metrics.charged(charge, self.provider)
@@ -122,6 +126,7 @@ class Call:
                 reason=refusal.reason.value,
                 labels=self.work.labels,
                 decision={**refusal.figures, **_numbers(refusal)},
+                stage=self.stage,
             )
         )
         self.runtime.metrics.refused(refusal)

@@ -91,9 +91,9 @@ class Runtime:
             with quiet("tell an observer of a charge"):
                 observer(charge)
 
-    def served(self, response_id: str) -> Served | None:
+    def served(self, response: Any) -> Served | None:
         """What is known of a recent response."""
-        return self.servings.find(response_id)
+        return self.servings.find(response)
 
     @property
     def journal(self) -> Journal:

@@ -116,8 +116,7 @@ def _begin(client: Any, options: Any) -> Call | None:
         if client.__dict__.get(_MARK) is not client.__dict__.get("_middleware_chain") or _MARK not in client.__dict__:
             _seat(client)
         if is_billable(options.method, options.url):
-            if not runtime.traced:
-                _set_up_tracing(runtime)
+            set_up_tracing(runtime)
             body: Any = options.json_data
             model = body.get("model") if isinstance(body, Mapping) else None  # pyright: ignore
             call = begin(runtime, client, model if isinstance(model, str) else "")
@@ -127,8 +126,10 @@ def _begin(client: Any, options: Any) -> Call | None:
     return None
 
 
-def _set_up_tracing(runtime: Runtime) -> None:
-    """Once; calls of other threads wait for it, or they would have no span."""
+def set_up_tracing(runtime: Runtime) -> None:
+    """Set tracing up, once; calls of other threads wait for it, or they would have no span."""
+    if runtime.traced:
+        return
     with _lock:
         if not runtime.traced:
             try:

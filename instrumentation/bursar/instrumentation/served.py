@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
+from bursar.instrumentation.extract import reader
+from bursar.policies.cascade import StageName
 from bursar.policies.charge import Charge
 
 MEMORY = 1_024
@@ -20,6 +23,16 @@ class Served:
     action: str
     reason: str
     charge: Charge
+
+    @property
+    def stage(self) -> str | None:
+        """Which part of a cascade answered: `cheap` or `strong`; None for a call that is part of none."""
+        return self.charge.stage.name if self.charge.stage is not None else None
+
+    @property
+    def escalated(self) -> bool:
+        """Whether it is a cascade's strong model that answered, since the cheap one's answer was not enough."""
+        return self.stage == StageName.STRONG
 
 
 class Servings:
@@ -38,10 +51,35 @@ class Servings:
             if len(self._recent) > MEMORY:
                 del self._recent[next(iter(self._recent))]
 
-    def find(self, response_id: str) -> Served | None:
-        """What served a response; None when it is too long ago, or was never seen here."""
+    def find(self, response: Any) -> Served | None:
+        """
+        What served a response; None when it is too long ago, or was never seen here.
+
+        A response is a message, as an object of the SDK's or as JSON, or what the SDK wraps one in: a raw or streaming
+        response, or a stream that was read.
+        """
+        response_id, request_id = _ids(response)
         with self._lock:
-            charge = self._recent.get(response_id)
+            charge = self._recent.get(response_id) if response_id is not None else None
+            if charge is None and request_id is not None:
+                charge = self._of_request(request_id)
         if charge is None:
             return None
         return Served(charge.requested_model, charge.model, charge.action, charge.reason, charge)
+
+    def _of_request(self, request_id: str) -> Charge | None:
+        """By the HTTP request: only asked for, so it may take its time. The results of a batch share theirs."""
+        found = [charge for charge in self._recent.values() if charge.request_id == request_id]
+        return found[0] if len(found) == 1 else None
+
+
+def _ids(response: Any) -> tuple[str | None, str | None]:
+    """A message's id, and that of the request which brought what has none."""
+    get = reader(response)
+    headers = getattr(get("response"), "headers", None)
+    request_id = get("request_id") or (headers.get("request-id") if headers is not None else None)
+    return _text(get("id")), _text(request_id)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -13,6 +13,7 @@ from bursar.instrumentation.context import Work
 from bursar.instrumentation.dialects import translate
 from bursar.instrumentation.extract import Tally
 from bursar.policies import attributes as names
+from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.engine import Decision
 from bursar.policies.errors import BudgetExceeded
@@ -33,6 +34,7 @@ class Told(Protocol):
     tells_response: bool
     dialects: tuple[str, ...]
     work: Work
+    stage: Stage | None
     attempts: int
     decision: Decision | None
     sent_max_tokens: int | None
@@ -101,6 +103,9 @@ def _identity(call: Told) -> Attributes:
         attributes[names.ATTEMPTS] = call.attempts
     for label, value in call.work.labels.items():
         attributes[names.LABEL_PREFIX + label] = value
+    if call.stage is not None:
+        attributes[names.CASCADE_ID] = call.stage.cascade
+        attributes[names.CASCADE_STAGE] = call.stage.name
     decision = call.decision
     if decision is not None:
         verdict = decision.verdict

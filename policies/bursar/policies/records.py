@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, TypeVar
 
+from bursar.policies.cascade import Stage, stage_from_json
 from bursar.policies.charge import Basis, Charge, Line
 from bursar.policies.jsontext import Encoded, array, encode, nullable, object_of_texts, quoted
 from bursar.policies.usage import Usage
@@ -44,6 +45,8 @@ class Sent:
     expected_tokens: int = 0
     decision: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The numbers behind the action, as `engine.Decision.figures` gives them."""
+    stage: Stage | None = None
+    """Its place in a cascade, as of `Charge` and `Decided`; written only where there is one."""
 
 
 @value
@@ -78,6 +81,7 @@ class Decided:
     reason: str
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     decision: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    stage: Stage | None = None
 
 
 Record = Sent | Settled | Released | Decided
@@ -106,7 +110,8 @@ def to_line(record: Record) -> bytes:
                 f'{{"kind":"decided","call_id":{quoted(record.call_id)},"at_ns":{record.at_ns},'
                 f'"route":{quoted(record.route)},"model":{quoted(record.model)},"action":{quoted(record.action)},'
                 f'"reason":{quoted(record.reason)},"labels":{object_of_texts(record.labels)},'
-                f'"decision":{_figures(record.decision)}}}\n'
+                f'"decision":{_figures(record.decision)}'
+                f"{'' if record.stage is None else _stage(record.stage)}}}\n"
             )
     return text.encode("ascii")
 
@@ -128,7 +133,8 @@ def _sent(sent: Sent) -> str:
         f'"balances":{balances},"leased":{array(sent.leased)},"bound_nano":{bound},'
         f'"expected_nano":{sent.expected_nano},"action":{quoted(sent.action)},"reason":{quoted(sent.reason)},'
         f'"bound_tokens":{tokens},"expected_tokens":{sent.expected_tokens},'
-        f'"decision":{_figures(sent.decision)}}}\n'
+        f'"decision":{_figures(sent.decision)}'
+        f"{'' if sent.stage is None else _stage(sent.stage)}}}\n"
     )
 
 
@@ -146,7 +152,16 @@ def _charge(charge: Charge) -> str:
         f'"price_id":{nullable(charge.price_id)},"request_id":{nullable(charge.request_id)},'
         f'"response_id":{nullable(charge.response_id)},"at_ns":{charge.at_ns},'
         f'"lines":[{",".join(map(_line, charge.lines))}],"missing":{array(charge.missing)},'
-        f'"modifiers":{array(charge.modifiers)},"action":{quoted(charge.action)},"reason":{quoted(charge.reason)}}}'
+        f'"modifiers":{array(charge.modifiers)},"action":{quoted(charge.action)},"reason":{quoted(charge.reason)}'
+        f"{'' if charge.stage is None else _stage(charge.stage)}}}"
+    )
+
+
+def _stage(stage: Stage) -> str:
+    """The last field of an object, written only where there is one."""
+    return (
+        f',"stage":{{"cascade":{quoted(stage.cascade)},"name":{quoted(stage.name)},"strong":{quoted(stage.strong)},'
+        f'"why":{quoted(stage.why)}}}'
     )
 
 
@@ -198,6 +213,7 @@ def charge_from_json(value: Mapping[str, Any]) -> Charge:
     fields["lines"] = tuple(_build(Line, line) for line in value.get("lines", ()))
     fields["missing"] = tuple(value.get("missing", ()))
     fields["modifiers"] = tuple(value.get("modifiers", ()))
+    fields["stage"] = stage_from_json(value.get("stage"))
     return Charge(**fields)
 
 
@@ -210,4 +226,6 @@ def _build(kind: type[T], value: Mapping[str, Any]) -> T:
     for name in ("balances", "leased"):
         if isinstance(fields.get(name), list):
             fields[name] = tuple(fields[name])
+    if "stage" in fields:
+        fields["stage"] = stage_from_json(fields["stage"])
     return kind(**fields)

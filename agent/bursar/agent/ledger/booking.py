@@ -192,8 +192,9 @@ def _book_decided(desk: _Desk, decided: Decided) -> None:
 def _decide(desk: _Desk, decision_id: str, record: Sent | Decided) -> None:
     desk.db.conn.execute(
         """
-        INSERT INTO decisions (id, call_id, at_ns, route, model, labels, action, reason, decision)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+        INSERT INTO decisions (id, call_id, at_ns, route, model, labels, action, reason, decision,
+            cascade, stage, strong_model, escalation)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
         """,
         [
             decision_id,
@@ -205,6 +206,7 @@ def _decide(desk: _Desk, decision_id: str, record: Sent | Decided) -> None:
             record.action,
             record.reason,
             json.dumps(dict(record.decision)),
+            *attempts.stage_columns(record.stage).values(),
         ],
     )
 

@@ -225,6 +225,21 @@ def m005_overrides(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m008_cascades(db: Database) -> None:
+    """
+    What of a two-stage cascade an attempt or a decision is; NULL for what is part of none.
+
+    `cascade` is the id that the calls of one share, `stage` one of `cheap`, `accept` and `strong`, `strong_model` what
+    it escalates to, and `escalation` why it did, of the strong stage.
+    """
+    columns = ("cascade TEXT", "stage TEXT", "strong_model TEXT", "escalation TEXT")
+    for table in ("attempts", "decisions"):
+        for column in columns:
+            db.conn.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+        db.conn.execute(f"CREATE INDEX {table}_cascade ON {table} (cascade, at_ns) WHERE cascade IS NOT NULL")
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:
