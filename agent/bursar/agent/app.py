@@ -23,6 +23,7 @@ from bursar.agent.adoption import Adoption
 from bursar.agent.alerting.channels import open_channel
 from bursar.agent.alerting.delivery import Delivery
 from bursar.agent.bookkeeper import Bookkeeper
+from bursar.agent.housekeeping import Housekeeping
 from bursar.agent.ledger import Ledger, LedgerError
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
@@ -39,6 +40,7 @@ ADOPT_SECONDS = 2
 RELOAD_SECONDS = 2
 DELIVER_SECONDS = 1
 SILENCE_SECONDS = 10
+KEEP_HOUSE_SECONDS = 600
 RETRY_SPANS_SECONDS = 5
 STOP_SECONDS = 5.0
 """After a signal the process ends within this, whatever hangs: everything acknowledged is on the disk already."""
@@ -73,6 +75,7 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         teardown.callback(listener.close)
         teardown.enter_context(own_state_folder(settings.state_dir))
         ledger = Ledger(settings.db, clock_ns=clock_ns)
+        _tell_of_older_copy(ledger, settings)
         teardown.push_async_callback(asyncio.to_thread, ledger.close)
 
         client = await teardown.enter_async_context(httpx.AsyncClient())
@@ -83,7 +86,9 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         bookkeeper.take_up_overrides()
         adoption = Adoption(settings.journals, socket.gethostname(), bookkeeper)
 
+        housekeeping = Housekeeping(ledger, clock_ns=clock_ns)
         chores = [
+            Chore("keep house", KEEP_HOUSE_SECONDS, housekeeping.run),
             Chore("adopt journals", ADOPT_SECONDS, adoption.run),
             Chore("deliver alerts", DELIVER_SECONDS, nudge),
             Chore("reload rules", RELOAD_SECONDS, rules.reload),
@@ -91,6 +96,7 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         ]
         await teardown.enter_async_context(scheduled(chores))
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
+        teardown.callback(housekeeping.stop)
         others = [*receiver.routes(_on_spans(bookkeeper)), *desk.routes(bookkeeper, clock_ns)]
         app = create_app(ServerState(bookkeeper, token, settings.local), others)
         url = url_of(listener)
@@ -176,6 +182,17 @@ def _on_spans(bookkeeper: Bookkeeper) -> receiver.OnSpans:
             raise receiver.BehindError(str(error), retry_after_seconds=RETRY_SPANS_SECONDS) from error
 
     return book
+
+
+def _tell_of_older_copy(ledger: Ledger, settings: Settings) -> None:
+    if ledger.lost_commits:
+        _log.warning(
+            "the ledger %s is an older copy: %d commits that it once had are not in it. What processes were lent is "
+            "repaired as they are heard of; what was charged since the copy is in no balance, so compare "
+            "`bursar report` with your bill",
+            settings.db,
+            ledger.lost_commits,
+        )
 
 
 def _silence(ledger: Ledger, clock_ns: Callable[[], int]) -> Callable[[], None]:

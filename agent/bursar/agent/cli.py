@@ -40,6 +40,7 @@ NO, USAGE, CANNOT_START = 1, 2, 3
 _LATER = {
     "advise": "bursar.agent.advice.command:advise_command",
     "cascades": "bursar.agent.commands.cascades:cascades_command",
+    "db": "bursar.agent.commands.database:db_command",
     "demo": "bursar.agent.demo.command:demo_command",
     "explain": "bursar.agent.commands.explain:explain_command",
     "overrides": "bursar.agent.commands.overriding:overrides_command",

@@ -130,7 +130,7 @@ def read(db: Database, key: str, now_ns: int) -> Balance | None:
     budget, scope, window_end, limit, ceiling, spent, out = row
     seconds = rolls(key)
     if seconds is not None:
-        spent = flows.spent(db, Flow(budget, scope), now_ns - seconds * _SECOND, flows.FOR_EVER)[_COUNTED[kind]]
+        spent = flows.spent(db, Flow(budget, scope), flows.back(now_ns, seconds), flows.FOR_EVER)[_COUNTED[kind]]
     return Balance(key, window_end, limit, ceiling, spent, out)
 
 
@@ -174,7 +174,7 @@ def _recent(db: Database, key: str, policy: Policy | None, now_ns: int) -> dict[
     flying = expected(db, key) if budget.limit.unit == "usd" else 0
     spans = {velocity.seconds for velocity in budget.velocities}
     return {
-        f"{seconds:g}": flows.spent(db, flow, now_ns - int(seconds * _SECOND), flows.FOR_EVER).usd + flying
+        f"{seconds:g}": flows.spent(db, flow, flows.back(now_ns, seconds), flows.FOR_EVER).usd + flying
         for seconds in spans
     }
 

@@ -226,6 +226,39 @@ def m005_overrides(db: Database) -> None:
 
 
 @MIGRATIONS()
+def m006_keeping(db: Database) -> None:
+    """
+    What is kept of old attempts, and how many commits the file has seen.
+
+    rollups: sums by hour (`slot`) and kind. tombs: marks of attempts and responses that are rolled up. balances:
+    `rolled_*`, the part of what is spent whose postings are gone. meta: `ledger`, the file's own name for ever, and
+    `commits`.
+    """
+    db.executescript(_KEEPING)
+
+
+_KEEPING = """
+CREATE TABLE rollups (
+    slot INTEGER NOT NULL, route TEXT NOT NULL, requested_model TEXT NOT NULL, model TEXT NOT NULL,
+    labels TEXT NOT NULL, basis TEXT NOT NULL, action TEXT NOT NULL, price_id TEXT NOT NULL, service TEXT NOT NULL,
+    source TEXT NOT NULL, charges INTEGER NOT NULL, calls INTEGER NOT NULL, nano INTEGER NOT NULL,
+    estimated_nano INTEGER NOT NULL, unknown INTEGER NOT NULL, incomplete INTEGER NOT NULL,
+    input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write_5m INTEGER NOT NULL,
+    cache_write_1h INTEGER NOT NULL, output INTEGER NOT NULL, thinking INTEGER NOT NULL,
+    web_searches INTEGER NOT NULL, web_fetches INTEGER NOT NULL,
+    PRIMARY KEY (slot, route, requested_model, model, labels, basis, action, price_id, service, source)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tombs (mark INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('ledger', lower(hex(randomblob(8)))), ('commits', '0');
+ALTER TABLE balances ADD COLUMN rolled_nano INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE balances ADD COLUMN rolled_unknown_nano INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE balances ADD COLUMN rolled_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE balances ADD COLUMN rolled_calls INTEGER NOT NULL DEFAULT 0;
+"""
+
+
+@MIGRATIONS()
 def m008_cascades(db: Database) -> None:
     """
     What of a two-stage cascade an attempt or a decision is; NULL for what is part of none.
