@@ -231,8 +231,8 @@ def test_no_ledger_is_no_start(command: str, tmp_path: Path) -> None:
 def test_budgets(db: Path) -> None:
     """The balance of this month: 1.75 of 4 USD spent, 0.50 of it a bound, and a call in flight."""
     (row,) = answer("budgets")["budgets"]
-    assert (row["budget"], row["limit_nano"], row["spent_nano"]) == ("all-month", 4_000_000_000, 1_750_000_000)
-    assert (row["unknown_nano"], row["expected_nano"]) == (500_000_000, 5)
+    assert (row["budget"], row["limit"], row["spent"]) == ("all-month", 4_000_000_000, 1_750_000_000)
+    assert (row["unknown_nano"], row["expected"]) == (500_000_000, 5)
     assert row["window_start"].endswith("-01T00:00:00Z")
     said = lines(bursar("budgets"))
     assert "all-month all 1.75 0.50 0.000000005 4.00 ████░░░░░░ 43%" in said

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.agent.ledger.test_rollups import DAY_NS, HOUR_NS, NOON, charge, kept
+from tests.agent.ledger.test_rollups import NOON, charge, kept
 
 from bursar.agent.housekeeping import Housekeeping
 from bursar.agent.ledger import Ledger, reports
+from bursar.agent.ledger.rollups import DAY_NS, HOUR_NS
 from bursar.policies.records import Settled
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,6 +35,11 @@ def weighed(
     return weigh(errand, rules or Rules(BOOK, policy, heard=True), estimates or Estimates())
 
 
+def counted(candidate: Candidate) -> Candidate:
+    """With the tokens of the request: all of it, cut to 1,024 of output, and expected with as many."""
+    return replace(candidate, worst_tokens=11_000, least_tokens=2_024, expected_tokens=1_463)
+
+
 def models(found: Candidates) -> list[str]:
     return [candidate.model for candidate in found.facts.candidates]
 
@@ -42,7 +48,7 @@ def test_the_model_asked_for_comes_first_and_the_rungs_below_it_follow() -> None
     """Each with its bound, the least it can do with, and what it will likely cost."""
     found = weighed()
     assert found.facts.candidates == tuple(
-        Candidate(model, WORST[model], LEAST[model], EXPECTED[model]) for model in ("big", "mid", "small")
+        counted(Candidate(model, WORST[model], LEAST[model], EXPECTED[model])) for model in ("big", "mid", "small")
     )
     assert (found.facts.route, found.facts.labels, found.facts.unbounded) == ("desk", {"tenant": "acme"}, ())
     assert found.rates.keys() == {"big", "mid", "small"}
@@ -81,7 +87,7 @@ def test_a_rung_is_known_under_each_of_its_names() -> None:
 def test_a_retry_keeps_the_plan_of_its_call() -> None:
     """The model it was moved to is the one that is priced, and there is no other."""
     found = weighed(settled="mid")
-    assert found.facts.candidates == (Candidate("mid", WORST["mid"], LEAST["mid"], EXPECTED["mid"]),)
+    assert found.facts.candidates == (counted(Candidate("mid", WORST["mid"], LEAST["mid"], EXPECTED["mid"])),)
 
 
 def test_a_rung_that_does_not_fit_says_why() -> None:
@@ -125,9 +131,9 @@ def test_a_rung_is_gone_from_the_day_of_its_retirement(at_ns: int, misfit: Misfi
 
 
 def test_a_rung_without_a_price_is_no_candidate_for_money() -> None:
-    """Its misfit says so, and it is never held at anything."""
+    """Its misfit says so, and it is never held at any; its tokens count all the same."""
     policy = Policy(1, Mode.ENFORCE, ladder=("big", "nobody"))
-    assert weighed(policy).facts.candidates[1] == Candidate("nobody", None, 0, 0, Misfit.NO_PRICE)
+    assert weighed(policy).facts.candidates[1] == counted(Candidate("nobody", None, 0, 0, Misfit.NO_PRICE))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +158,7 @@ def test_a_model_without_a_price_is_held_at_the_dearest(
 
 def test_without_a_policy_an_unknown_price_is_unknown() -> None:
     """Nobody is going to hold it to anything."""
-    assert weighed(None, model="other").facts.asked == Candidate("other", None, 0, 0)
+    assert weighed(None, model="other").facts.asked == counted(Candidate("other", None, 0, 0))
 
 
 def test_the_least_is_what_the_route_needs() -> None:
@@ -171,6 +177,26 @@ def test_the_least_is_what_the_route_needs() -> None:
     )
     for odd in ("adaptive", {"type": "adaptive"}, {"budget_tokens": "many"}):
         assert weighed(thinking=odd).facts.asked.least == LEAST["big"]
+
+
+def test_tokens_are_bounded_fitted_and_expected_like_money() -> None:
+    """1,000 of input at most and 439 expected; answers of 4,096, thinking, or a request that asks for less."""
+    estimates = Estimates()
+    for _ in range(59):
+        estimates.learn("desk", "big", 4_096)
+    learnt = weighed(estimates=estimates).facts.asked
+    assert (learnt.worst_tokens, learnt.least_tokens, learnt.expected_tokens) == (11_000, 5_096, 439 + 4_096)
+    short = weighed(max_tokens=50).facts.asked
+    assert (short.worst_tokens, short.least_tokens, short.expected_tokens) == (1_050, 1_050, 489)
+    thinking = weighed(thinking={"type": "enabled", "budget_tokens": 2_000}).facts.asked
+    assert thinking.least_tokens == 1_000 + 3_024
+
+
+def test_a_call_that_another_pays_for_counts_its_tokens() -> None:
+    """It costs this organisation nothing, and may be fitted to a limit in tokens like any other."""
+    rules = Rules(BOOK, POLICY, heard=True)
+    found = weigh(Errand("h-1", "desk", {}, BODY, NOON, linked=True), rules, Estimates()).facts.asked
+    assert found == counted(Candidate("big", 0, 0, 0))
 
 
 def test_the_expectation_is_what_the_route_s_answers_were_like() -> None:
@@ -216,7 +242,24 @@ def test_terms_of_the_request_are_in_its_price() -> None:
 
 def test_a_request_without_a_model_is_weighed_too() -> None:
     """The API will refuse it in its own words."""
-    assert weighed(None, model=None).facts.asked == Candidate("", None, 0, 0)
+    assert weighed(None, model=None).facts.asked == counted(Candidate("", None, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("context", "worst", "expected_tokens", "unbounded"),
+    [
+        (0, WORST["big"], 1_463, ()),
+        (2_000, WORST["big"] + 2_000 * 4_000, 3_463, ()),
+        (None, WORST["big"], 1_463, ("thread",)),
+    ],
+)
+def test_what_the_api_holds_of_a_thread_is_part_of_the_prompt(
+    context: int | None, worst: int, expected_tokens: int, unbounded: tuple[str, ...]
+) -> None:
+    """As many tokens as its last response was made of; where nobody knows, the request bounds nothing."""
+    errand = Errand("h-1", "desk", {}, BODY, NOON, context_tokens=context)
+    facts = weigh(errand, Rules(BOOK, POLICY, heard=True), Estimates()).facts
+    assert (facts.asked.worst, facts.asked.expected_tokens, facts.unbounded) == (worst, expected_tokens, unbounded)
 
 
 def test_estimates_know_a_model_under_each_of_its_names() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from bursar.instrumentation.leases import Hold, Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.standings import FRESH_SECONDS, VIEWS
-from bursar.instrumentation.sync import Ask
+from bursar.instrumentation.sync import Ask, lent_by
+from bursar.policies.balancekey import Amounts, kind_of
 from bursar.policies.engine import Action, Reason
 from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.policyfile import parse_policy
@@ -94,16 +96,17 @@ class Scene:
 
     # What the agent may answer. A grant is held by whoever brings it, as `Sync` does.
 
-    def grants(self, amount: int | None = None, *, held: bool = True, **figures: int) -> Scripted:
+    def grants(self, amount: int | None = None, *, tokens: int = 0, held: bool = True, **figures: int) -> Scripted:
         def answer(ask: Ask) -> Answer:
             assert ask.need is not None
             lent = ask.need.most if amount is None else amount
             for key in ask.need.balances:
                 self.view(key, **figures)
-            granted = {key: self.leases.granted().get(key, 0) + lent for key in ask.need.balances}
-            holds = {ask.need.attempt_id: Hold(ask.need.balances, lent)} if held else {}
-            self.leases.merge(granted, holds)
-            return Answer(ask.need.attempt_id, Verdict.GRANTED, lent)
+            answer = Answer(ask.need.attempt_id, Verdict.GRANTED, lent, tokens=tokens)
+            amounts, before = lent_by(answer, ask.need), self.leases.granted()
+            granted = {key: before.get(key, 0) + amounts[kind_of(key)] for key in ask.need.balances}
+            self.leases.merge(granted, {ask.need.attempt_id: Hold(ask.need.balances, amounts)} if held else {})
+            return answer
 
         return answer
 
@@ -124,6 +127,12 @@ class Scene:
 
     def admit(self, attempt: str = "h-1", **changes: Any) -> Admission:
         return self.guard.admit(errand(attempt, **changes))
+
+
+def asking(balances: tuple[str, ...], most: int, least: int) -> Need:
+    """What a call on the big model asks for: of tokens too, whether or not a balance counts them."""
+    tokens = 11_000, 11_000 if least == most else 2_024, 1_463
+    return Need("h-1", balances, most, least, EXPECTED["big"], *tokens)
 
 
 def errand(attempt: str = "h-1", *, at_ns: int = NOON, settled: str | None = None, **changes: Any) -> Errand:
@@ -157,7 +166,9 @@ def test_an_agent_without_a_policy_judges_nothing() -> None:
     """Heard, but with nothing to say."""
     scene = Scene()
     scene.rules = Rules(BOOK, None, heard=True)
-    assert scene.admit() == Admission(bound_nano=BIG, expected_nano=EXPECTED["big"])
+    assert scene.admit() == Admission(
+        bound_nano=BIG, expected_nano=EXPECTED["big"], bound_tokens=11_000, expected_tokens=1_463
+    )
     assert scene.asked == []
 
 
@@ -257,7 +268,7 @@ def test_a_lease_of_one_nano_dollar_less_does_not_do() -> None:
     scene.leases.merge({DAY: BIG - 1})
     scene.script = [scene.grants()]
     scene.admit()
-    assert scene.needs() == [Need("h-1", (DAY,), BIG, LEAST["big"], EXPECTED["big"])]
+    assert scene.needs() == [asking((DAY,), BIG, LEAST["big"])]
 
 
 def test_stale_figures_are_not_judged_by_however_full_the_lease() -> None:
@@ -317,7 +328,7 @@ def test_who_may_not_be_trimmed_asks_for_all_or_nothing() -> None:
     scene = Scene(policy(budget("day", 'fit = "asked"')))
     scene.script = [scene.grants()]
     scene.admit()
-    assert scene.needs() == [Need("h-1", (DAY,), BIG, BIG, EXPECTED["big"])]
+    assert scene.needs() == [asking((DAY,), BIG, BIG)]
 
 
 def test_all_hard_budgets_lend_together() -> None:
@@ -326,7 +337,7 @@ def test_all_hard_budgets_lend_together() -> None:
     per, soft = "per|2026-11-22T00:00:00Z|tenant=acme", "soft|2026-11-22T00:00:00Z|"
     scene.script = [scene.grants()]
     admission = scene.admit()
-    assert scene.needs() == [Need("h-1", (DAY, per), BIG, LEAST["big"], EXPECTED["big"])]
+    assert scene.needs() == [asking((DAY, per), BIG, LEAST["big"])]
     assert scene.asked[0].views == (DAY, per, soft)
     assert (admission.leased, admission.balances) == ((DAY, per), (DAY, per, soft))
     assert (scene.leases.free(DAY), scene.leases.free(per)) == (0, 0)
@@ -351,7 +362,7 @@ def test_a_call_waits_for_money_in_flight() -> None:
     scene.script = [scene.says(WAIT, "held"), scene.says(WAIT, "held"), overtaken, scene.grants()]
     assert scene.admit().bound_nano == BIG
     assert scene.slept == [POLL_SECONDS] * 3
-    assert scene.needs() == [Need("h-1", (DAY,), BIG, LEAST["big"], EXPECTED["big"])] * 4
+    assert scene.needs() == [asking((DAY,), BIG, LEAST["big"])] * 4
 
 
 def test_a_grant_that_came_too_late_is_asked_for_again() -> None:
@@ -373,7 +384,7 @@ def test_patience_ends_and_the_call_is_refused(patience: list[str], sleeps: int)
     with pytest.raises(BudgetExceeded) as caught:
         scene.admit()
     error = caught.value
-    assert (error.reason, error.balance, error.retry_after, error.held_nano) == (RefusalReason.HELD, DAY, 2.0, LIMIT)
+    assert (error.reason, error.balance, error.retry_after, error.held) == (RefusalReason.HELD, DAY, 2.0, LIMIT)
     assert len(scene.slept) in (sleeps, sleeps + 1)  # a hundred times 0.02 is not quite two
     assert len(scene.asked) == len(scene.slept) + 1
     assert scene.released == []
@@ -410,7 +421,7 @@ def test_a_balance_that_is_spent_refuses(word: str, reason: RefusalReason) -> No
     with pytest.raises(BudgetExceeded) as caught:
         scene.admit()
     error = caught.value
-    assert (error.reason, error.budget, error.balance, error.spent_nano) == (reason, "other", other, LIMIT)
+    assert (error.reason, error.budget, error.balance, error.spent) == (reason, "other", other, LIMIT)
     assert (error.decision_id, error.route, error.model) == ("h-1", "desk", "big")
     assert (error.retry_after, scene.slept, len(scene.asked)) == (None, [], 1)
     assert error.__suppress_context__
@@ -505,7 +516,7 @@ def test_a_trimmed_grant_for_another_plan_is_asked_for_anew() -> None:
     scene = Scene(policy(HARD))
     scene.script = [scene.grants(LEAST["big"], spent=850_000_000), scene.grants(LEAST["mid"], spent=850_000_000)]
     admission = scene.admit()
-    assert scene.needs()[1] == Need("h-1", (DAY,), MID, LEAST["mid"], EXPECTED["mid"])
+    assert scene.needs()[1] == replace(asking((DAY,), MID, LEAST["mid"]), expected=EXPECTED["mid"])
     assert admission.changes == {"model": "mid", "max_tokens": 1_024}
     assert admission.bound_nano == LEAST["mid"]
     assert scene.leases.free(DAY) == LEAST["big"]
@@ -680,7 +691,7 @@ def test_a_task_cancelled_while_it_waits_keeps_no_money() -> None:
 
     async def forever(seconds: float) -> None:
         asleep.set()
-        scene.leases.hold("h-1", (DAY,), 1)
+        scene.leases.hold("h-1", (DAY,), Amounts(usd=1))
         await asyncio.Event().wait()
 
     scene.guard._sleep_async = forever  # pyright: ignore[reportPrivateUsage]
@@ -716,3 +727,151 @@ def test_a_request_without_a_model_stays_without() -> None:
     scene.script = [scene.grants()]
     body = {key: value for key, value in BODY.items() if key != "model"}
     assert scene.guard.admit(Errand("h-1", "desk", {"tenant": "acme"}, body, NOON)).changes == {}
+
+
+# Limits in tokens and calls
+
+
+IN_TOKENS = budget("tokens").replace("1 USD", "1M tokens")
+IN_CALLS = budget("calls").replace("1 USD", "5 calls")
+T, C = "tokens|2026-11-22T00:00:00Z||tokens", "calls|2026-11-22T00:00:00Z||calls"
+
+
+def test_a_limit_in_tokens_is_asked_for_tokens() -> None:
+    """1,000 of input at most and 10,000 of output; of output no fewer than 1,024."""
+    scene = Scene(policy(IN_TOKENS))
+    scene.script = [scene.grants(tokens=11_000)]
+    admission = scene.admit()
+    assert scene.needs() == [asking((T,), BIG, LEAST["big"])]
+    assert (admission.changes, admission.leased, admission.bound_tokens) == ({}, (T,), 11_000)
+    assert scene.leases.free(T) == 0
+
+
+@pytest.mark.parametrize(("tokens", "max_tokens"), [(10_999, 9_999), (6_000, 5_000), (2_024, 1_024)])
+def test_fewer_tokens_trim_the_answer(tokens: int, max_tokens: int) -> None:
+    """What is left after the input's bound."""
+    scene = Scene(policy(IN_TOKENS))
+    scene.script = [scene.grants(tokens=tokens)]
+    admission = scene.admit()
+    assert (admission.changes, admission.bound_tokens) == ({"max_tokens": max_tokens}, tokens)
+    assert admission.expected_tokens == min(1_463, tokens)
+
+
+@pytest.mark.parametrize(
+    ("amount", "tokens", "max_tokens"), [(104_000_000, 3_000, 2_000), (64_000_000, 9_000, 3_000), (BIG, 3_000, 2_000)]
+)
+def test_of_money_and_tokens_the_scarcer_trims(amount: int, tokens: int, max_tokens: int) -> None:
+    """4,000,000 nano-dollars for the input and 20,000 a token; 1,000 tokens for the input."""
+    scene = Scene(policy(budget(), IN_TOKENS))
+    scene.script = [scene.grants(amount, tokens=tokens)]
+    assert scene.admit().changes == {"max_tokens": max_tokens}
+
+
+def test_an_earlier_agent_says_nothing_of_tokens() -> None:
+    """Where no balance counts them none are missed, and nothing is trimmed."""
+    scene = Scene(policy(budget()))
+    scene.script = [scene.grants(tokens=0)]
+    admission = scene.admit()
+    assert (admission.changes, admission.bound_tokens) == ({}, 11_000)
+
+
+def test_a_limit_in_tokens_refuses_in_tokens() -> None:
+    """The least that the call can do with: 1,000 and 1,024."""
+    scene = Scene(policy(IN_TOKENS))
+    scene.script = [scene.says(REFUSED, "spent", T, limit=1_000_000, ceiling=1_000_000, spent=998_000)]
+    with pytest.raises(BudgetExceeded, match="998,000 of 1,000,000 tokens spent, this call may need 2,024 tokens"):
+        scene.admit()
+
+
+def test_who_may_not_be_trimmed_asks_for_all_tokens() -> None:
+    """`fit = "asked"` on any of the budgets."""
+    scene = Scene(policy(IN_TOKENS, budget("day", 'fit = "asked"')))
+    scene.script = [scene.grants(tokens=11_000)]
+    scene.admit()
+    assert scene.needs() == [asking((T, DAY), BIG, BIG)]
+
+
+def test_a_limit_in_calls_holds_one() -> None:
+    """Five calls are five, however large; the sixth asks."""
+    scene = Scene(policy(IN_CALLS))
+    scene.view(C, limit=5, ceiling=5)
+    scene.leases.merge({C: 5})
+    for number in range(5):
+        assert scene.admit(f"h-{number}").leased == (C,)
+    assert (scene.asked, scene.leases.free(C)) == ([], 0)
+    scene.script = [scene.says(REFUSED, "spent", C, limit=5, ceiling=5, spent=5)]
+    with pytest.raises(BudgetExceeded, match="5 of 5 calls spent, this call may need 1 call"):
+        scene.admit("h-6")
+
+
+def test_a_search_reserves_money_and_no_tokens() -> None:
+    """Half a dollar is no limit of a budget in tokens."""
+    scene = Scene(policy(IN_TOKENS))
+    scene.script = [scene.grants(tokens=20_000)]
+    scene.admit(tools=SEARCH)
+    (need,) = scene.needs()
+    assert need is not None
+    assert need.most < 500_000_000
+
+
+# Two currencies
+
+
+DRAWN = budget("day", 'overdraft = "0.50 USD"')
+HOPED = f"{DAY}|expected"
+
+
+def test_a_budget_that_may_be_overdrawn_lends_twice() -> None:
+    """By the worst case up to the overdraft, and by what is expected up to the limit; it is counted in once."""
+    scene = Scene(policy(DRAWN))
+    scene.script = [scene.grants()]
+    admission = scene.admit()
+    assert scene.needs() == [asking((DAY, HOPED), BIG, LEAST["big"])]
+    assert (admission.balances, admission.leased) == ((DAY,), (DAY, HOPED))
+    assert scene.leases.granted() == {DAY: BIG, HOPED: EXPECTED["big"]}
+
+
+@pytest.mark.parametrize("short", [DAY, HOPED])
+def test_both_currencies_must_be_there(short: str) -> None:
+    """The money for the worst case, and for the expectation."""
+    scene = Scene(policy(DRAWN))
+    scene.view()
+    enough = {DAY: BIG, HOPED: EXPECTED["big"]}
+    scene.leases.merge({**enough, short: enough[short] - 1})
+    scene.script = [scene.says(REFUSED, "spent", DAY, spent=LIMIT)]
+    with pytest.raises(BudgetExceeded) as caught:
+        scene.admit()
+    assert caught.value.budget == "day"
+    scene.leases.merge(enough)
+    assert scene.admit().leased == (DAY, HOPED)
+
+
+def test_what_is_trimmed_is_expected_to_cost_no_more_than_its_bound() -> None:
+    """Both sides charge their leases by what was held."""
+    scene = Scene(policy(DRAWN))
+    scene.script = [scene.grants(20_000_000)]
+    assert scene.admit().expected_nano == 20_000_000 < EXPECTED["big"]
+
+
+# Velocities
+
+
+FAST = '"0.5 USD in 10m" = "block"'
+
+
+def seen(recent: int) -> BalanceView:
+    return BalanceView(DAY, LIMIT, LIMIT, 0, 0, 0, recent={"600": recent})
+
+
+@pytest.mark.parametrize(("recent", "leaves"), [(499_999_999, True), (500_000_000, False)])
+def test_a_velocity_blocks_however_much_is_left(recent: int, leaves: bool) -> None:
+    """From its very amount on, and without asking for money."""
+    scene = Scene(policy(budget(at=FAST)))
+    scene.guard.standings.see([seen(recent)])
+    if leaves:
+        assert scene.admit().leased == ()
+        return
+    with pytest.raises(BudgetExceeded, match="faster than the policy allows") as caught:
+        scene.admit()
+    assert (caught.value.reason, caught.value.budget) == (RefusalReason.VELOCITY, "day")
+    assert scene.asked == []

@@ -13,6 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bursar.instrumentation.leases import Hold, Leases
+from bursar.policies.balancekey import Amounts
+
+
+def usd(amount: int) -> Amounts:
+    return Amounts(usd=amount)
 
 
 def lent(**granted: int) -> Leases:
@@ -25,34 +30,34 @@ def test_nothing_is_free_before_a_grant() -> None:
     """And nothing can be held; a hold of nothing always can."""
     leases = Leases()
     assert leases.free("a") == 0
-    assert not leases.hold("1", ("a",), 1)
-    assert leases.hold("1", ("a",), 0)
+    assert not leases.hold("1", ("a",), usd(1))
+    assert leases.hold("1", ("a",), usd(0))
 
 
 def test_a_hold_is_made_up_to_the_last_nano_dollar() -> None:
     """And not one beyond."""
     leases = lent(a=100)
-    assert not leases.hold("1", ("a",), 101)
-    assert leases.hold("1", ("a",), 100)
+    assert not leases.hold("1", ("a",), usd(101))
+    assert leases.hold("1", ("a",), usd(100))
     assert (leases.free("a"), leases.held("1"), leases.held("2")) == (0, True, False)
 
 
 def test_all_balances_hold_or_none() -> None:
     """The one that could is left as it was."""
     leases = lent(a=100, b=50)
-    assert not leases.hold("1", ("a", "b"), 60)
+    assert not leases.hold("1", ("a", "b"), usd(60))
     assert (leases.free("a"), leases.free("b"), leases.held("1")) == (100, 50, False)
-    assert leases.hold("1", ("a", "b"), 50)
+    assert leases.hold("1", ("a", "b"), usd(50))
     assert (leases.free("a"), leases.free("b")) == (50, 0)
 
 
 def test_holding_again_takes_the_place_of_the_hold_before() -> None:
     """A plan that changed holds once, and one that no longer fits holds nothing."""
     leases = lent(a=100)
-    assert leases.hold("1", ("a",), 60)
-    assert leases.hold("1", ("a",), 90)
+    assert leases.hold("1", ("a",), usd(60))
+    assert leases.hold("1", ("a",), usd(90))
     assert leases.free("a") == 10
-    assert not leases.hold("1", ("a",), 101)
+    assert not leases.hold("1", ("a",), usd(101))
     assert (leases.free("a"), leases.held("1")) == (100, False)
 
 
@@ -60,7 +65,7 @@ def test_holding_again_takes_the_place_of_the_hold_before() -> None:
 def test_a_settled_hold_becomes_its_charge(cost: int | None, free: int) -> None:
     """Of 60 held: the rest is free again; an unknown cost is all of it; an overrun leaves less than nothing."""
     leases = lent(a=100)
-    leases.hold("1", ("a",), 60)
+    leases.hold("1", ("a",), usd(60))
     leases.settle("1", cost)
     assert (leases.free("a"), leases.held("1")) == (free, False)
     leases.settle("1", 50)
@@ -70,7 +75,7 @@ def test_a_settled_hold_becomes_its_charge(cost: int | None, free: int) -> None:
 def test_an_overrun_is_made_good_by_the_agent_s_next_word() -> None:
     """Which grants what was spent by the fact."""
     leases = lent(a=100)
-    leases.hold("1", ("a",), 100)
+    leases.hold("1", ("a",), usd(100))
     leases.settle("1", 130)
     assert leases.give_back() == {}
     leases.merge({"a": 130})
@@ -80,7 +85,7 @@ def test_an_overrun_is_made_good_by_the_agent_s_next_word() -> None:
 def test_a_released_hold_is_free_again_once() -> None:
     """Whatever comes after it."""
     leases = lent(a=100)
-    leases.hold("1", ("a",), 60)
+    leases.hold("1", ("a",), usd(60))
     for _ in range(2):
         leases.release("1")
     leases.settle("1", 10)
@@ -100,22 +105,22 @@ def test_grants_are_merged_by_the_largest() -> None:
 def test_a_grant_and_its_hold_are_one_step() -> None:
     """Nothing of it is free in between, so nothing of it is given back."""
     leases = Leases()
-    leases.merge({"a": 100, "b": 100}, {"1": Hold(("a", "b"), 100)})
+    leases.merge({"a": 100, "b": 100}, {"1": Hold(("a", "b"), usd(100))})
     assert leases.held("1")
     assert leases.give_back() == {}
-    leases.merge({"a": 100}, {"2": Hold(("a",), 1)})
+    leases.merge({"a": 100}, {"2": Hold(("a",), usd(1))})
     assert not leases.held("2")
 
 
 def test_what_is_free_goes_back_whole_and_is_repeated() -> None:
     """The sum of all that ever went back, so that a lost message needs no care."""
     leases = lent(a=100, b=20)
-    leases.hold("1", ("a",), 60)
+    leases.hold("1", ("a",), usd(60))
     assert leases.give_back() == {"a": 40, "b": 20}
     assert leases.give_back() == {"a": 40, "b": 20}
     leases.settle("1", 10)
     assert leases.give_back() == {"a": 90, "b": 20}
-    assert not leases.hold("2", ("a",), 1)
+    assert not leases.hold("2", ("a",), usd(1))
 
 
 class Conservation(RuleBasedStateMachine):
@@ -151,7 +156,7 @@ class Conservation(RuleBasedStateMachine):
     def hold(self, attempt: str, balances: tuple[str, ...], amount: int) -> None:
         self.holds.pop(attempt, None)
         fits = all(self.free(name) >= amount for name in balances)
-        assert self.leases.hold(attempt, balances, amount) is fits
+        assert self.leases.hold(attempt, balances, usd(amount)) is fits
         if fits:
             self.holds[attempt] = (balances, amount)
 
@@ -196,7 +201,7 @@ def test_eight_threads_never_hold_more_than_was_lent() -> None:
         together.wait()
         for turn in range(300):
             attempt, amount = f"{number}-{turn}", source.randint(1, 300)
-            if leases.hold(attempt, ("a", "b"), amount):
+            if leases.hold(attempt, ("a", "b"), usd(amount)):
                 assert leases.free("a") >= 0
                 cost = source.randint(0, 2) if source.random() < 0.5 else 0
                 leases.settle(attempt, cost)
@@ -244,7 +249,7 @@ def test_what_nobody_needed_for_ten_seconds_goes_back() -> None:
     """Its least free amount in that time: what the busiest moment left over."""
     clock = [0.0]
     leases = kept(clock)
-    leases.hold("1", ("a",), 70)
+    leases.hold("1", ("a",), usd(70))
     leases.release("1")
     clock[0] = 9.9
     assert "a" not in leases.give_back()
@@ -260,7 +265,7 @@ def test_idle_money_in_use_just_now_stays() -> None:
     clock = [0.0]
     leases = kept(clock)
     clock[0] = 10.0
-    leases.hold("1", ("a",), 95)
+    leases.hold("1", ("a",), usd(95))
     assert leases.give_back()["a"] == 5
     assert leases.free("a") == 0
 
@@ -286,3 +291,60 @@ def test_a_balance_that_was_not_told_of_stays_as_it_was() -> None:
 def test_at_the_end_everything_goes_back() -> None:
     """Also what might have been kept."""
     assert kept([0.0]).give_back(everything=True) == {"a": 100, "b": 50}
+
+
+ALL_KINDS = ("m|w|", "m|w||expected", "t|w||tokens", "c|w||calls")
+"""A balance of each kind, in the order of `Amounts` but for the second currency."""
+
+
+def of_all_kinds() -> Leases:
+    leases = Leases()
+    leases.merge({"m|w|": 1_000, "m|w||expected": 500, "t|w||tokens": 3_000, "c|w||calls": 5})
+    return leases
+
+
+def test_each_balance_holds_what_it_counts() -> None:
+    """One attempt: its bound, its expectation, its tokens, and one call."""
+    leases = of_all_kinds()
+    assert leases.hold("1", ALL_KINDS, Amounts(usd=300, tokens=2_000, expected=40))
+    assert [leases.free(key) for key in ALL_KINDS] == [700, 460, 1_000, 4]
+    leases.release("1")
+    assert [leases.free(key) for key in ALL_KINDS] == [1_000, 500, 3_000, 5]
+
+
+@pytest.mark.parametrize(
+    "amounts", [Amounts(1_001, 1, 1, 1), Amounts(1, 3_001, 1, 1), Amounts(1, 1, 6, 1), Amounts(501, 1, 1, 501)]
+)
+def test_a_hold_needs_every_kind(amounts: Amounts) -> None:
+    """The one that is short stops all."""
+    leases = of_all_kinds()
+    assert not leases.hold("1", ALL_KINDS, amounts)
+    assert [leases.free(key) for key in ALL_KINDS] == [1_000, 500, 3_000, 5]
+
+
+@pytest.mark.parametrize(
+    ("cost", "tokens", "free"),
+    [
+        (100, 500, [900, 400, 2_500, 4]),
+        (None, None, [700, 460, 1_000, 4]),  # as held: the bound, and by expectation the expectation
+        (None, 500, [700, 460, 2_500, 4]),
+        (100, None, [900, 400, 1_000, 4]),
+        (600, 500, [400, -100, 2_500, 4]),  # above the expectation: nothing is admitted until it is refilled
+    ],
+)
+def test_a_settled_hold_charges_every_kind(cost: int | None, tokens: int | None, free: list[int]) -> None:
+    """Money by its cost in both currencies, tokens by its tokens, and a call is a call."""
+    leases = of_all_kinds()
+    leases.hold("1", ALL_KINDS, Amounts(usd=300, tokens=2_000, expected=40))
+    leases.settle("1", cost, tokens)
+    assert [leases.free(key) for key in ALL_KINDS] == free
+
+
+def test_an_expectation_below_zero_admits_nothing_until_it_is_refilled() -> None:
+    """Not even a call that is expected to cost nothing."""
+    leases = of_all_kinds()
+    leases.hold("1", ALL_KINDS, Amounts(usd=600, tokens=1, expected=40))
+    leases.settle("1", 600, 1)
+    assert not leases.hold("2", ALL_KINDS, Amounts(usd=10, tokens=1, expected=0))
+    leases.merge({"m|w||expected": 600})
+    assert leases.hold("2", ALL_KINDS, Amounts(usd=10, tokens=1, expected=0))

@@ -11,10 +11,11 @@ import pytest
 from bursar.instrumentation.errand import Errand
 from bursar.instrumentation.refusal import HELD_RETRY_SECONDS, refusal
 from bursar.policies.amounts import Limit
-from bursar.policies.engine import Candidate, Decision, Facts, Reason, Standing, decide, refused
+from bursar.policies.engine import Candidate, Decision, Facts, Reason, decide, refused
 from bursar.policies.errors import RefusalReason
 from bursar.policies.policy import Budget, Mode, Step, StepAction
 from bursar.policies.protocol import BalanceView
+from bursar.policies.standing import Standing
 from bursar.policies.windows import window_at
 
 WINDOW = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), UTC)
@@ -51,10 +52,11 @@ def test_a_refusal_has_the_numbers_of_its_balance(
         "balance": "day|w|",
         "window_start": datetime(2026, 11, 22, tzinfo=UTC),
         "window_end": datetime(2026, 11, 23, tzinfo=UTC),
-        "limit_nano": 1_100,
-        "spent_nano": 900,
-        "held_nano": 70,
-        "needed_nano": needed,
+        "limit": 1_100,
+        "spent": 900,
+        "held": 70,
+        "needed": needed,
+        "unit": "usd",
         "reason": expected,
         "retry_after": retry_after,
         "route": "desk",
@@ -75,12 +77,12 @@ def test_every_reason_has_a_remedy_of_its_own() -> None:
 def test_a_balance_never_seen_has_the_limit_of_its_file() -> None:
     """And nothing spent that anybody knows of."""
     error = refusal(decision(Reason.UNREACHABLE, replace(STANDING, view=None)), ERRAND)
-    assert (error.limit_nano, error.spent_nano, error.held_nano) == (1_000, 0, 0)
+    assert (error.limit, error.spent, error.held) == (1_000, 0, 0)
 
 
 def test_a_process_that_heard_no_rules_refuses_without_a_budget() -> None:
     """The one thing known is that the agent is away."""
     error = refusal(None, ERRAND)
-    assert (error.reason, error.budget, error.balance, error.needed_nano) == (RefusalReason.UNREACHABLE, "", "", None)
+    assert (error.reason, error.budget, error.balance, error.needed) == (RefusalReason.UNREACHABLE, "", "", None)
     assert (error.model, error.window_start, error.window_end) == ("claude-opus-5-5", None, None)
     assert "bursar agent" in error.remedy

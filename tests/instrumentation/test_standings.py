@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bursar.instrumentation import standings as module
+from bursar.instrumentation.errand import Errand
 from bursar.instrumentation.standings import FRESH_SECONDS, WATCHED_SECONDS, Met, Standings
 from bursar.policies.policy import Mode, Policy
 from bursar.policies.policyfile import parse_policy
@@ -54,10 +55,12 @@ class Scene:
     def __init__(self, *, enforce: bool = True) -> None:
         self.now = 100.0
         self.policy = parsed()
+        self.conversation = ""
         self.standings = Standings(lambda: self.now, enforce=enforce)
 
     def met(self, *, route: str = "desk.triage", at_ns: int = TEN, **labels: str) -> Met:
-        return self.standings.met(self.policy, route=route, model="m", labels=labels or {"tenant": "acme"}, at_ns=at_ns)
+        errand = Errand("h-1", route, labels or {"tenant": "acme"}, {}, at_ns, conversation=self.conversation, run="r")
+        return self.standings.met(self.policy, errand, "m")
 
 
 def keys(met: Met) -> tuple[str, ...]:
@@ -164,3 +167,39 @@ def test_kinds_without_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> Non
         scene.met(tenant=f"t{number}")
         assert len(scene.standings._kinds) <= 10  # pyright: ignore[reportPrivateUsage]
     assert keys(scene.met()) == (ACME, MONTH)
+
+
+OWN = """
+[[budget]]
+name = "talk"
+limit = "1 USD"
+every = "conversation"
+[[budget]]
+name = "job"
+limit = "50 calls"
+every = "run"
+[[budget]]
+name = "lately"
+limit = "2M tokens"
+every = "rolling 24h"
+"""
+
+
+def test_a_conversation_has_balances_of_its_own() -> None:
+    """Beside those of its run and of the calendar; another conversation meets another one."""
+    scene = Scene()
+    scene.policy = parse_policy(POLICY + OWN, file="p.toml")
+    scene.conversation = "c|1"
+    first = ("talk|conversation c%7C1|", "job|run r||calls", "lately|rolling 24h||tokens")
+    assert keys(scene.met())[2:] == first
+    scene.conversation = "c2"
+    assert keys(scene.met())[2:] == ("talk|conversation c2|", *first[1:])
+
+
+def test_windows_without_a_calendar_never_turn() -> None:
+    """A kind of call that meets only such is looked up once for ever."""
+    scene = Scene()
+    scene.policy = parse_policy('version = 1\nmode = "enforce"\n' + OWN, file="p.toml")
+    first = scene.met()
+    assert scene.met(at_ns=TEN + 1_000_000 * HOUR_NS) is first
+    assert scene.met(at_ns=0) is first

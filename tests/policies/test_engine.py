@@ -11,10 +11,11 @@ from typing import Any, Literal
 import pytest
 
 from bursar.policies.amounts import Limit, Velocity
-from bursar.policies.engine import Action, Candidate, Decision, Facts, Reason, Standing, Verdict, decide, refused
+from bursar.policies.engine import Action, Candidate, Decision, Facts, Reason, Verdict, decide, refused
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Budget, Mode, Step, StepAction, Unbounded
 from bursar.policies.protocol import BalanceView
+from bursar.policies.standing import Standing
 from bursar.policies.windows import window_at
 
 WINDOW = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), UTC)
@@ -46,7 +47,7 @@ def standing(
     """A budget of 10,000 nano-dollars, of which so much is spent and expected; `spent=None`: never seen."""
     rule = Budget(name, Limit("usd", limit), "day", steps=steps, **budget)
     key = f"{name}|w|"
-    view = None if spent is None else BalanceView(key, limit, rule.ceiling, spent, expected, lent=7)
+    view = None if spent is None else BalanceView(key, limit, rule.ceiling_of(""), spent, expected, lent=7)
     return Standing(rule, key, WINDOW, mode, view)
 
 
@@ -100,10 +101,103 @@ def test_the_strictest_step_that_is_reached_wins_and_is_named(
     assert short(decide(CALL, standings)) == expected
 
 
-def test_a_step_at_a_velocity_is_not_judged_by_share() -> None:
-    """It has none."""
-    fast = Step("1 USD in 1m", None, Velocity(1, 60.0), (StepAction("downgrade", target="rung"),))
-    assert short(decide(CALL, [standing(fast, spent=10_000)])) == GO
+def at_velocity(*kinds: Literal["downgrade", "block", "alert"]) -> Step:
+    """At 500 nano-dollars within a minute."""
+    actions = tuple(StepAction(kind, target="rung" if kind == "downgrade" else None) for kind in kinds)
+    return Step("fast", None, Velocity(500, 60.0), actions)
+
+
+def spending(found: Standing, recent: int, span: str = "60") -> Standing:
+    """The same budget, of which so much was spent within a span of late."""
+    assert found.view is not None
+    return replace(found, view=replace(found.view, recent={span: recent}))
+
+
+FAST_BLOCK = ("block", "velocity", "opus", "b", "fast")
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (standing(at_velocity("downgrade"), spent=10_000), GO),  # a share is no velocity
+        (spending(standing(at_velocity("downgrade")), 499), GO),
+        (spending(standing(at_velocity("downgrade")), 500), ("downgrade", "step", "sonnet", "b", "fast")),
+        (spending(standing(at_velocity("downgrade")), 500, span="600"), GO),
+        (spending(standing(at_velocity("block")), 499), GO),
+        (spending(standing(at_velocity("block")), 500), FAST_BLOCK),
+        (spending(standing(at_velocity("alert", "block"), limit=10**9), 500), FAST_BLOCK),
+        (spending(standing(at_velocity("alert")), 500), GO),
+        (spending(standing(DOWN, at_velocity("block"), spent=8_000), 500), FAST_BLOCK),
+        (standing(at_velocity("block"), spent=None), GO),
+    ],
+)
+def test_a_velocity_is_reached_by_what_was_spent_within_its_span(found: Standing, expected: tuple[str, ...]) -> None:
+    """At its very amount, whatever the share; a block by it needs no money to be asked for, and goes before all."""
+    decision = decide(CALL, [found])
+    assert short(decision) == expected
+    assert decision.hard == ()
+
+
+def test_a_velocity_that_only_observes_is_told() -> None:
+    """And refuses nobody."""
+    watching = replace(spending(standing(at_velocity("block")), 500), mode=Mode.OBSERVE)
+    decision = decide(CALL, [watching])
+    assert short(decision) == ("go", "observed", "opus", "", "")
+    assert decision.observed is not None
+    assert decision.observed.reason is Reason.VELOCITY
+
+
+@pytest.mark.parametrize(
+    ("found", "purses"),
+    [
+        (standing(BLOCK), ("b|w|",)),
+        (standing(BLOCK, overdraft_nano=70), ("b|w|", "b|w||expected")),
+        (standing(DOWN, overdraft_nano=70), ()),
+    ],
+)
+def test_an_overdraft_makes_a_second_currency(found: Standing, purses: tuple[str, ...]) -> None:
+    """Of a hard budget: the worst case is lent up to the overdraft, and the expectation up to the limit."""
+    decision = decide(CALL, [found])
+    assert (decision.hard, decision.balances) == (purses, ("b|w|",))
+    assert decision.whole.expected == OPUS.expected
+
+
+UNITS = Candidate("opus", 1_000, 300, 100, worst_tokens=900, least_tokens=400, expected_tokens=120)
+
+
+@pytest.mark.parametrize(
+    ("unit", "spent", "blocked"),
+    [
+        ("usd", 9_900, False),
+        ("usd", 9_901, True),
+        ("tokens", 9_880, False),
+        ("tokens", 9_881, True),
+        ("calls", 9_999, False),
+        ("calls", 10_000, True),
+    ],
+)
+def test_a_budget_that_observes_counts_in_its_unit(unit: Any, spent: int, blocked: bool) -> None:
+    """100 nano-dollars, 120 tokens or one call are expected of it."""
+    found = standing(BLOCK, spent=spent, mode=Mode.OBSERVE)
+    found = replace(found, budget=replace(found.budget, limit=Limit(unit, 10_000)))
+    assert (decide(Facts("r", (UNITS,)), [found]).observed is not None) is blocked
+
+
+@pytest.mark.parametrize("unit", ["tokens", "calls"])
+def test_what_is_reserved_is_money(unit: Any) -> None:
+    """A budget of tokens or calls sets none aside, and knows no unknown price."""
+    found = standing(BLOCK)
+    found = replace(found, key=f"b|w||{unit}", budget=replace(found.budget, limit=Limit(unit, 10_000)))
+    searching = Facts("r", (UNITS,), unbounded=("web_search_20260209",))
+    assert decide(searching, [found]).most == 1_000
+    unpriced = Facts("r", (replace(UNITS, worst=None),))
+    assert short(decide(unpriced, [found], refuse_unknown_price=True)) == GO
+
+
+def test_what_a_call_holds_of_each_kind() -> None:
+    """Bound, tokens, one call, and its expectation, never above the bound."""
+    assert decide(Facts("r", (UNITS,)), [standing(BLOCK)]).whole == (1_000, 900, 1, 100)
+    assert decide(Facts("r", (replace(UNITS, expected=2_000),)), [standing(BLOCK)]).whole.expected == 1_000
 
 
 @pytest.mark.parametrize(
@@ -147,7 +241,9 @@ def test_a_misfit_is_named_before_a_price() -> None:
         ([standing(BLOCK, spent=9_900)], None),
         ([standing(BLOCK, spent=9_901)], ("block", "spent", "opus", "b", "100%")),
         ([standing(BLOCK, spent=9_000, expected=901)], ("block", "spent", "opus", "b", "100%")),
-        ([standing(BLOCK, spent=9_901, overdraft_nano=1)], None),
+        # An overdraft is for what costs more than was expected: by what is expected the limit holds.
+        ([standing(BLOCK, spent=9_900, overdraft_nano=1)], None),
+        ([standing(BLOCK, spent=9_901, overdraft_nano=1)], ("block", "spent", "opus", "b", "100%")),
         ([standing(BLOCK, spent=None, limit=99)], ("block", "spent", "opus", "b", "100%")),
         ([standing(DOWN, BLOCK, spent=9_901)], ("block", "spent", "opus", "b", "100%")),
     ],
@@ -310,6 +406,7 @@ def test_the_numbers_are_ready_for_json() -> None:
             {
                 "balance": "x|w|",
                 "mode": "enforce",
+                "unit": "usd",
                 "share": "99.00%",
                 "limit": 10_000,
                 "spent": 8_900,
@@ -319,6 +416,7 @@ def test_the_numbers_are_ready_for_json() -> None:
             {
                 "balance": "y|w|",
                 "mode": "observe",
+                "unit": "usd",
                 "share": "0.00%",
                 "limit": 10_000,
                 "spent": None,
@@ -328,6 +426,7 @@ def test_the_numbers_are_ready_for_json() -> None:
             {
                 "balance": "z|w|",
                 "mode": "observe",
+                "unit": "usd",
                 "share": "90.00%",
                 "limit": 10_000,
                 "spent": 9_000,

@@ -21,10 +21,10 @@ def refusal(**changes: Any) -> BudgetExceeded:
         "balance": "support-day|2026-11-21T23:00:00Z|tenant=acme",
         "window_start": datetime(2026, 11, 22, tzinfo=BERLIN),
         "window_end": datetime(2026, 11, 23, tzinfo=BERLIN),
-        "limit_nano": 50_000_000_000,
-        "spent_nano": 49_980_000_000,
-        "held_nano": 0,
-        "needed_nano": 70_000_000,
+        "limit": 50_000_000_000,
+        "spent": 49_980_000_000,
+        "held": 0,
+        "needed": 70_000_000,
         "reason": RefusalReason.SPENT,
         "remedy": "raise the limit, or wait for the window to turn",
         "retry_after": None,
@@ -44,9 +44,9 @@ SUMS = "support-day (tenant=acme): 49.98 of 50.00 USD spent"
     ("changes", "message"),
     [
         ({}, f"{SUMS}, this call may need 0.07 USD{TURNS}{REMEDY}"),
-        ({"held_nano": 10_000_000}, f"{SUMS} and 0.01 USD held, this call may need 0.07 USD{TURNS}{REMEDY}"),
+        ({"held": 10_000_000}, f"{SUMS} and 0.01 USD held, this call may need 0.07 USD{TURNS}{REMEDY}"),
         (
-            {"reason": RefusalReason.HELD, "held_nano": 10_000_000, "retry_after": 1.5},
+            {"reason": RefusalReason.HELD, "held": 10_000_000, "retry_after": 1.5},
             f"{SUMS} and 0.01 USD held, this call may need 0.07 USD and calls in flight hold what is left{TURNS}"
             f"; try again in 1.5 s{REMEDY}",
         ),
@@ -56,7 +56,7 @@ SUMS = "support-day (tenant=acme): 49.98 of 50.00 USD spent"
             f"{TURNS}{REMEDY}",
         ),
         (
-            {"reason": RefusalReason.UNBOUNDED, "needed_nano": None},
+            {"reason": RefusalReason.UNBOUNDED, "needed": None},
             f"{SUMS}, the request does not bound what this call may cost{TURNS}{REMEDY}",
         ),
         (
@@ -64,8 +64,28 @@ SUMS = "support-day (tenant=acme): 49.98 of 50.00 USD spent"
             f"{SUMS}, this call may need 0.07 USD and the agent cannot be reached{TURNS}{REMEDY}",
         ),
         (
-            {"reason": RefusalReason.UNKNOWN_PRICE, "needed_nano": None, "model": "claude-next"},
+            {"reason": RefusalReason.UNKNOWN_PRICE, "needed": None, "model": "claude-next"},
             f'{SUMS}, no price is known for the model "claude-next"{TURNS}{REMEDY}',
+        ),
+        (
+            {"reason": RefusalReason.VELOCITY},
+            f"{SUMS}, it is being spent faster than the policy allows{TURNS}{REMEDY}",
+        ),
+        (
+            {
+                "balance": "support-day|2026-11-21T23:00:00Z|tenant=acme|tokens",
+                "unit": "tokens",
+                "limit": 2_000_000,
+                "spent": 1_999_000,
+                "held": 500,
+                "needed": 1_524,
+            },
+            "support-day (tenant=acme): 1,999,000 of 2,000,000 tokens spent and 500 tokens held, "
+            f"this call may need 1,524 tokens{TURNS}{REMEDY}",
+        ),
+        (
+            {"balance": "b|run r1||calls", "budget": "b", "unit": "calls", "limit": 5, "spent": 5, "needed": 1},
+            f"b: 5 of 5 calls spent, this call may need 1 calls{TURNS}{REMEDY}",
         ),
         (
             {"balance": "support-day|2026-11-21T23:00:00Z|", "window_end": None},
@@ -77,7 +97,7 @@ SUMS = "support-day (tenant=acme): 49.98 of 50.00 USD spent"
                 "balance": "",
                 "window_end": None,
                 "reason": RefusalReason.UNREACHABLE,
-                "needed_nano": None,
+                "needed": None,
             },
             f"call refused: this call may need an unknown amount and the agent cannot be reached{REMEDY}",
         ),
@@ -97,6 +117,7 @@ def test_the_reasons_are_the_words_used_everywhere() -> None:
         "unbounded",
         "unreachable",
         "unknown_price",
+        "velocity",
     ]
 
 

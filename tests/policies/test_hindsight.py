@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from bursar.policies.engine import Action, Candidate, Decision, Facts, Reason, Standing, decide, refused
+from bursar.policies.engine import Action, Candidate, Decision, Facts, Reason, decide, refused
 from bursar.policies.hindsight import reproduce
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Mode
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.protocol import BalanceView
+from bursar.policies.standing import Standing
 
 POLICY = parse_policy(
     """\

@@ -13,7 +13,6 @@ import pytest
 
 from bursar.policies.amounts import Limit, Velocity
 from bursar.policies.policy import (
-    BalanceKey,
     Budget,
     Channel,
     Find,
@@ -23,9 +22,8 @@ from bursar.policies.policy import (
     Step,
     StepAction,
     find_route,
-    parse_balance_key,
 )
-from bursar.policies.windows import window_at
+from bursar.policies.windows import Anchor, window_at
 
 BLOCK = StepAction("block")
 ALERT = StepAction("alert", channel="log")
@@ -96,27 +94,13 @@ def test_no_two_combinations_share_a_balance() -> None:
     assert other == "tenant=a,user=b%2Cuser="
 
 
-@pytest.mark.parametrize("labels", [{"tenant": "acme"}, {"tenant": "a|b"}, {"tenant": ""}])
-def test_a_balance_key_reads_back(labels: Mapping[str, str]) -> None:
-    """Budget, window and scope, also where a value holds a bar."""
-    window = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), ZoneInfo("Europe/Berlin"))
-    scope = budget(per=("tenant",)).scope(labels, "", "")
-    key = budget().balance_key(window, scope)
-    assert parse_balance_key(key) == BalanceKey("support-day", "2026-11-21T23:00:00Z", scope)
-
-
 def test_a_balance_key_has_bars_between_its_parts() -> None:
-    """The very text, since ledgers and journals keep it."""
+    """The very text, since ledgers and journals keep it; the unit behind it where it is not money."""
     window = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), UTC)
     assert budget().balance_key(window, "tenant=acme") == "support-day|2026-11-22T00:00:00Z|tenant=acme"
     assert budget().balance_key(window, "") == "support-day|2026-11-22T00:00:00Z|"
-
-
-@pytest.mark.parametrize("key", ["", "support-day", "support-day|2026-11-21T23:00:00Z"])
-def test_another_text_is_no_balance_key(key: str) -> None:
-    """And is not taken for one with an empty scope."""
-    with pytest.raises(ValueError, match=r"expected BUDGET\|WINDOW\|SCOPE"):
-        parse_balance_key(key)
+    tokens = budget(limit=Limit("tokens", 5))
+    assert tokens.balance_key(window, "tenant=acme") == "support-day|2026-11-22T00:00:00Z|tenant=acme|tokens"
 
 
 @pytest.mark.parametrize(
@@ -139,26 +123,55 @@ def test_the_ceiling_is_the_blocks_share_and_the_overdraft(
 ) -> None:
     """Rounded down, so that a fraction of a nano-dollar is never overspent; a soft budget has its limit."""
     rule = budget(steps=steps, limit=Limit("usd", limit), overdraft_nano=overdraft)
-    assert (rule.hard, rule.ceiling) == (hard, ceiling)
+    assert (rule.hard, rule.ceiling_of("")) == (hard, ceiling)
 
 
 @pytest.mark.parametrize(
-    ("every", "unit", "kept"),
+    ("steps", "limit", "overdraft", "soft_ceiling"),
     [
-        ("hour", "usd", True),
-        ("day", "usd", True),
-        ("week", "usd", True),
-        ("month", "usd", True),
-        ("rolling 24h", "usd", False),
-        ("conversation", "usd", False),
-        ("run", "usd", False),
-        ("day", "tokens", False),
-        ("day", "calls", False),
+        ((step(Fraction(1), BLOCK),), 1000, 70, 1000),
+        ((step(Fraction(9, 10), BLOCK),), 1000, 70, 900),
+        ((step(Fraction(1, 3), BLOCK),), 1000, 70, 333),
+        ((), 1000, 70, 1000),
     ],
 )
-def test_balances_are_kept_for_calendar_windows_in_money(every: str, unit: Any, kept: bool) -> None:
-    """What this release can hold to."""
-    assert budget(every=every, limit=Limit(unit, 5)).kept is kept
+def test_expectations_stay_below_the_overdraft(
+    steps: tuple[Step, ...], limit: int, overdraft: int, soft_ceiling: int
+) -> None:
+    """It is for calls that cost more than was expected, and not for planning with."""
+    rule = budget(steps=steps, limit=Limit("usd", limit), overdraft_nano=overdraft)
+    assert rule.soft_ceiling_of("") == soft_ceiling
+
+
+NIGHT = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
+"""A Sunday, half past four in Berlin and half past twelve in Tokyo."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "window_id"),
+    [
+        ({}, "2026-11-21T23:00:00Z"),
+        ({"timezone": "UTC"}, "2026-11-22T00:00:00Z"),
+        ({"timezone": "Asia/Tokyo"}, "2026-11-21T15:00:00Z"),
+        ({"begins": Anchor(minute=300)}, "2026-11-21T04:00:00Z"),
+        ({"every": "week", "begins": Anchor(weekday=6)}, "2026-11-21T23:00:00Z"),
+        ({"every": "week"}, "2026-11-15T23:00:00Z"),
+        ({"every": "month", "begins": Anchor(day=23)}, "2026-10-22T22:00:00Z"),
+        ({"every": "rolling 24h"}, "rolling 24h"),
+        ({"every": "conversation"}, "conversation c%7C1"),
+        ({"every": "run"}, "run r1"),
+    ],
+)
+def test_a_call_falls_into_one_window_of_a_budget(changes: dict[str, Any], window_id: str) -> None:
+    """By the budget's own clock, else the policy's; a conversation and a run are windows of their own."""
+    window = budget(**changes).window(NIGHT, ZoneInfo("Europe/Berlin"), conversation="c|1", run="r1")
+    assert window.window_id == window_id
+
+
+def test_velocities_are_those_of_all_steps() -> None:
+    """A share has none."""
+    fast = Velocity(10, 60.0)
+    assert budget(steps=(step(Fraction(1), BLOCK), step(None, ALERT, velocity=fast))).velocities == (fast,)
 
 
 def test_a_step_knows_what_it_does() -> None:

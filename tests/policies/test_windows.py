@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bursar.policies.windows import CALENDAR_WINDOWS, Window, window_at
+from bursar.policies.windows import CALENDAR_WINDOWS, Anchor, Window, own_window, rolling_window, window_at
 
 
 def utc(text: str) -> datetime:
@@ -51,6 +51,7 @@ def test_a_day_lasts_from_local_midnight_to_the_next(zone: str, at: str, start: 
     """23 or 25 hours where the clock changes, and a skipped midnight is where the clock jumps."""
     window = window_at("day", utc(at), ZoneInfo(zone))
     assert window == Window("day", utc(start), utc(end))
+    assert window.start is not None
     assert window.end is not None
     assert window.end - window.start == timedelta(hours=hours)
 
@@ -136,6 +137,9 @@ def test_an_instant_without_a_zone_is_refused() -> None:
 ZONES = [
     "UTC",
     "Africa/Casablanca",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Asia/Tokyo",
     "America/Havana",
     "America/Sao_Paulo",
     "America/St_Johns",
@@ -149,18 +153,66 @@ ZONES = [
 ]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+ANCHORED = [
+    # window, zone, anchor, an instant within, start, end
+    ("day", "UTC", Anchor(minute=360), "2026-11-22T05:59:59", "2026-11-21T06:00", "2026-11-22T06:00"),
+    ("day", "UTC", Anchor(minute=360), "2026-11-22T06:00", "2026-11-22T06:00", "2026-11-23T06:00"),
+    ("day", "Asia/Tokyo", Anchor(minute=540), "2026-11-22T12:00", "2026-11-22T00:00", "2026-11-23T00:00"),
+    ("day", "Asia/Kolkata", Anchor(minute=330), "2026-11-22T12:00", "2026-11-22T00:00", "2026-11-23T00:00"),
+    # Half past two does not come in New York on 8 March: the day begins where the clock jumps over it.
+    ("day", "America/New_York", Anchor(minute=150), "2026-03-08T12:00", "2026-03-08T07:00", "2026-03-09T06:30"),
+    ("day", "America/New_York", Anchor(minute=150), "2026-03-08T06:59:59", "2026-03-07T07:30", "2026-03-08T07:00"),
+    # Half past one comes twice on 1 November: the first counts, and the second hour opens nothing again.
+    ("day", "America/New_York", Anchor(minute=90), "2026-11-01T06:15", "2026-11-01T05:30", "2026-11-02T06:30"),
+    # Lord Howe's half hour: a quarter past two is skipped in October, and three quarters past one comes twice in April.
+    ("day", "Australia/Lord_Howe", Anchor(minute=135), "2026-10-03T20:00", "2026-10-03T15:30", "2026-10-04T15:15"),
+    ("day", "Australia/Lord_Howe", Anchor(minute=105), "2026-04-04T15:10", "2026-04-04T14:45", "2026-04-05T15:15"),
+    ("week", "UTC", Anchor(weekday=6), "2026-11-22T00:00", "2026-11-22T00:00", "2026-11-29T00:00"),
+    ("week", "UTC", Anchor(weekday=6), "2026-11-21T23:59:59", "2026-11-15T00:00", "2026-11-22T00:00"),
+    ("week", "UTC", Anchor(weekday=6, minute=720), "2026-11-22T11:00", "2026-11-15T12:00", "2026-11-22T12:00"),
+    ("week", "Asia/Tokyo", Anchor(weekday=2), "2026-11-22T12:00", "2026-11-17T15:00", "2026-11-24T15:00"),
+    ("month", "UTC", Anchor(day=15), "2026-11-14T23:59:59", "2026-10-15T00:00", "2026-11-15T00:00"),
+    ("month", "UTC", Anchor(day=15, minute=60), "2026-11-15T00:30", "2026-10-15T01:00", "2026-11-15T01:00"),
+    # A month from the 31st begins on the last day of a shorter one.
+    ("month", "UTC", Anchor(day=31), "2027-02-27T12:00", "2027-01-31T00:00", "2027-02-28T00:00"),
+    ("month", "UTC", Anchor(day=31), "2027-02-28T12:00", "2027-02-28T00:00", "2027-03-31T00:00"),
+    ("month", "UTC", Anchor(day=31), "2028-02-29T00:00", "2028-02-29T00:00", "2028-03-31T00:00"),
+    ("month", "UTC", Anchor(day=31), "2026-12-31T00:00", "2026-12-31T00:00", "2027-01-31T00:00"),
+    ("month", "UTC", Anchor(day=29), "2028-02-29T12:00", "2028-02-29T00:00", "2028-03-29T00:00"),
+    ("month", "UTC", Anchor(day=30), "2026-05-30T00:00", "2026-05-30T00:00", "2026-06-30T00:00"),
+]
+
+
+@pytest.mark.parametrize(("every", "zone", "anchor", "at", "start", "end"), ANCHORED)
+def test_a_window_begins_where_its_anchor_says(
+    every: str, zone: str, anchor: Anchor, at: str, start: str, end: str
+) -> None:
+    """An hour of the day, a day of the week, a day of a fiscal month."""
+    assert window_at(every, utc(at), ZoneInfo(zone), anchor) == Window(every, utc(start), utc(end))
+
+
+def test_windows_without_a_calendar_have_names() -> None:
+    """Nothing in the name of a conversation can be taken for the rest of a key."""
+    assert rolling_window("rolling 24h").window_id == "rolling 24h"
+    assert own_window("run", "r1").window_id == "run r1"
+    assert own_window("conversation", "a|b,c%").window_id == "conversation a%7Cb%2Cc%25"
+    assert (rolling_window("rolling 24h").start, own_window("run", "r1").end) == (None, None)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True, database=None)
 @given(
     every=st.sampled_from(CALENDAR_WINDOWS),
     zone=st.sampled_from(ZONES),
+    anchor=st.builds(Anchor, st.integers(0, 6), st.integers(1, 31), st.integers(0, 1439)),
     at=st.datetimes(datetime(1985, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - bounds
 )
-def test_windows_follow_each_other_without_gap_or_overlap(every: str, zone: str, at: datetime) -> None:
+def test_windows_follow_each_other_without_gap_or_overlap(every: str, zone: str, anchor: Anchor, at: datetime) -> None:
     """An instant is in its window, every instant of a window names it, and the next begins where it ends."""
     tz = ZoneInfo(zone)
-    window = window_at(every, at, tz)
+    window = window_at(every, at, tz, anchor)
+    assert window.start is not None
     assert window.end is not None
     assert window.start <= at < window.end
-    assert window_at(every, window.start, tz) == window
-    assert window_at(every, window.end - timedelta(seconds=1), tz) == window
-    assert window_at(every, window.end, tz).start == window.end
+    assert window_at(every, window.start, tz, anchor) == window
+    assert window_at(every, window.end - timedelta(seconds=1), tz, anchor) == window
+    assert window_at(every, window.end, tz, anchor).start == window.end

@@ -69,8 +69,8 @@ def test_an_agent_killed_under_traffic_loses_nothing_and_counts_nothing_twice(tm
         assert total["nano_usd"] == bill["nano_usd"]
         assert total["estimated_nano_usd"] == 0
         (balance,) = home.balances()
-        assert balance["spent_nano"] == bill["nano_usd"]
-        assert balance["lent_nano"] == 0, "no lease leaks"
+        assert balance["spent"] == bill["nano_usd"]
+        assert balance["lent"] == 0, "no lease leaks"
 
 
 def test_an_application_killed_between_send_and_settle_leaves_an_estimate(tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_an_application_killed_between_send_and_settle_leaves_an_estimate(tmp_pa
         # 3 * 4 around keys and items, 64 for the frame; 2 USD per million in, 10 out: nano-dollars.
         assert row["nano_usd"] == row["estimated_nano_usd"] == 1043 * 2_000 + 1000 * 10_000
         (balance,) = home.balances()
-        assert balance["spent_nano"] == row["nano_usd"]
-        assert balance["lent_nano"] == 0
+        assert balance["spent"] == row["nano_usd"]
+        assert balance["lent"] == 0
 
 
 def test_a_journal_written_without_an_agent_is_adopted_by_one_started_later(tmp_path: Path) -> None:

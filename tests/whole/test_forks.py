@@ -35,7 +35,7 @@ def test_forked_children_spend_no_money_twice(tmp_path: Path) -> None:
         assert home.bill["nano_usd"] <= limit
         assert_ledger_is_bill(home)
         (balance,) = home.balances()
-        assert (balance["spent_nano"], balance["lent_nano"]) == (home.bill["nano_usd"], 0)
+        assert (balance["spent"], balance["lent"]) == (home.bill["nano_usd"], 0)
 
 
 def test_each_forked_process_writes_a_journal_of_its_own(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_fork_in_the_middle_of_a_call(tmp_path: Path) -> None:
         until(lambda: journals(home) == [], "the agent to book everything")
         assert_ledger_is_bill(home, calls=2)
         (balance,) = home.balances()
-        assert balance["lent_nano"] == 0
+        assert balance["lent"] == 0
         assert home.bill["requests"] == 3
 
 

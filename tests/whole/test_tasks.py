@@ -58,9 +58,9 @@ def test_cancelled_tasks_leave_no_money_held(tmp_path: Path) -> None:
     with house(tmp_path, limit="1000 USD") as home, home.agent():
         home.run(program(tmp_path, CANCELLED))
         until(lambda: not any((tmp_path / "state" / "journal").glob("*.jsonl")), "the agent to book everything")
-        until(lambda: all(row["lent_nano"] == 0 for row in home.balances()), "all money to come back")
+        until(lambda: all(row["lent"] == 0 for row in home.balances()), "all money to come back")
         (balance,) = home.balances()
-        assert (balance["lent_nano"], balance["expected_nano"]) == (0, 0)
+        assert (balance["lent"], balance["expected"]) == (0, 0)
 
 
 def test_an_application_that_uses_up_its_worker_threads_does_not_hang(tmp_path: Path) -> None:

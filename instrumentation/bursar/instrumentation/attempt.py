@@ -102,9 +102,7 @@ class Attempt:
         self._over = True
         charge = self._shown or self._charge()
         runtime = self._call.runtime
-        usage = charge.usage
-        tokens = None if usage is _NOTHING else usage.prompt + usage.output
-        runtime.leases.settle(self.id, charge.cost_nano_usd, tokens)
+        runtime.leases.settle(self.id, charge.cost_nano_usd, charge.tokens)
         runtime.record(Settled(charge))
         if charge.basis is Basis.USAGE:
             runtime.guard.estimates.learn(charge.route, charge.model, charge.usage.output)

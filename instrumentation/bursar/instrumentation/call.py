@@ -104,6 +104,8 @@ class Call:
         self.charges.append(charge)
         if self.work.staging is not None:
             self.work.staging.charges.append(charge)
+        if self._conversation and charge.response_id is not None:
+            self.runtime.conversations.answered(charge.response_id, self._conversation)
         if tally is not None:
             self.show((), tally)
         self.runtime.metrics.charged(charge, self.provider)

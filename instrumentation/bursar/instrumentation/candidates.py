@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -67,7 +68,7 @@ def weigh(errand: Errand, rules: Rules, estimates: Estimates, *, ladder: bool = 
 
     Without `ladder` only on the one asked for: enough while no step is due that could move it to another.
     """
-    size = measure(errand.body)
+    size = _whole(measure(errand.body), errand.context_tokens)
     day = utc_day(errand.at_ns)
     asked = errand.settled_model or str(errand.body.get("model") or "")
     weigher = _Weigher(errand, rules, estimates, size, day)
@@ -77,6 +78,15 @@ def weigh(errand: Errand, rules: Rules, estimates: Estimates, *, ladder: bool = 
         candidates = (*candidates, *(weigher.candidate(model, asked=model == asked) for model in below))
     facts = Facts(errand.route, candidates, size.unbounded, errand.labels)
     return Candidates(facts, size, weigher.rates)
+
+
+def _whole(size: RequestSize, context_tokens: int | None) -> RequestSize:
+    """The size with what the API holds of the conversation; where nobody knows how much that is, nothing bounds it."""
+    if context_tokens == 0:
+        return size
+    if context_tokens is None:
+        return replace(size, unbounded=(*size.unbounded, "thread"))
+    return replace(size, fixed_tokens=size.fixed_tokens + context_tokens)
 
 
 def _below(asked: str, ladder: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
@@ -97,41 +107,35 @@ class _Weigher:
         self.rates: dict[str, Rates] = {}
 
     def candidate(self, model: str, *, asked: bool) -> Candidate:
-        found = self._rates_of(model) or (self._dearest() if asked else None)
-        misfit = None if asked else self._misfit(model)
-        if found is None:
-            return self._unpriced(model, None, misfit)
-        self.rates[model] = found
-        if self._errand.linked:
-            return self._unpriced(model, 0, misfit)
-        size, route = self._size, self._errand.route
-        output, longest = self._estimates.outputs(route, model)
-        likely = FLOOR_OUTPUT_TOKENS if output is None else output
-        worst = bound(size, found)
+        size = self._size
+        output, longest = self._estimates.outputs(self._errand.route, model)
+        likely = min(FLOOR_OUTPUT_TOKENS if output is None else output, size.max_tokens)
         floor = min(self._floor(longest), size.max_tokens)
+        worst, least, hoped = self._money(model, likely, floor, asked=asked)
         return Candidate(
             model,
             worst=worst,
-            least=worst if size.max_tokens <= floor else bound(size, found, max_tokens=floor),
-            expected=expected(
-                size,
-                found,
-                output_tokens=likely,
-                # A conversation under way has its prefix cached where it is, and nowhere else.
-                warm=asked and size.turns > 0,
-            ),
-            misfit=misfit,
+            least=least,
+            expected=hoped,
+            misfit=None if asked else self._misfit(model),
             worst_tokens=size.input_bound + size.max_tokens,
             least_tokens=size.input_bound + floor,
-            expected_tokens=input_tokens(size) + min(likely, size.max_tokens),
+            expected_tokens=input_tokens(size) + likely,
         )
 
-    def _unpriced(self, model: str, worst: int | None, misfit: plan.Misfit | None) -> Candidate:
-        """A model whose price is unknown, or somebody else's to pay: its tokens count all the same."""
+    def _money(self, model: str, likely: int, floor: int, *, asked: bool) -> tuple[int | None, int, int]:
+        """Worst, least and expected cost; nothing where another organisation pays, and no worst without a price."""
+        found = self._rates_of(model) or (self._dearest() if asked else None)
+        if found is None:
+            return None, 0, 0
+        self.rates[model] = found
+        if self._errand.linked:
+            return 0, 0, 0
         size = self._size
-        most = size.input_bound + size.max_tokens
-        likely = input_tokens(size) + min(FLOOR_OUTPUT_TOKENS, size.max_tokens)
-        return Candidate(model, worst, 0, 0, misfit, worst_tokens=most, least_tokens=most, expected_tokens=likely)
+        worst = bound(size, found)
+        least = worst if size.max_tokens <= floor else bound(size, found, max_tokens=floor)
+        # A conversation under way has its prefix cached where it is, and nowhere else.
+        return worst, least, expected(size, found, output_tokens=likely, warm=asked and size.turns > 0)
 
     def _floor(self, longest: int | None) -> int:
         """The fewest `max_tokens` this route can work with: its usual longest answer, its thinking, a page."""

@@ -29,6 +29,8 @@ class Errand:
     """The request's `anthropic-beta` header: features that another model may not know."""
     linked: bool = False
     """Whether another organisation is billed for it: then it costs this one nothing."""
+    context_tokens: int | None = 0
+    """Of the prompt, what the API holds and the body does not show: the thread so far. None: nobody knows how much."""
     conversation: str = ""
     """What conversation it belongs to; empty where no budget asks."""
     run: str = ""

@@ -15,6 +15,7 @@ from anyio.lowlevel import RunVar
 
 from bursar.instrumentation.candidates import Candidates, Estimates, weigh
 from bursar.instrumentation.errand import Admission, Errand
+from bursar.instrumentation.fitting import fitted, need_of, unjudged
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.refusal import Refused, reason_of, refusal, unlent
@@ -22,10 +23,9 @@ from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.standings import Met, Standings
 from bursar.instrumentation.sync import Ask, lent_by
 from bursar.policies.balancekey import Amounts, told_of
-from bursar.policies.engine import Action, Decision, Reason, as_asked, decide
-from bursar.policies.estimate import fitted_tokens
+from bursar.policies.engine import Action, Decision, Reason, decide
 from bursar.policies.policy import Policy
-from bursar.policies.protocol import Answer, Need, Verdict
+from bursar.policies.protocol import Answer, Verdict
 
 POLL_SECONDS = 0.02
 """How often a call that waits for settlements asks again."""
@@ -162,7 +162,7 @@ class Guard:
         rules = self._rules()
         policy = rules.policy
         if self._carrier is None or (policy is None and rules.heard):
-            return _unjudged(weigh(errand, rules, self.estimates, ladder=False))
+            return unjudged(weigh(errand, rules, self.estimates, ladder=False))
         if policy is None or errand.settled_model is not None:
             return None
         met = self._met(errand, policy)
@@ -224,7 +224,7 @@ class Guard:
                 self._refuse_if_closed(errand)
             weighed = weigh(errand, rules, self.estimates)
             if self._carrier is None or rules.policy is None:
-                return _unjudged(weighed)
+                return unjudged(weighed)
             admission = yield from self._through_budgets(errand, rules.policy, weighed)
             if admission is not None:
                 return admission
@@ -279,7 +279,7 @@ class Guard:
         hard = {told_of(key) for key in decision.hard}
         if not self.standings.stale(hard) and self._leases.hold(errand.attempt_id, decision.hard, decision.whole):
             return decision.whole
-        need = _need(errand.attempt_id, decision)
+        need = need_of(errand.attempt_id, decision)
         patience = min(s.budget.patience_seconds for s in decision.standings if s.key in decision.hard)
         until = self._clock() + patience
         while True:
@@ -320,14 +320,15 @@ class Guard:
         if candidate.model != str(errand.body.get("model") or ""):
             changes["model"] = candidate.model
         if leased and (lent.usd < decision.most or lent.tokens < candidate.worst_tokens):
-            changes["max_tokens"] = _fitted(decision, weighed, lent)
+            changes["max_tokens"] = fitted(decision, weighed, lent)
         return Admission(
             balances=decision.balances,
             leased=leased,
             bound_nano=lent.usd if candidate.worst is not None else None,
-            expected_nano=candidate.expected,
+            # As it is held, not as it was hoped for: both sides charge their leases by it.
+            expected_nano=lent.expected,
             bound_tokens=lent.tokens,
-            expected_tokens=candidate.expected_tokens,
+            expected_tokens=min(candidate.expected_tokens, lent.tokens),
             changes=changes,
             decision=decision,
         )
@@ -336,40 +337,3 @@ class Guard:
         """No agent was ever heard of: `BURSAR_ON_UNREACHABLE` decides."""
         if self._without_rules == "closed" and self._enforce:
             raise refusal(None, errand) from None
-
-
-def _need(attempt_id: str, decision: Decision) -> Need:
-    candidate = decision.candidate
-    return Need(
-        attempt_id,
-        decision.hard,
-        decision.most,
-        decision.least,
-        expected=candidate.expected,
-        most_tokens=candidate.worst_tokens,
-        least_tokens=candidate.worst_tokens if as_asked(decision.survey) else candidate.least_tokens,
-        expected_tokens=candidate.expected_tokens,
-    )
-
-
-def _fitted(decision: Decision, weighed: Candidates, lent: Amounts) -> int:
-    """The largest `max_tokens` that what was lent bounds, in money and in tokens."""
-    candidate, size = decision.candidate, weighed.size
-    most = size.max_tokens
-    if lent.tokens < candidate.worst_tokens:
-        most = lent.tokens - size.input_bound
-    if lent.usd < decision.most:
-        most = min(most, fitted_tokens(size, weighed.rates[candidate.model], lent.usd - decision.reserve))
-    return most
-
-
-def _unjudged(weighed: Candidates) -> Admission:
-    """Without a policy nothing is judged; the bound is journalled all the same, for what a crash may leave."""
-    asked = weighed.facts.asked
-    bounded = not weighed.facts.unbounded
-    return Admission(
-        bound_nano=asked.worst if bounded else None,
-        expected_nano=asked.expected,
-        bound_tokens=asked.worst_tokens if bounded else None,
-        expected_tokens=asked.expected_tokens,
-    )

@@ -85,12 +85,7 @@ class Leases:
             hold = self._drop(attempt_id)
             if hold is None:
                 return
-            held = hold.amounts
-            charge = Amounts(
-                usd=held.usd if cost is None else cost,
-                tokens=held.tokens if tokens is None else tokens,
-                expected=held.expected if cost is None else cost,
-            )
+            charge = hold.amounts.charged(cost, tokens)
             for balance in hold.balances:
                 found = self._slices[balance]
                 found.charged += charge[found.kind]

@@ -13,12 +13,14 @@ from anthropic._request import APIRequest
 
 from bursar.instrumentation.attempt import Attempt
 from bursar.instrumentation.batches import observe
+from bursar.instrumentation.belonging import previous_of
 from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.outcome import answered, failed, will_be_parsed
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.stream import Watcher, http, watch
+from bursar.policies.charge import Basis
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.prices import bills_user_profile
 
@@ -246,10 +248,20 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
             region=call.region,
             settled_model=call.decision.candidate.model if retried and call.decision else None,
             linked=_is_object(body) and bills_user_profile(body),
+            context_tokens=_context(runtime, body) if _is_object(body) else 0,
             conversation=conversation,
             run=run,
         )
     return None
+
+
+def _context(runtime: Runtime, body: Mapping[str, Any]) -> int | None:
+    """What the prompt has beside the body: all that the response it goes on from was made of, and that response."""
+    previous = previous_of(body) if "thread" in body else None
+    if previous is None:
+        return 0
+    served = runtime.served(previous)
+    return None if served is None or served.charge.basis is Basis.ESTIMATE else served.charge.tokens
 
 
 def _depart(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from bursar.instrumentation.errand import Errand
 from bursar.policies.amounts import Unit
-from bursar.policies.engine import Decision, Reason, Standing, refused
+from bursar.policies.engine import Decision, Reason, refused
 from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.policy import Policy
+from bursar.policies.standing import Standing
 
 HELD_RETRY_SECONDS = 2.0
 """When it is worth trying again where only calls in flight hold the money: most settle within this."""

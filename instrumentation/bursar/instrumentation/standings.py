@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from bursar.instrumentation.errand import Errand
-from bursar.policies.engine import Standing, Survey
 from bursar.policies.policy import Budget, Mode, Policy
 from bursar.policies.protocol import BalanceView
+from bursar.policies.standing import Standing, Survey
 from bursar.policies.windows import Window
 
 FRESH_SECONDS = 1.0

@@ -15,7 +15,7 @@ from bursar.instrumentation.leases import Hold, Leases
 from bursar.instrumentation.link import BUSY_SECONDS, AgentLink, Misunderstood, Unreachable
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.policies import protocol
-from bursar.policies.balancekey import Amounts
+from bursar.policies.balancekey import Amounts, Kind, kind_of
 from bursar.policies.protocol import Answer, BalanceView, Holder, Need, Snapshot, SyncRequest, SyncResponse, Verdict
 
 HEARTBEAT_SECONDS = 1.0
@@ -290,8 +290,14 @@ def _holds(asks: Sequence[Ask], response: SyncResponse) -> dict[str, Hold]:
 
 
 def lent_by(answer: Answer, need: Need) -> Amounts:
-    """What a grant sets aside in each kind; an expectation is never above what is lent for the worst case."""
-    return Amounts(answer.amount, answer.tokens, 1, min(need.expected, answer.amount))
+    """
+    What a grant sets aside in each kind; an expectation is never above what is lent for the worst case.
+
+    Where no balance counts tokens all of them are had: an earlier agent does not speak of them.
+    """
+    in_tokens = any(kind_of(key) is Kind.TOKENS for key in need.balances)
+    tokens = answer.tokens if in_tokens else need.most_tokens
+    return Amounts(answer.amount, tokens, 1, min(need.expected, answer.amount))
 
 
 def _sound(line: bytes) -> bool:

@@ -50,6 +50,11 @@ class Velocity(NamedTuple):
     amount_nano: int
     seconds: float
 
+    @property
+    def span(self) -> str:
+        """Its seconds as text: by this name the agent tells what was spent within them."""
+        return repr(self.seconds).removesuffix(".0")
+
 
 def parse_usd(text: str) -> int:
     """`50 USD` or `0.50 USD` as nano-dollars."""

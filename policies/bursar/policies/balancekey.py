@@ -30,6 +30,18 @@ class Amounts(NamedTuple):
     expected: int = 0
     """Nano-dollars."""
 
+    def charged(self, cost: int | None, tokens: int | None) -> Amounts:
+        """
+        What leases that held this are charged for an attempt of so many nano-dollars and tokens.
+
+        What is not known is charged as it was held. Both sides count by this, or their counters would part.
+        """
+        return Amounts(
+            usd=self.usd if cost is None else cost,
+            tokens=self.tokens if tokens is None else tokens,
+            expected=self.expected if cost is None else cost,
+        )
+
 
 _ENCODED = str.maketrans({"%": "%25", ",": "%2C", "|": "%7C"})
 
@@ -76,7 +88,8 @@ def parse_balance_key(key: str) -> BalanceKey:
 
 def kind_of(key: str) -> Kind:
     """What a balance counts; nano-dollars where the key is none of ours."""
-    return _KINDS.get(key.rpartition("|")[2], Kind.USD)
+    parts = key.split("|")
+    return _KINDS.get(parts[3], Kind.USD) if len(parts) == 4 else Kind.USD
 
 
 def expectation_of(key: str) -> str:
@@ -86,4 +99,4 @@ def expectation_of(key: str) -> str:
 
 def told_of(key: str) -> str:
     """The balance that people are told of: the one itself, or the one that it is the second currency of."""
-    return key.removesuffix(_SUFFIXES[Kind.EXPECTED])
+    return key.removesuffix(_SUFFIXES[Kind.EXPECTED]) if kind_of(key) is Kind.EXPECTED else key

@@ -84,3 +84,11 @@ class Charge:
     def estimated(self) -> bool:
         """Whether the figures are a bound instead of the API's final ones."""
         return self.basis is Basis.ESTIMATE
+
+    @property
+    def tokens(self) -> int | None:
+        """All its tokens, in and out: what budgets in tokens count. None where no usage was seen."""
+        return None if self.usage == _UNSEEN else self.usage.prompt + self.usage.output
+
+
+_UNSEEN = Usage()

@@ -7,20 +7,19 @@ is asked of the leases afterwards, with the `need` that the decision names. docs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import field, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
 from bursar.policies.amounts import Unit
-from bursar.policies.balancekey import Amounts, expectation_of, parse_balance_key
+from bursar.policies.balancekey import Amounts
 from bursar.policies.jsontext import Encoded, array, encode, quoted
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Budget, Mode, Step
-from bursar.policies.protocol import BalanceView
+from bursar.policies.standing import Standing, Survey
 from bursar.policies.values import value
-from bursar.policies.windows import Window
 
 
 class Action(StrEnum):
@@ -91,75 +90,6 @@ class Facts:
     @property
     def asked(self) -> Candidate:
         return self.candidates[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One matching budget, with its balance as last seen; `view` is None before the agent ever told."""
-
-    budget: Budget
-    key: str
-    window: Window
-    mode: Mode
-    view: BalanceView | None = None
-
-    @property
-    def share(self) -> Fraction:
-        """Spent and expected, as a share of the limit. A limit of zero is always used up."""
-        if self.view is None:
-            return Fraction(0)
-        if self.view.limit <= 0:
-            return Fraction(1)
-        return Fraction(self.view.spent + self.view.expected, self.view.limit)
-
-    def due(self) -> Iterator[Step]:
-        """The steps that are reached: their share of the limit, or their amount in so many seconds."""
-        share = self.share
-        return (step for step in self.budget.steps if self._reached(step, share))
-
-    def _reached(self, step: Step, share: Fraction) -> bool:
-        if step.share is not None:
-            return share >= step.share
-        velocity = step.velocity
-        if velocity is None or self.view is None:
-            return False
-        return self.view.recent.get(f"{velocity.seconds:g}", 0) >= velocity.amount_nano
-
-    @property
-    def ceiling(self) -> int:
-        """What may be spent in all, in the limit's unit."""
-        return self.budget.ceiling_of(parse_balance_key(self.key).scope) if self.view is None else self.view.ceiling
-
-    @property
-    def purses(self) -> tuple[str, ...]:
-        """The balances that lend for it: where it may be overdrawn, one by worst cases and one by expectations."""
-        return (self.key, expectation_of(self.key)) if self.budget.overdraft_nano else (self.key,)
-
-
-class Survey:
-    """
-    The budgets that calls of one kind meet, and what can be said of them before any such call is seen.
-
-    Kept from call to call for as long as no figure in it changes.
-    """
-
-    __slots__ = ("balances", "calm", "enforcing", "hard", "observing", "purses", "rules", "standings", "text")
-
-    def __init__(self, standings: Iterable[Standing], rules: str = "") -> None:
-        """`rules`: the id of the policy that they are of."""
-        self.standings = tuple(standings)
-        self.rules = rules
-        self.enforcing = tuple(s for s in self.standings if s.mode is Mode.ENFORCE)
-        self.observing = tuple(s for s in self.standings if s.mode is Mode.OBSERVE)
-        self.hard = tuple(s for s in self.enforcing if s.budget.hard)
-        self.balances = tuple(s.key for s in self.standings)
-        """Every balance that such a call counts against."""
-        self.purses = tuple(purse for s in self.hard for purse in s.purses)
-        """Every balance that must lend for such a call."""
-        self.calm = not self.observing and not any(_changes(step) for s in self.enforcing for step in s.due())
-        """Whether no step that changes a call is due: then only its money is still to be had."""
-        self.text = encode([_standing(s) for s in self.standings])
-        """The figures as JSON, for the journal."""
 
 
 @value
@@ -294,13 +224,6 @@ def as_asked(survey: Survey) -> bool:
     return any(standing.budget.fit == "asked" for standing in survey.hard)
 
 
-def _changes(step: Step) -> bool:
-    """Whether a step does something to calls by itself; a block at a share is the lending's to do."""
-    return any(action.kind == "downgrade" for action in step.actions) or (
-        step.velocity is not None and step.does("block")
-    )
-
-
 def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skipped: list[tuple[str, str]]) -> Verdict:
     barred = _barred(facts, survey, refuse_unknown_price=refuse_unknown_price)
     if barred is not None:
@@ -350,7 +273,9 @@ def _would_have(facts: Facts, standings: tuple[Standing, ...], *, refuse_unknown
         view = standing.view
         spent = view.spent + view.expected if view is not None else 0
         unit = standing.budget.limit.unit
-        if standing.budget.hard and spent + facts.asked.expected_in(unit) > standing.ceiling:
+        if standing.budget.hard and spent + facts.asked.expected_in(unit) > standing.budget.soft_ceiling_of(
+            standing.scope
+        ):
             return _verdict(Action.BLOCK, Reason.SPENT, facts.asked.model, standing)
     acting = Survey(replace(standing, mode=Mode.ENFORCE) for standing in standings)
     verdict = _strictest(facts, acting, refuse_unknown_price=refuse_unknown_price, skipped=[])
@@ -375,7 +300,9 @@ def _rank(facts: Facts, verdict: Verdict) -> int:
 
 
 def _reserve(candidate: Candidate, budget: Budget) -> int:
-    """What is held on top of the bound for what the request does not bound."""
+    """What is held on top of the bound for what the request does not bound: money, where the budget is one of money."""
+    if budget.limit.unit != "usd":
+        return 0
     if budget.unbounded.kind == "reserve":
         return budget.unbounded.amount_nano or 0
     return max(candidate.expected - (candidate.worst or 0), 0)
@@ -385,30 +312,10 @@ def _block_label(budget: Budget) -> str:
     return next((step.label for step in budget.steps if any(a.kind == "block" for a in step.actions)), "")
 
 
-def _percent(share: Fraction) -> str:
-    return f"{float(share * 100):.2f}%"
-
-
 def _observed(verdict: Verdict | None) -> dict[str, str] | None:
     if verdict is None:
         return None
     return {"action": verdict.action, "reason": verdict.reason, "budget": verdict.budget, "step": verdict.step}
-
-
-def _standing(standing: Standing) -> dict[str, Any]:
-    view = standing.view
-    return {
-        "balance": standing.key,
-        "mode": standing.mode.value,
-        "unit": standing.budget.limit.unit,
-        "share": _percent(standing.share),
-        "limit": view.limit if view else standing.budget.limit.amount,
-        "spent": view.spent if view else None,
-        "expected": view.expected if view else None,
-        "lent": view.lent if view else None,
-        "ceiling": standing.ceiling,
-        "recent": dict(view.recent) if view else {},
-    }
 
 
 def _candidates(facts: Facts) -> list[dict[str, Any]]:

@@ -93,7 +93,7 @@ class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catc
         return f"{said}. Remedy: {self.remedy}"
 
     def _who(self) -> str:
-        scope = self.balance.split("|", 2)[-1]
+        scope = "".join(self.balance.split("|")[2:3])
         return f"{self.budget} ({scope})" if scope else self.budget or "call refused"
 
     def _sums(self) -> str:

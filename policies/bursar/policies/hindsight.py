@@ -8,10 +8,11 @@ from typing import Any
 
 from bursar.policies.amounts import written
 from bursar.policies.balancekey import parse_balance_key
-from bursar.policies.engine import Action, Candidate, Decision, Facts, Reason, Standing, Survey, decide
+from bursar.policies.engine import Action, Candidate, Decision, Facts, Reason, decide
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Mode, Policy
 from bursar.policies.protocol import BalanceView
+from bursar.policies.standing import Standing, Survey
 from bursar.policies.windows import Window
 
 LENDING = (Reason.SPENT, Reason.HELD, Reason.LENT)

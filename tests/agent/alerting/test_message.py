@@ -70,9 +70,9 @@ def test_sums() -> None:
 
 def test_what_may_be_missing() -> None:
     """Without scope, end of window or routes nothing is made up."""
-    message = compose(replace(STEP, scope="", window_end=None), ())
+    message = compose(replace(STEP, scope="", window_start="rolling 24h", window_end=None), ())
     assert message.headline == 'Budget "support" has reached 80%'
-    assert message.sentences[1] == "The window began at 2026-11-21T00:00:00Z."
+    assert message.sentences[1] == "The window is rolling 24h."
     assert len(message.sentences) == 3
 
 

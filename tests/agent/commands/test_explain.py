@@ -15,11 +15,12 @@ from click.testing import CliRunner, Result
 from bursar.agent.cli import cli
 from bursar.agent.ledger import Ledger, overridebook
 from bursar.policies.charge import Basis, Charge, Line
-from bursar.policies.engine import Candidate, Facts, Standing, decide
+from bursar.policies.engine import Candidate, Facts, decide
 from bursar.policies.policy import Mode
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.protocol import BalanceView, Snapshot
 from bursar.policies.records import Decided, Record, Sent, Settled
+from bursar.policies.standing import Standing
 from bursar.policies.usage import Usage
 
 NOON = 1_795_262_400 * 10**9

@@ -25,9 +25,13 @@ POLICY = Policy(
         Budget("hour", Limit("usd", 100), "hour", match={"route": "support.*"}, per=("model", "team")),
         Budget("calls", Limit("calls", 10), "day"),
         Budget("rolling", Limit("usd", 10), "rolling 24h"),
+        Budget("talk", Limit("usd", 10), "conversation"),
+        Budget("job", Limit("usd", 10), "run"),
     ),
 )
 MONTH = "month|2026-10-31T23:00:00Z|"
+CALLS = "calls|2026-11-20T23:00:00Z||calls"
+ROLLING = "rolling|rolling 24h|"
 
 
 @pytest.fixture
@@ -40,19 +44,19 @@ def db() -> Iterator[Database]:
 @pytest.mark.parametrize(
     ("route", "keys"),
     [
-        ("support.triage", (MONTH, "hour|2026-11-21T12:00:00Z|model=opus,team=")),
-        ("billing", (MONTH,)),
+        ("support.triage", (MONTH, "hour|2026-11-21T12:00:00Z|model=opus,team=", CALLS, ROLLING)),
+        ("billing", (MONTH, CALLS, ROLLING)),
     ],
 )
-def test_a_call_counts_against_every_kept_budget_that_matches(route: str, keys: tuple[str, ...]) -> None:
-    """In the policy's order and time zone; what this release does not keep has no balances."""
+def test_a_call_counts_against_every_budget_that_matches(route: str, keys: tuple[str, ...]) -> None:
+    """In the policy's order and time zone; its conversation and run only its own process knows."""
     assert balances.matching(POLICY, at_ns=NOON, route=route, model="opus", labels={}) == keys
 
 
 def test_a_row_has_the_numbers_of_its_budget_and_window(db: Database) -> None:
     """The ceiling is the block's share and the overdraft; the month ends at midnight in Berlin."""
     balances.ensure(db, MONTH, POLICY)
-    assert balances.views(db, [MONTH, MONTH]) == (
+    assert balances.views(db, [MONTH, MONTH], POLICY, NOON) == (
         BalanceView(MONTH, limit=9_000, ceiling=8_150, spent=0, expected=0, lent=0, window_end="2026-11-30T23:00:00Z"),
     )
 
@@ -66,7 +70,7 @@ def test_the_pool_is_what_is_neither_spent_nor_out(db: Database) -> None:
         "VALUES (?, 'h1', 500, 100, 200), (?, 'h2', 50, 0, 0), (?, 'overrun', 10, 0, 99)",
         [MONTH, MONTH, MONTH],
     )
-    row = balances.read(db, MONTH)
+    row = balances.read(db, MONTH, NOON)
     assert row is not None
     assert (row.out, row.pool, row.unspent) == (250, 8_150 - 1_000 - 250, 7_150)
 
@@ -86,7 +90,15 @@ def test_expectations_are_those_of_the_attempts_in_flight(db: Database) -> None:
         ("hour|2026-11-21T12:00:00Z|model=opus,team=", True),
         ("hour|2026-11-21T12:30:00Z|", False),  # no hour begins there
         ("month|2026-11-01T00:00:00Z|", False),  # nor a month of Berlin
-        ("calls|2026-11-20T23:00:00Z|", False),  # kept by a later release
+        (CALLS, True),
+        ("calls|2026-11-20T23:00:00Z|", False),  # it counts calls, not money
+        (f"{MONTH}|expected", True),
+        (ROLLING, True),
+        ("rolling|rolling 48h|", False),
+        ("rolling|2026-11-20T23:00:00Z|", False),
+        ("talk|conversation c1|", True),
+        ("talk|run c1|", False),
+        ("job|run r1|", True),
         ("gone|2026-11-20T23:00:00Z|", False),
         ("hour|2026-11-21T12:00:00|", False),  # an instant without a zone is none
         ("hour|yesterday|", False),
@@ -98,7 +110,7 @@ def test_which_keys_the_policy_knows(db: Database, key: str, known: bool) -> Non
     assert balances.known(key, POLICY) is known
     assert not balances.known(key, None)
     balances.ensure(db, key, POLICY)
-    row = balances.read(db, key)
+    row = balances.read(db, key, NOON)
     assert row is not None
     assert (row.pool is not None) is known
     assert (row.unspent is not None) is known
@@ -110,14 +122,14 @@ def test_a_row_keeps_its_numbers_when_its_budget_is_gone(db: Database) -> None:
     db.conn.execute("UPDATE balances SET spent_nano = 77")
     balances.ensure(db, MONTH, None)
     balances.ensure(db, MONTH, Policy(version=1, mode=Mode.ENFORCE))
-    row = balances.read(db, MONTH)
+    row = balances.read(db, MONTH, NOON)
     assert row is not None
     assert (row.limit, row.ceiling, row.spent) == (9_000, 8_150, 77)
 
 
 def test_a_balance_that_nobody_touched_is_none(db: Database) -> None:
     """Reading makes no row."""
-    assert balances.read(db, MONTH) is None
-    assert balances.views(db, [MONTH]) == ()
+    assert balances.read(db, MONTH, NOON) is None
+    assert balances.views(db, [MONTH], POLICY, NOON) == ()
     holders.grant(db, "h1", MONTH, 5)
-    assert balances.read(db, MONTH) is None
+    assert balances.read(db, MONTH, NOON) is None

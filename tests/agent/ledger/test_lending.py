@@ -74,12 +74,12 @@ def told(*records: Record) -> tuple[Mapping[str, Any], ...]:
 
 
 def pool(db: Database, key: str = ALL) -> int | None:
-    balance = balances.read(db, key)
+    balance = balances.read(db, key, NOON)
     return None if balance is None else balance.pool
 
 
 def out(db: Database, key: str = ALL) -> int:
-    balance = balances.read(db, key)
+    balance = balances.read(db, key, NOON)
     return 0 if balance is None else balance.out
 
 
@@ -208,7 +208,7 @@ def test_a_stale_message_delivers_and_is_granted_nothing(db: Database) -> None:
     for seq in (5, 4):
         stale = asked(db, rules, "h1", seq, need("a9", 10), records=told(sent("a1", 20), settled("a1", 20)))
         assert stale.answers == ()
-    balance = balances.read(db, ALL)
+    balance = balances.read(db, ALL, NOON)
     assert balance is not None
     assert (balance.spent, balance.out) == (20, 0)
     assert asked(db, rules, "h1", 6, need("a9", 10)).answers[0].verdict is Verdict.GRANTED
@@ -243,7 +243,7 @@ def test_a_bad_record_is_skipped_and_counted(db: Database) -> None:
     records = (*told(sent("a1", 20)), *bad, *told(settled("a1", 15)))
     asked(db, policy(100), "h1", 1, records=records)
     known = holders.find(db, "h1")
-    balance = balances.read(db, ALL)
+    balance = balances.read(db, ALL, NOON)
     assert known is not None
     assert balance is not None
     assert (known.skipped, balance.spent) == (6, 15)
@@ -302,7 +302,7 @@ def test_a_balance_named_twice_lends_and_pays_once(db: Database) -> None:
     assert out(db) == 60
     asked(db, rules, "h1", 2, records=told(settled("a1", 20)))
     asked(db, rules, "h1", 3, records=told(sent("a2", 10, ALL, ALL), settled("a2", 5)))
-    balance = balances.read(db, ALL)
+    balance = balances.read(db, ALL, NOON)
     assert balance is not None
     assert (balance.spent, balance.out) == (25, 35)
 
@@ -539,7 +539,7 @@ class World:
     def check(self) -> None:
         keys = [key for (key,) in self.db.conn.execute("SELECT key FROM balances").fetchall()]
         for key in keys:
-            balance = balances.read(self.db, key)
+            balance = balances.read(self.db, key, NOON)
             assert balance is not None
             assert balance.ceiling is not None
             in_flight = sum(bound for bound, named in self.may_bill.values() if key in named)
@@ -569,7 +569,7 @@ def test_no_schedule_spends_more_than_there_is_and_none_leaks(db: Database, seed
     world.check()
     assert world.sent > 50
     for key in (ALL, *(f"tenants|{DAY}|tenant={name}" for name in "abc")):
-        balance = balances.read(db, key)
+        balance = balances.read(db, key, NOON)
         assert balance is not None
         bounds = sum(bound for bound, named in world.may_bill.values() if key in named)
         assert (balance.spent, balance.out) == (world.billed.get(key, 0) + bounds, 0)
@@ -596,3 +596,162 @@ def test_an_overrun_is_not_lent_out_to_anybody(db: Database) -> None:
     assert asked(db, rules, "h2", 2, need("b2", 40)).answers[0].verdict is Verdict.GRANTED
     assert asked(db, rules, "h1", 3, need("a3", 30)).answers[0].verdict is Verdict.GRANTED
     assert (pool(db), out(db)) == (0, 70)
+
+
+# Limits in tokens and calls, and two currencies where there is an overdraft
+
+
+TOKENS, CALLS = f"tokens|{DAY}||tokens", f"calls|{DAY}||calls"
+HOPED = f"{ALL}|expected"
+
+
+def in_units(tokens: int, calls: int) -> Policy:
+    budgets = [Budget("tokens", Limit("tokens", tokens), "day", steps=(BLOCK,))]
+    budgets.append(Budget("calls", Limit("calls", calls), "day", steps=(BLOCK,)))
+    return Policy(version=1, mode=Mode.ENFORCE, budgets=tuple(budgets))
+
+
+def of_tokens(attempt_id: str, most: int, least: int, *keys: str) -> Need:
+    return Need(
+        attempt_id, keys or (TOKENS,), 10, 5, 4, most_tokens=most, least_tokens=least, expected_tokens=most // 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "least", "verdict", "tokens"),
+    [
+        (256_000, 1_000, 10, Verdict.GRANTED, 1_000),
+        (25_600, 1_000, 10, Verdict.GRANTED, 100),
+        (10, 1_000, 10, Verdict.GRANTED, 10),
+        (9, 1_000, 10, Verdict.REFUSED, 0),
+        (0, 1_000, 1, Verdict.REFUSED, 0),
+        (999, 1_000, 1_000, Verdict.REFUSED, 0),
+    ],
+)
+def test_tokens_are_shared_like_money(
+    db: Database, limit: int, most: int, least: int, verdict: Verdict, tokens: int
+) -> None:
+    """A 256th part of what is left, and never less than the route needs; the money is not trimmed for it."""
+    answer = asked(db, in_units(limit, 9), "h1", 1, of_tokens("a1", most, least)).answers[0]
+    assert (answer.verdict, answer.tokens, out(db, TOKENS)) == (verdict, tokens, tokens)
+    assert answer.amount == (10 if verdict is Verdict.GRANTED else 0)
+    assert answer.balance == ("" if verdict is Verdict.GRANTED else TOKENS)
+
+
+def test_five_calls_are_five(db: Database) -> None:
+    """However large they are; the sixth waits while any may come back, and is refused once all are answered."""
+    rules = in_units(10**9, 5)
+    needs = [of_tokens(f"a{number}", 100, 100, CALLS, TOKENS) for number in range(6)]
+    answers = asked(db, rules, "h1", 1, *needs).answers
+    assert [answer.verdict for answer in answers] == [Verdict.GRANTED] * 5 + [Verdict.WAIT]
+    assert (answers[5].balance, answers[5].reason, out(db, CALLS)) == (CALLS, "held", 5)
+    done = told(*(replace(sent(f"a{number}", 10, CALLS), bound_tokens=100) for number in range(5)))
+    done += told(*(settled(f"a{number}", 3) for number in range(4)), Released("a4"))
+    response = asked(db, rules, "h1", 2, of_tokens("a6", 1, 1, CALLS), of_tokens("a7", 1, 1, CALLS), records=done)
+    # One of five was never answered, and its place had not come back yet: it is the process's to return.
+    assert [answer.verdict for answer in response.answers] == [Verdict.WAIT, Verdict.WAIT]
+    back = asked(db, rules, "h1", 3, of_tokens("a6", 1, 1, CALLS), of_tokens("a7", 1, 1, CALLS), returned={CALLS: 1})
+    assert [answer.verdict for answer in back.answers] == [Verdict.GRANTED, Verdict.WAIT]
+    assert (pool(db, CALLS), out(db, CALLS)) == (0, 1)
+
+
+def test_tokens_nobody_saw_are_charged_and_counted_as_held(db: Database) -> None:
+    """A process that died, or a body that nobody read: the bound, until the figures turn up."""
+    rules = in_units(10_000, 9)
+    asked(db, rules, "h1", 1, of_tokens("a1", 1_000, 1_000), of_tokens("a2", 500, 500))
+    left = [replace(sent(name, 10, TOKENS), bound_tokens=most) for name, most in (("a1", 1_000), ("a2", 500))]
+    book(db, left, holder="h1", policy=rules, now_ns=NOON)
+    close_holder(db, "h1", policy=rules, now_ns=NOON)
+    assert (pool(db, TOKENS), out(db, TOKENS)) == (10_000 - 1_500, 0)
+    exact = Settled(replace(settled("a1", 3).charge, usage=Usage(input=100, cache_read=20, output=3)))
+    asked(db, rules, "h1", 2, records=told(exact))
+    assert (pool(db, TOKENS), out(db, TOKENS)) == (10_000 - 500 - 123, 0)
+
+
+def drawn(limit: int, overdraft: int) -> Policy:
+    return policy(limit, overdraft=overdraft)
+
+
+def both(attempt_id: str, most: int, hoped: int) -> Need:
+    return Need(attempt_id, (ALL, HOPED), most, most, hoped)
+
+
+@pytest.mark.parametrize(
+    ("overdraft", "needs", "verdicts"),
+    [
+        # Four worst cases of 60 fit into 100 and 150; of 20 expected, five would.
+        (150, [(60, 20)] * 5, "gggg-"),
+        # What is expected does not fit into 100, however large the overdraft.
+        (10_000, [(60, 40)] * 3, "gg-"),
+        (10_000, [(60, 60), (60, 40), (60, 1)], "gg-"),
+        (0, [(60, 20)] * 2, "g-"),
+    ],
+)
+def test_an_expectation_fits_the_limit_and_a_worst_case_the_overdraft(
+    db: Database, overdraft: int, needs: list[tuple[int, int]], verdicts: str
+) -> None:
+    """Of a limit of 100: both must fit, and all that is in flight counts."""
+    asks = [both(f"a{number}", most, hoped) for number, (most, hoped) in enumerate(needs)]
+    answers = asked(db, drawn(100, overdraft), "h1", 1, *asks).answers
+    assert "".join("g" if answer.verdict is Verdict.GRANTED else "-" for answer in answers) == verdicts
+    assert {answer.balance for answer in answers if answer.verdict is not Verdict.GRANTED} == {ALL}
+
+
+def test_a_spent_limit_admits_nothing_more_by_expectation(db: Database) -> None:
+    """The overdraft is left over, and is not planned with."""
+    rules = drawn(100, 1_000)
+    asked(db, rules, "h1", 1, both("a1", 300, 50))
+    records = told(replace(sent("a1", 300, ALL, HOPED), balances=(ALL,), expected_nano=50), settled("a1", 95))
+    answers = asked(db, rules, "h1", 2, both("a2", 300, 6), both("a3", 300, 5), records=records).answers
+    assert [(answer.verdict, answer.reason) for answer in answers] == [
+        (Verdict.REFUSED, "spent"),
+        (Verdict.GRANTED, ""),
+    ]
+
+
+def test_a_charge_above_its_expectation_is_made_up_before_anything_is_admitted(db: Database) -> None:
+    """Expected 50, cost 95: the 45 are spent, and what is out by expectation is nothing."""
+    rules = drawn(1_000, 1_000)
+    asked(db, rules, "h1", 1, both("a1", 300, 50))
+    records = told(replace(sent("a1", 300, ALL, HOPED), balances=(ALL,), expected_nano=50), settled("a1", 95))
+    response = asked(db, rules, "h1", 2, records=records)
+    assert response.granted == {ALL: 300, HOPED: 95}
+    assert (pool(db, HOPED), out(db, HOPED)) == (1_000 - 95, 0)
+    assert (pool(db), out(db)) == (2_000 - 95 - 205, 205)
+
+
+@pytest.mark.parametrize("end", ["goodbye", "death"])
+def test_both_currencies_come_back_at_the_end_of_a_process(db: Database, end: str) -> None:
+    """All but what is in flight; once a dead one's journal is read nothing is out at all."""
+    rules = drawn(1_000, 1_000)
+    asked(db, rules, "h1", 1, both("a1", 300, 50), both("a2", 300, 60))
+    left = replace(sent("a1", 300, ALL, HOPED), balances=(ALL,), expected_nano=50)
+    if end == "goodbye":
+        asked(db, rules, "h1", 2, records=told(left), goodbye=True)
+        assert (out(db), out(db, HOPED)) == (300, 50)
+    book(db, [left], holder="h1", policy=rules, now_ns=NOON)
+    close_holder(db, "h1", policy=rules, now_ns=NOON)
+    assert (pool(db), out(db), out(db, HOPED)) == (2_000 - 300, 0, 0)
+
+
+def test_a_lost_grant_of_both_currencies_is_made_once(db: Database) -> None:
+    """Its answer travels with the next response."""
+    rules = drawn(1_000, 1_000)
+    for seq in (1, 2):
+        response = asked(db, rules, "h1", seq, both("a1", 300, 50))
+        assert response.granted == {ALL: 300, HOPED: 50}
+    assert (out(db), out(db, HOPED)) == (300, 50)
+    other = asked(db, rules, "h1", 3, both("a1", 300, 70))
+    assert other.granted == {ALL: 600, HOPED: 120}, "it is expected to cost something else: another hold"
+
+
+def test_a_rolling_balance_lends_again_what_has_rolled_out(db: Database) -> None:
+    """Ninety of a hundred spent at noon are back two hours and a minute later; a clock set back lends nothing more."""
+    rules = Policy(1, Mode.ENFORCE, budgets=(Budget("all", Limit("usd", 100), "rolling 2h", steps=(BLOCK,)),))
+    key, hour = "all|rolling 2h|", 3_600 * 10**9
+    book(db, [sent("a1", 90, key), settled("a1", 90)], holder="h0", policy=rules, now_ns=NOON)
+    verdicts: list[Verdict] = []
+    for seq, now_ns in enumerate((NOON, NOON + 2 * hour, NOON + 2 * hour + 60 * 10**9, NOON - 5 * hour)):
+        request = message("h1", seq + 1, needs=(need(f"b{seq}", 20, None, key),), returned={key: 10**6})
+        verdicts.append(sync(db, request, policy=rules, now_ns=now_ns).answers[0].verdict)
+    assert verdicts == [Verdict.REFUSED, Verdict.REFUSED, Verdict.GRANTED, Verdict.REFUSED]

@@ -215,10 +215,10 @@ def test_a_late_word_of_the_process_replaces_an_orphans_bound() -> None:
 def test_leases_follow_the_first_last_word_of_the_process() -> None:
     """Its cost, or its bound where it knew none; a span's word is not the process's."""
     sent = with_sent(HELD, SENT, "h1")
-    assert with_own_word(sent, charge(Basis.USAGE, 7), "h1").lease_charge == 7
-    assert with_own_word(sent, charge(Basis.UNKNOWN, None), "h1").lease_charge == 50
+    assert with_own_word(sent, charge(Basis.USAGE, 7), "h1").lease_charge.usd == 7
+    assert with_own_word(sent, charge(Basis.UNKNOWN, None), "h1").lease_charge.usd == 50
     twice = with_own_word(with_own_word(sent, charge(Basis.UNKNOWN, None), "h1"), charge(Basis.USAGE, 7), "h1")
-    assert twice.lease_charge == 50
+    assert twice.lease_charge.usd == 50
     assert not settled(sent, Basis.SPAN).own_final
 
 

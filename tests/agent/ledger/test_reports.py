@@ -178,13 +178,17 @@ def test_budgets_stand_at_what_is_spent_expected_and_lent(db: Database) -> None:
             "scope": "",
             "window_start": NOON - 12 * HOUR,
             "window_end": NOON + 12 * HOUR,
-            "limit_nano": 1_000,
-            "ceiling_nano": 1_000,
-            "spent_nano": 10,
+            "window": "2026-11-21T00:00:00Z",
+            "unit": "usd",
+            "limit": 1_000,
+            "ceiling": 1_000,
+            "soft_ceiling": 1_000,
+            "spent": 10,
             "unknown_nano": 0,
             "calls": 1,
-            "expected_nano": 25,
-            "lent_nano": 290,
+            "expected": 25,
+            "lent": 290,
+            "moved_ns": NOON,
         }
     ]
     assert reports.budgets(db, NOON + 12 * HOUR) == []
@@ -248,3 +252,39 @@ def test_recent_calls_show_charges_and_refusals(booked: Database) -> None:
     assert set(found[4:]) == {(NOON, "go", "opus", 10), (NOON, "go", "opus", 20)}
     assert [row["reason"] for row in reports.recent_calls(booked, *EVER, limit=1)] == ["spent"]
     assert reports.recent_calls(booked, 0, NOON, limit=100) == []
+
+
+WITHOUT_END = Policy(
+    version=1,
+    mode=Mode.ENFORCE,
+    budgets=(
+        Budget("week", Limit("tokens", 1_000), "rolling 7d", steps=(BLOCK,)),
+        Budget("talk", Limit("calls", 9), "conversation", steps=(BLOCK,)),
+    ),
+)
+WEEK, TALK = "week|rolling 7d||tokens", "talk|conversation c1||calls"
+
+
+@pytest.mark.parametrize(
+    ("hours", "shown"),
+    [(0, [TALK, WEEK]), (23, [TALK, WEEK]), (24, [WEEK]), (7 * 24 - 1, [WEEK]), (7 * 24, [])],
+)
+def test_windows_without_an_end_are_shown_while_they_matter(db: Database, hours: int, shown: list[str]) -> None:
+    """A day after they last moved, and a rolling one as long as it looks back."""
+    sent = Sent("a1", "c1", NOON, "triage", "opus", "opus", balances=(WEEK, TALK), leased=(), bound_nano=100)
+    charge = replace(CHARGES[0], usage=Usage(input=30, output=12))
+    book(db, [sent, Settled(charge)], holder="h1", policy=WITHOUT_END, now_ns=NOON)
+    rows = reports.budgets(db, NOON + hours * HOUR)
+    assert [row["key"] for row in rows] == shown
+    for row in rows:
+        figures = {WEEK: ("tokens", "rolling 7d", 1_000, 42), TALK: ("calls", "conversation c1", 9, 1)}[row["key"]]
+        assert (row["unit"], row["window"], row["limit"], row["spent"]) == figures
+
+
+def test_a_conversation_in_flight_is_shown(db: Database) -> None:
+    """However long its first answer takes."""
+    sent = Sent("a1", "c1", NOON, "triage", "opus", "opus", balances=(TALK,), leased=(), bound_nano=100)
+    book(db, [sent], holder="h1", policy=WITHOUT_END, now_ns=NOON)
+    (row,) = reports.budgets(db, NOON + 48 * HOUR)
+    assert (row["key"], row["spent"], row["expected"]) == (TALK, 0, 1)
+    assert "flies" not in row

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlite_utils import Database
 
-from bursar.agent.ledger import schema
+from bursar.agent.ledger import attempts, postings, schema
 
 
 @pytest.fixture
@@ -25,11 +25,17 @@ def test_an_empty_file_gets_every_table(db: Database) -> None:
         "attempts",
         "balances",
         "decisions",
+        "flows",
         "holders",
         "holds",
         "leases",
+        "meta",
+        "overrides",
         "postings",
         "repricings",
+        "rollups",
+        "rulebook",
+        "tombs",
     }
     schema.refuse_older(db)
 
@@ -53,7 +59,7 @@ def test_a_newer_file_is_refused(db: Database) -> None:
 def test_a_file_without_our_migrations_is_refused_for_reading(db: Database) -> None:
     """Who may only read cannot upgrade, and is told who can."""
     with pytest.raises(
-        schema.SchemaError, match="lacks m001_ledger, m002_slices, m003_repricings, m008_cascades: start"
+        schema.SchemaError, match="lacks m001_ledger, m002_slices, m003_repricings, m004_units_and_flows"
     ):
         schema.refuse_older(db)
 
@@ -71,7 +77,9 @@ def test_an_old_sqlite_is_refused(db: Database, monkeypatch: pytest.MonkeyPatch)
         "INSERT INTO balances (key, budget, scope, spent_nano) VALUES ('k', 'b', '', 'much')",
         "INSERT INTO balances (key, budget, scope, spent_nano) VALUES ('k', 'b', '', 0.5)",
         "INSERT INTO holders VALUES ('h', 1, '', '', NULL, 0, 0, 0, 'asleep', 0)",
-        "INSERT INTO postings VALUES ('a', 'k', NULL, 0)",
+        "INSERT INTO postings VALUES ('a', 'k', NULL, 0, 0, 0)",
+        "INSERT INTO balances (key, budget, scope, unit) VALUES ('k', 'b', '', 'pounds')",
+        "INSERT INTO flows VALUES ('b', '', 61, 0, 0, 0, 0)",
     ],
 )
 def test_a_value_of_another_kind_is_refused(db: Database, statement: str) -> None:
@@ -79,3 +87,44 @@ def test_a_value_of_another_kind_is_refused(db: Database, statement: str) -> Non
     schema.upgrade(db)
     with pytest.raises(sqlite3.IntegrityError):
         db.conn.execute(statement)
+
+
+BEFORE_UNITS = """
+INSERT INTO attempts (attempt_id, holder, call_id, at_ns, route, model, requested_model, labels, state, sent,
+    bound_nano, expected_nano, balances, leased, action, reason, decision, basis, cost_nano, floor_nano,
+    input, cache_read, cache_write_5m, cache_write_1h, output, thinking, web_searches, web_fetches, lines, missing,
+    modifiers, own_final, own_cost_nano, lease_charged_nano)
+VALUES
+    ('a1', 'h1', 'c1', 1795262400000000000, 'r', 'm', 'm', '{}', 'settled', 1, 100, 40, '["b|w|"]', '["b|w|"]',
+        'go', '', '{}', 'usage', 30, 0, 1, 2, 3, 4, 5, 0, 0, 0, '[]', '[]', '[]', 1, 30, 30),
+    ('a2', 'h1', 'c2', 1795262459000000000, 'r', 'm', 'm', '{}', 'settled', 1, 100, 40, '["b|w|"]', '["b|w|"]',
+        'go', '', '{}', 'unknown', NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, '[]', '[]', '[]', 1, NULL, 100),
+    ('a3', 'h1', 'c3', 1795262460000000000, 'r', 'm', 'm', '{}', 'sent', 1, 100, 40, '["b|w|"]', '["b|w|"]',
+        'go', '', '{}', NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL);
+INSERT INTO balances (key, budget, scope, window_start, window_end, limit_nano, ceiling_nano, spent_nano,
+    unknown_nano, calls) VALUES ('b|w|', 'b', '', 7, 9, 1000, 1000, 130, 100, 2);
+INSERT INTO postings VALUES ('a1', 'b|w|', 30, 0), ('a2', 'b|w|', 100, 100);
+INSERT INTO holds VALUES ('b|w|', 'a3', 'h1', 40, 100);
+INSERT INTO leases (balance, holder, granted, returned, charged) VALUES ('b|w|', 'h1', 300, 0, 130);
+"""
+
+
+def test_a_file_of_before_units_keeps_its_money(db: Database) -> None:
+    """What was spent, held and lent stands as it did; tokens and flows come from what was kept of each attempt."""
+    for migration in list(schema.MIGRATIONS.pending(db))[:3]:
+        migration.fn(db)
+    db.executescript(BEFORE_UNITS)
+    schema.m004_units_and_flows(db)
+    assert db.conn.execute(
+        "SELECT limit_amount, ceiling, soft_ceiling, unit, spent_nano, unknown_nano, spent_tokens, calls FROM balances"
+    ).fetchall() == [(1_000, 1_000, 1_000, "usd", 130, 100, 15, 2)]
+    assert db.conn.execute("SELECT expected, lent FROM holds").fetchall() == [(40, 100)]
+    minute = 1_795_262_400 // 60
+    assert db.conn.execute("SELECT * FROM flows ORDER BY seconds, slot").fetchall() == [
+        ("b", "", 60, minute, 130, 15, 2),
+        ("b", "", 3_600, minute // 60, 130, 15, 2),
+    ]
+    for attempt_id in ("a1", "a2", "a3"):
+        attempt = attempts.load(db, attempt_id)
+        assert attempt is not None
+        assert postings.bring(db, attempt, policy=None, now_ns=0) == set(), "nothing is counted anew"

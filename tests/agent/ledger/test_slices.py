@@ -10,8 +10,9 @@ from sqlite_utils import Database
 
 from bursar.agent.ledger import balances, schema
 from bursar.agent.ledger.lending import sync
-from bursar.agent.ledger.slices import PART, REGULAR, ROOMY, WANTED_NS, bonus
+from bursar.agent.ledger.slices import PART, REGULAR, ROOMY, WANTED_NS, bonuses
 from bursar.policies.amounts import Limit
+from bursar.policies.balancekey import Amounts
 from bursar.policies.policy import Budget, Mode, Policy, Step, StepAction
 from bursar.policies.protocol import Holder, Need, SyncRequest, SyncResponse, Verdict
 
@@ -67,24 +68,48 @@ def test_what_is_granted_for_the_call_itself_stays_its_need(db: Database) -> Non
     assert [(answer.verdict, answer.amount) for answer in answers] == [(Verdict.GRANTED, 100)] * 4
 
 
+def bonus(db: Database, pool: int, times: int) -> int:
+    """What a balance of this pool lends on top of a need of 100."""
+    return bonuses(db, {ALL: pool}, Amounts(usd=100), times).get(ALL, 0)
+
+
 @pytest.mark.parametrize(
-    ("pools", "most", "times", "amount"),
+    ("pool", "times", "amount"),
     [
-        ([25_600], 100, REGULAR, 400),  # exactly roomy
-        ([25_599], 100, REGULAR, 0),
-        ([1_000_000, 25_599], 100, REGULAR, 0),  # the shortest balance decides
-        ([1_000_000], 100, REGULAR - 1, 0),
-        ([1_000_000], 100, REGULAR + 4, 6_400),
-        ([10_000_000], 100, REGULAR + 6, 25_600),
-        ([10_000_000], 100, REGULAR + 60, 25_600),  # at most 256 needs
-        ([30_000], 100, REGULAR + 60, 3_000),  # at most a tenth of what may be lent
-        ([], 100, REGULAR, 0),
+        (25_600, REGULAR, 400),  # exactly roomy
+        (25_599, REGULAR, 0),
+        (1_000_000, REGULAR - 1, 0),
+        (1_000_000, REGULAR + 4, 6_400),
+        (10_000_000, REGULAR + 6, 25_600),
+        (10_000_000, REGULAR + 60, 25_600),  # at most 256 needs
+        (30_000, REGULAR + 60, 3_000),  # at most a tenth of what may be lent
     ],
 )
-def test_how_large_a_bonus_is(db: Database, pools: list[int], most: int, times: int, amount: int) -> None:
+def test_how_large_a_bonus_is(db: Database, pool: int, times: int, amount: int) -> None:
     """By what is left, by the need, and by how often it was asked."""
-    assert bonus(db, pools, most, times) == amount
+    assert bonus(db, pool, times) == amount
     assert (ROOMY, PART) == (256, 10)
+
+
+TOKENS, CALLS, HOPED = f"{SMALL}|tokens", f"{SMALL}|calls", f"{ALL}|expected"
+NEED = Amounts(usd=100, tokens=2_000, calls=1, expected=40)
+
+
+@pytest.mark.parametrize(
+    ("pools", "amounts"),
+    [
+        ({ALL: 1_000_000, TOKENS: 512_000}, {ALL: 400, TOKENS: 8_000}),
+        ({ALL: 1_000_000, TOKENS: 511_999}, {}),  # the shortest balance decides for all
+        ({ALL: 1_000_000, CALLS: 256}, {ALL: 400, CALLS: 4}),
+        ({ALL: 1_000_000, CALLS: 255}, {}),
+        ({ALL: 1_000_000, HOPED: 10_240}, {ALL: 400, HOPED: 160}),
+        ({ALL: 1_000_000, HOPED: 10_239}, {}),
+        ({}, {}),
+    ],
+)
+def test_each_balance_lends_ahead_in_its_unit(db: Database, pools: dict[str, int], amounts: dict[str, int]) -> None:
+    """Four needs of its own kind, where every balance holds 256 of them."""
+    assert bonuses(db, pools, NEED, REGULAR) == amounts
 
 
 def test_processes_share_the_tenth(db: Database) -> None:
@@ -92,9 +117,9 @@ def test_processes_share_the_tenth(db: Database) -> None:
     policy = rules(30_000)
     for name in ("h1", "h2", "h3"):
         Asker(db, policy, name).sync()
-    assert bonus(db, [30_000], 100, REGULAR + 60) == 1_000
+    assert bonus(db, 30_000, REGULAR + 60) == 1_000
     Asker(db, policy, "h3").sync(goodbye=True)
-    assert bonus(db, [30_000], 100, REGULAR + 60) == 1_500
+    assert bonus(db, 30_000, REGULAR + 60) == 1_500
 
 
 def test_a_regular_asker_may_keep_what_is_free(db: Database) -> None:
@@ -107,12 +132,13 @@ def test_a_regular_asker_may_keep_what_is_free(db: Database) -> None:
 
 def test_a_balance_that_is_no_longer_roomy_is_recalled(db: Database) -> None:
     """Less than 256 of the largest need that was asked for are left to lend."""
-    asker = Asker(db, rules(40_000))
+    policy = rules(40_000)
+    asker = Asker(db, policy)
     for _ in range(3):
         assert asker.ask().answers[0].verdict is Verdict.GRANTED
     assert asker.sync().keep == (ALL,)
-    assert Asker(db, rules(40_000), "h2").ask(most=14_000).answers[0].verdict is Verdict.GRANTED
-    assert balances.views(db, (ALL,))[0].lent == 300 + 400 + 14_000
+    assert Asker(db, policy, "h2").ask(most=14_000).answers[0].verdict is Verdict.GRANTED
+    assert balances.views(db, (ALL,), policy, NOON)[0].lent == 300 + 400 + 14_000
     assert asker.sync().keep == ()
 
 

@@ -7,21 +7,26 @@ from typing import Any
 
 import pytest
 
-from bursar.policies.amounts import Limit
+from bursar.policies.amounts import Limit, parse_limit
 from bursar.policies.policy import Budget, Mode, Step, StepAction, Unbounded, Unreachable
-from bursar.policies.policyfile.budgets import BUDGET_KEYS, read_budget
+from bursar.policies.policyfile.budgets import BUDGET_KEYS, read_budgets
 from bursar.policies.policyfile.mistakes import Mistakes
 from bursar.policies.policyfile.steps import Surroundings
+from bursar.policies.windows import Anchor
 
 AROUND = Surroundings(channels=frozenset(("log",)), has_ladder=True, budget_keys=BUDGET_KEYS)
 LEAST = {"name": "b", "limit": "5 USD", "every": "day"}
 
 
-def budget(**keys: Any) -> Budget:
-    table = {**LEAST, **keys}
+def budgets(table: dict[str, Any]) -> tuple[Budget, ...]:
     mistakes = Mistakes("", "bursar.toml", {"budget": [table]})
-    found = read_budget(table, ("budget", 0), mistakes, AROUND)
+    found = read_budgets(table, ("budget", 0), mistakes, AROUND)
     mistakes.raise_any()
+    return found
+
+
+def budget(**keys: Any) -> Budget:
+    (found,) = budgets({**LEAST, **keys})
     return found
 
 
@@ -38,6 +43,8 @@ def test_every_key_has_its_field() -> None:
         overdraft="1.50 USD",
         fit="asked",
         patience="250ms",
+        begins="06:30",
+        timezone="Asia/Tokyo",
         unbounded="refuse",
         mode="observe",
         on_unreachable="closed",
@@ -49,6 +56,8 @@ def test_every_key_has_its_field() -> None:
         per=("tenant", "model"),
         limit=Limit("usd", 5_000_000_000),
         every="day",
+        begins=Anchor(minute=390),
+        timezone="Asia/Tokyo",
         overdraft_nano=1_500_000_000,
         fit="asked",
         patience_seconds=0.25,
@@ -86,13 +95,29 @@ def test_what_happens_to_unbounded_calls(text: str, rule: Unbounded) -> None:
     assert budget(unbounded=text).unbounded == rule
 
 
-@pytest.mark.parametrize("every", ["hour", "day", "week", "month", "rolling 24h", "rolling 90m", "conversation", "run"])
-def test_every_window_is_read(every: str) -> None:
-    """Also those that a soft budget only records."""
-    assert budget(every=every).every == every
+EVERY = ["hour", "day", "week", "month", "rolling 24h", "rolling 90m", "conversation", "run"]
 
 
-@pytest.mark.parametrize("every", ["hour", "day", "week", "month"])
-def test_a_calendar_window_can_block(every: str) -> None:
-    """All four of them are enforced."""
-    assert budget(every=every, at={"100%": "block"}).hard
+@pytest.mark.parametrize("limit", ["5 USD", "2M tokens", "5 calls"])
+@pytest.mark.parametrize("every", EVERY)
+def test_every_window_can_block_in_every_unit(every: str, limit: str) -> None:
+    """All of them are enforced."""
+    found = budget(every=every, limit=limit, at={"100%": "block"})
+    assert (found.every, found.limit, found.hard) == (every, parse_limit(limit), True)
+
+
+def test_one_table_may_have_several_windows() -> None:
+    """A budget for each, with all else alike, in the order of the file."""
+    table = {
+        "name": "b",
+        "per": ["tenant"],
+        "limits": {"day": "5 USD", "rolling 24h": "8 USD", "conversation": "100 calls"},
+        "at": {"100%": "block"},
+    }
+    found = budgets(table)
+    assert [(each.name, each.every, each.limit) for each in found] == [
+        ("b:day", "day", Limit("usd", 5_000_000_000)),
+        ("b:rolling-24h", "rolling 24h", Limit("usd", 8_000_000_000)),
+        ("b:conversation", "conversation", Limit("calls", 100)),
+    ]
+    assert {(each.per, each.steps) for each in found} == {(("tenant",), found[0].steps)}

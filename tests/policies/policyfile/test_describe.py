@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
+
 from bursar.policies.amounts import Limit, Velocity
 from bursar.policies.policy import (
     Budget,
@@ -18,6 +20,7 @@ from bursar.policies.policy import (
     Unreachable,
 )
 from bursar.policies.policyfile.describe import describe
+from bursar.policies.windows import Anchor
 
 SLACK = StepAction("alert", channel="slack")
 
@@ -68,9 +71,9 @@ def test_a_full_policy_is_told_from_top_to_bottom() -> None:
         "  At 85% (42.50 USD): downgrade to the cheapest model of the ladder.",
         "  At 90% (45.00 USD): batch (not acted on in this release).",
         "  At 100% (50.00 USD): refuse the call with BudgetExceeded.",
-        "  At 10 USD in 10m: alert slack (not watched in this release).",
-        "  It may be overdrawn by 0.25 USD.",
-        "  A large max_tokens is fitted to the money that is left.",
+        "  At 10 USD in 10m: alert slack.",
+        "  It may be overdrawn by 0.25 USD, by calls that cost more than was expected.",
+        "  A large max_tokens is fitted to the money left.",
         "  A call waits up to 2 s for money held by others.",
         "  A call that its request does not bound is admitted with 0.50 USD set aside.",
         "  While the agent is away, calls that a budget covers are refused.",
@@ -107,24 +110,64 @@ def test_a_soft_budget_says_that_it_refuses_nothing() -> None:
     ]
 
 
-def test_a_budget_that_is_not_kept_says_so() -> None:
-    """In its own unit, and with its window."""
+BLOCK = Step("100%", Fraction(1), None, (StepAction("block"),))
+
+
+def test_a_limit_in_tokens_is_told_in_tokens() -> None:
+    """With its window, and what is fitted and waited for."""
     step = Step("50%", Fraction(1, 2), None, (SLACK,))
-    assert lines_of(Budget("tokens", Limit("tokens", 2_000_000), "rolling 24h", steps=(step,))) == [
-        'Budget "tokens": 2000000 tokens over 24h, rolling, for all calls.',
-        "  At 50%: alert slack.",
-        "  This release keeps no balance for it: it counts nothing, and takes none of its steps.",
+    assert lines_of(Budget("tokens", Limit("tokens", 2_000_000), "rolling 24h", steps=(step, BLOCK))) == [
+        'Budget "tokens": 2,000,000 tokens over 24h, rolling, for all calls.',
+        "  At 50% (1,000,000 tokens): alert slack.",
+        "  At 100% (2,000,000 tokens): refuse the call with BudgetExceeded.",
+        "  A large max_tokens is fitted to the tokens left.",
+        "  A call waits up to 2 s for tokens held by others.",
+        "  A call that its request does not bound is admitted at what it is known to use, and may overdraw.",
+    ]
+
+
+def test_a_limit_in_calls_fits_nothing() -> None:
+    """A call is a call, whatever it asks for."""
+    assert lines_of(Budget("calls", Limit("calls", 1_000), "conversation", per=("user",), steps=(BLOCK,))) == [
+        'Budget "calls": 1,000 calls every conversation for each user, for all calls.',
+        "  At 100% (1,000 calls): refuse the call with BudgetExceeded.",
+        "  What is counted are calls that were answered; whatever they cost, each is one.",
+        "  A call waits up to 2 s for calls held by others.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("every", "begins", "timezone", "told"),
+    [
+        ("day", Anchor(minute=390), None, "every day at 06:30"),
+        ("week", Anchor(weekday=6), None, "every week from Sunday"),
+        ("month", Anchor(day=15, minute=60), "Asia/Tokyo", "every month from the 15. at 01:00 in Asia/Tokyo"),
+        ("hour", Anchor(), "Asia/Kolkata", "every hour in Asia/Kolkata"),
+    ],
+)
+def test_where_windows_begin_is_told(every: str, begins: Anchor, timezone: str | None, told: str) -> None:
+    """What is unusual about it; midnight, Monday and the first go without saying."""
+    budget = Budget("b", Limit("usd", 10**9), every, begins=begins, timezone=timezone)
+    assert lines_of(budget)[0] == f'Budget "b": 1.00 USD {told}, for all calls.'
+
+
+def test_a_block_at_a_velocity_alone_is_no_soft_budget() -> None:
+    """It refuses calls, and never for how much was spent in all."""
+    fast = Step("1 USD in 1m", None, Velocity(10**9, 60.0), (StepAction("block"),))
+    assert lines_of(Budget("b", Limit("usd", 10**10), "day", steps=(fast,))) == [
+        'Budget "b": 10.00 USD every day, for all calls.',
+        "  At 1 USD in 1m: refuse the call with BudgetExceeded.",
+        "  It refuses calls for how fast money is spent, and never for how much.",
     ]
 
 
 def test_what_a_hard_budget_asks_of_calls_is_told() -> None:
     """Fit, patience and unbounded calls."""
-    block = Step("100%", Fraction(1), None, (StepAction("block"),))
-    base = Budget("b", Limit("usd", 10**9), "day", steps=(block,), fit="asked", patience_seconds=0.25)
+    base = Budget("b", Limit("usd", 10**9), "day", steps=(BLOCK,), fit="asked", patience_seconds=0.25)
     asked = "  max_tokens stays as asked, so a large one may be refused while money is left."
     assert asked in lines_of(base)
     assert "  A call waits up to 0.25 s for money held by others." in lines_of(base)
     for kind, told in (("refuse", "is refused"), ("overdraft", "is admitted at its estimate, and may overdraw")):
         rule = Unbounded("refuse") if kind == "refuse" else Unbounded("overdraft")
-        budget = Budget("b", Limit("usd", 10**9), "day", steps=(block,), unbounded=rule)
+        budget = Budget("b", Limit("usd", 10**9), "day", steps=(BLOCK,), unbounded=rule)
         assert f"  A call that its request does not bound {told}." in lines_of(budget)

@@ -49,19 +49,18 @@ def test_what_is_enforced_is_not_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "what"),
+    "changes",
     [
-        ({"every": "rolling 24h"}, 'every = "rolling 24h"'),
-        ({"every": "conversation"}, 'every = "conversation"'),
-        ({"every": "run"}, 'every = "run"'),
-        ({"limit": Limit("tokens", 5)}, "a limit in tokens"),
-        ({"limit": Limit("calls", 5)}, "a limit in calls"),
+        {"every": "rolling 24h"},
+        {"every": "conversation"},
+        {"every": "run"},
+        {"limit": Limit("tokens", 5)},
+        {"limit": Limit("calls", 5)},
     ],
 )
-def test_a_budget_that_is_not_kept_is_told_once(changes: dict[str, Any], what: str) -> None:
-    """Its steps go without saying."""
-    found = unenforced(policy_with(budget(at_90(StepAction("batch")), **changes)))
-    assert found == (f'budget "x": {what} {RECORDED}; this budget counts nothing and none of its steps is taken',)
+def test_every_window_and_unit_is_enforced(changes: dict[str, Any]) -> None:
+    """There is nothing to tell of them."""
+    assert unenforced(policy_with(budget(at_90(StepAction("block")), **changes))) == ()
 
 
 LIMITED = Unreachable("limited", 1_500_000_000)
@@ -76,12 +75,21 @@ def test_an_allowance_for_outages_is_told() -> None:
         assert unenforced(replace(policy_with(budget(on_unreachable=choice)), on_unreachable=choice)) == ()
 
 
-def test_a_velocity_is_told() -> None:
-    """Whatever it would do."""
-    step = Step("1 USD in 1m", None, Velocity(10**9, 60.0), (StepAction("throttle"),))
-    assert unenforced(policy_with(budget(step))) == (
-        f'budget "x": step "1 USD in 1m" {RECORDED}; how fast money is spent is not watched',
-    )
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        (StepAction("alert", channel="log"), ()),
+        (StepAction("block"), ()),
+        (
+            StepAction("throttle"),
+            (f'budget "x": step "1 USD in 1m" = "throttle" {RECORDED}; the call is not slowed down',),
+        ),
+    ],
+)
+def test_of_a_velocity_only_what_is_not_done_is_told(action: StepAction, told: tuple[str, ...]) -> None:
+    """How fast money is spent is watched."""
+    step = Step("1 USD in 1m", None, Velocity(10**9, 60.0), (action,))
+    assert unenforced(policy_with(budget(step))) == told
 
 
 @pytest.mark.parametrize(

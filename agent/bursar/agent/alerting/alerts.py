@@ -71,7 +71,7 @@ def _of_view(view: BalanceView, budgets: Mapping[str, Budget], mode: Mode, *, re
     if budget is None:
         return
     for step in budget.steps:
-        refused = refusing and step.does("block")
+        refused = refusing and step.share is not None and step.does("block")
         if not refused and not _stands_at(step, view):
             continue
         for channel in _channels(step):
@@ -95,7 +95,7 @@ def _of_view(view: BalanceView, budgets: Mapping[str, Budget], mode: Mode, *, re
 
 def _stands_at(step: Step, view: BalanceView) -> bool:
     if step.velocity is not None:
-        return view.recent.get(f"{step.velocity.seconds:g}", 0) >= step.velocity.amount_nano
+        return view.recent.get(step.velocity.span, 0) >= step.velocity.amount_nano
     return step.share is not None and view.spent + view.expected >= step.share * view.limit
 
 

@@ -172,10 +172,9 @@ def _recent(db: Database, key: str, policy: Policy | None, now_ns: int) -> dict[
         return {}
     flow = flows.flow_of(parse_balance_key(key))
     flying = expected(db, key) if budget.limit.unit == "usd" else 0
-    spans = {velocity.seconds for velocity in budget.velocities}
     return {
-        f"{seconds:g}": flows.spent(db, flow, flows.back(now_ns, seconds), flows.FOR_EVER).usd + flying
-        for seconds in spans
+        velocity.span: flows.spent(db, flow, flows.back(now_ns, velocity.seconds), flows.FOR_EVER).usd + flying
+        for velocity in budget.velocities
     }
 
 

@@ -21,7 +21,7 @@ from bursar.agent.ledger.life import (
     with_release,
     with_sent,
 )
-from bursar.policies.balancekey import Amounts, kind_of
+from bursar.policies.balancekey import Amounts, kind_of, told_of
 from bursar.policies.charge import Charge
 from bursar.policies.policy import Policy
 from bursar.policies.records import Decided, Record, RecordError, Released, Sent, Settled
@@ -248,13 +248,14 @@ def _with_balances(desk: _Desk, attempt: Attempt) -> Attempt:
     """The attempt with its balances fixed: when it was sent, or when it first counts, at the policy of that moment."""
     if attempt.balances is not None or not (attempt.sent or attempt.charge is not None):
         return attempt
+    lenders = tuple(dict.fromkeys(told_of(key) for key in attempt.leased))
     if desk.policy is None:
         # Money that was spent under no policy belongs to no budget, also when one is written later.
-        return replace(attempt, balances=attempt.leased) if attempt.posted_nano is not None else attempt
+        return replace(attempt, balances=lenders) if attempt.posted_nano is not None else attempt
     matched = balances.matching(
         desk.policy, at_ns=attempt.at_ns, route=attempt.route, model=attempt.model, labels=dict(attempt.labels)
     )
-    return replace(attempt, balances=tuple(dict.fromkeys((*matched, *attempt.leased))))
+    return replace(attempt, balances=tuple(dict.fromkeys((*matched, *lenders))))
 
 
 def _charge_leases(desk: _Desk, attempt: Attempt) -> Attempt:

@@ -149,7 +149,7 @@ def _answer(db: Database, request: SyncRequest, need: Need, *, policy: Policy | 
     for key in keys:
         pool = _pool(db, key, policy, now_ns)
         if pool is None:
-            return Answer(need.attempt_id, Verdict.WAIT, reason=NO_BALANCE, balance=key)
+            return Answer(need.attempt_id, Verdict.WAIT, reason=NO_BALANCE, balance=told_of(key))
         pools[key] = pool
     most, least = _most(need), _least(need)
     amounts = _shared(pools, most, least)
@@ -178,7 +178,8 @@ def _most(need: Need) -> Amounts:
 def _least(need: Need) -> Amounts:
     """What a need cannot do without: an expectation is not fitted, and a call is a call."""
     most = _most(need)
-    return most._replace(usd=min(max(need.least, 0), most.usd), tokens=min(max(need.least_tokens, 0), most.tokens))
+    usd, tokens = min(max(need.least, 0), most.usd), min(max(need.least_tokens, 0), most.tokens)
+    return Amounts(usd, tokens, 1, min(most.expected, usd))
 
 
 def _shared(pools: Mapping[str, int], most: Amounts, least: Amounts) -> Amounts:
@@ -203,6 +204,7 @@ def _on_the_wire(db: Database, request: SyncRequest, attempt: Attempt, need: Nee
     """
     amounts, most, least = attempt.held, _most(need), _least(need)
     fits = all(least[kind] <= amounts[kind] <= most[kind] for kind in (Kind.USD, Kind.TOKENS))
+    fits = fits and amounts.expected == min(most.expected, amounts.usd)
     if attempt.bound_nano is None or not fits or attempt.leased != _once(need.balances):
         return False
     granted = holders.granted(db, request.holder.id)

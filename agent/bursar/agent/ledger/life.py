@@ -111,7 +111,7 @@ class Attempt:
 
     @property
     def _tokens(self) -> int:
-        used = None if self.charge is None else tokens_of(self.charge)
+        used = None if self.charge is None else self.charge.tokens
         if self.state is State.ORPHANED or used is None:
             return max(self.bound_tokens or 0, used or 0)
         return used
@@ -135,12 +135,7 @@ class Attempt:
     @property
     def lease_charge(self) -> Amounts:
         """What the process takes off its leases for it: what it reported, or what was held where it knew nothing."""
-        held, cost, tokens = self.held, self.own_cost_nano, self.own_tokens
-        return Amounts(
-            usd=held.usd if cost is None else cost,
-            tokens=held.tokens if tokens is None else tokens,
-            expected=held.expected if cost is None else cost,
-        )
+        return self.held.charged(self.own_cost_nano, self.own_tokens)
 
 
 _OPEN = (State.HELD, State.SENT, State.PROVISIONAL)
@@ -225,7 +220,7 @@ def with_own_word(attempt: Attempt, charge: Charge, holder: str) -> Attempt:
         holder=attempt.holder or holder,
         own_final=True,
         own_cost_nano=charge.cost_nano_usd,
-        own_tokens=tokens_of(charge),
+        own_tokens=charge.tokens,
     )
 
 
@@ -262,15 +257,6 @@ def as_orphan(attempt: Attempt, now_ns: int) -> Attempt:
         own_final=True,
         own_cost_nano=cost,
     )
-
-
-def tokens_of(charge: Charge) -> int | None:
-    """All tokens of a charge, in and out; None where it saw no usage."""
-    usage = charge.usage
-    return None if usage == _UNSEEN else usage.prompt + usage.output
-
-
-_UNSEEN = Usage()
 
 
 def as_duplicate(attempt: Attempt, of: str) -> Attempt:

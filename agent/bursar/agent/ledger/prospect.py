@@ -12,9 +12,9 @@ from sqlite_utils import Database
 from bursar.agent.ledger import balances
 from bursar.policies.amounts import Unit
 from bursar.policies.balancekey import KIND_OF_UNIT, Amounts, parse_balance_key
-from bursar.policies.engine import Standing
 from bursar.policies.policy import Budget, Mode, Policy
 from bursar.policies.protocol import BalanceView
+from bursar.policies.standing import Standing
 from bursar.policies.windows import OWN_WINDOWS, ROLLING, Window
 
 _SECOND = 10**9

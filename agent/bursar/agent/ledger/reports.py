@@ -100,27 +100,35 @@ def by(db: Database, keys: Sequence[str], since_ns: int, until_ns: int, *, tz: t
 
 
 IDLE_NS = 24 * 3600 * 10**9
-"""How long a conversation or run that nothing moves is still shown."""
+"""How long a window without an end is still shown after it last moved."""
 
 
 def budgets(db: Database, now_ns: int) -> list[Row]:
     """
     Every balance whose window holds this instant: limit, ceiling, spent, expected and lent, in its `unit`.
 
-    That is nano-dollars where it is `usd`. Conversations and runs are shown for a day after they last moved.
+    That is nano-dollars where it is `usd`. Windows without an end are shown while something is in flight in them, and
+    for a day after they last moved; rolling ones for as long as they look back.
     """
-    rows = _rows(
-        db,
-        """
-        SELECT key, budget, scope, unit, window_start, window_end, soft_ceiling, unknown_nano, calls, moved_ns
-        FROM balances
-        WHERE (window_start <= :now AND window_end > :now)
-            OR (window_end IS NULL AND (moved_ns > :now - :idle OR key LIKE '%|rolling %|%'))
-        ORDER BY budget, scope, window_start, key
-        """,
-        {"now": now_ns, "idle": IDLE_NS},
-    )
-    return [{**row, **_standing(db, row["key"], now_ns)} for row in rows]
+    rows = _rows(db, _BUDGETS, {"now": now_ns})
+    return [
+        {**row, **_standing(db, row["key"], now_ns)}
+        for row in rows
+        if row.pop("flies") or row["window_end"] is not None or now_ns - row["moved_ns"] < _shown_ns(row["key"])
+    ]
+
+
+_BUDGETS = """
+SELECT key, budget, scope, unit, window_start, window_end, soft_ceiling, unknown_nano, calls, moved_ns,
+    EXISTS (SELECT 1 FROM holds WHERE balance = key) AS flies
+FROM balances
+WHERE (window_start <= :now AND window_end > :now) OR window_end IS NULL
+ORDER BY budget, scope, window_start, key
+"""
+
+
+def _shown_ns(key: str) -> int:
+    return max(IDLE_NS, (balances.rolls(key) or 0) * 10**9)
 
 
 def _standing(db: Database, key: str, now_ns: int) -> Row:

@@ -164,7 +164,7 @@ def m004_units_and_flows(db: Database) -> None:
 
     Amounts of `balances`, `holds` and `leases` are in the unit of their balance. flows: what was posted in each
     minute and hour (`seconds` 60 and 3600, `slot` the number of such since the epoch) by when the attempt was sent.
-    balances: `moved_ns`, when it was last posted to or held from.
+    balances: `moved_ns`, when it was last posted to.
     """
     db.executescript(_UNITS)
 
@@ -189,9 +189,9 @@ CREATE TABLE flows (
     PRIMARY KEY (budget, scope, seconds, slot)
 ) STRICT, WITHOUT ROWID;
 UPDATE balances SET soft_ceiling = ceiling, moved_ns = coalesce(window_start, 0);
-UPDATE postings SET (tokens, at_ns) = (
-    SELECT coalesce(input + cache_read + cache_write_5m + cache_write_1h + output, 0), attempts.at_ns
-    FROM attempts WHERE attempts.attempt_id = postings.attempt_id);
+UPDATE postings SET at_ns = attempts.at_ns,
+    tokens = coalesce(input + cache_read + cache_write_5m + cache_write_1h + output, 0)
+    FROM attempts WHERE attempts.attempt_id = postings.attempt_id;
 UPDATE balances SET spent_tokens = coalesce((SELECT sum(tokens) FROM postings WHERE balance = key), 0);
 INSERT INTO flows
     SELECT budget, scope, seconds, at_ns / (seconds * 1000000000) AS slot, sum(nano), sum(tokens), count(*)

@@ -13,7 +13,7 @@ from bursar.policies.policyfile.fields import Fields
 from bursar.policies.policyfile.keylines import Path
 from bursar.policies.policyfile.mistakes import Mistakes, did_you_mean
 from bursar.policies.policyfile.steps import Surroundings, read_steps
-from bursar.policies.policyfile.turns import read_begins, read_timezone, read_windows
+from bursar.policies.policyfile.turns import read_begins, read_budget_timezone, read_windows
 
 BUDGET_KEYS = (
     "name",
@@ -48,14 +48,15 @@ def read_budgets(table: Mapping[str, Any], path: Path, mistakes: Mistakes, aroun
     at = fields.table("at", '[budget.at] with steps such as "100%" = "block"')
     name, windows = read_name(fields, "support-day"), read_windows(fields)
     every, limit = windows[0][1:] if windows else ("day", Limit("usd", 0))
+    kinds = tuple(kind for _, kind, _ in windows)
     first = Budget(
         name=name,
         match=_match(fields),
         per=_per(fields),
         limit=limit,
         every=every,
-        begins=read_begins(fields, tuple(window for _, window, _ in windows)),
-        timezone=read_timezone(fields),
+        begins=read_begins(fields, kinds),
+        timezone=read_budget_timezone(fields, kinds),
         overdraft_nano=fields.parsed("overdraft", parse_usd, 0, 'overdraft = "5 USD"'),
         fit=fields.word("fit", ("trim", "asked"), "trim"),
         patience_seconds=fields.parsed("patience", parse_duration, 2.0, 'patience = "2s"'),
@@ -65,7 +66,7 @@ def read_budgets(table: Mapping[str, Any], path: Path, mistakes: Mistakes, aroun
         on_unreachable=read_unreachable(fields) if fields.has("on_unreachable") else None,
     )
     budgets = tuple(replace(first, name=name + added, every=every, limit=limit) for added, every, limit in windows)
-    _note_foreign_overdraft(budgets, fields)
+    _note_foreign_money(budgets, fields)
     return budgets
 
 
@@ -139,9 +140,12 @@ def _is_label(name: str, key: str, fields: Fields) -> bool:
     return False
 
 
-def _note_foreign_overdraft(budgets: tuple[Budget, ...], fields: Fields) -> None:
-    units = {budget.limit.unit for budget in budgets} - {"usd"}
+def _note_foreign_money(budgets: tuple[Budget, ...], fields: Fields) -> None:
+    """Amounts of money in a budget of tokens or calls, which has no use for them."""
+    units = " and ".join(sorted({budget.limit.unit for budget in budgets} - {"usd"}))
     if units and fields.has("overdraft"):
-        fields.wrong(
-            "overdraft", f"an overdraft is money, but the limit is in {' and '.join(sorted(units))}", "take it out"
-        )
+        fields.wrong("overdraft", f"an overdraft is money, but the limit is in {units}", "take it out")
+    in_money = any(budget.limit.unit == "usd" for budget in budgets)
+    if units and not in_money and fields.has("unbounded") and budgets[0].unbounded.kind == "reserve":
+        remedy = 'take it out, or write unbounded = "refuse"'
+        fields.wrong("unbounded", f"what is reserved is money, but the limit is in {units}", remedy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bursar.policies.amounts import usd, written
+from bursar.policies.amounts import Unit, usd, written
 from bursar.policies.policy import Budget, Channel, Mode, Policy, Route, Step, StepAction, Unbounded, Unreachable
 from bursar.policies.policyfile.turns import WEEKDAYS
 from bursar.policies.windows import ROLLING
@@ -59,33 +59,44 @@ def of_budget(budget: Budget) -> Iterator[str]:
         yield f"  {_mode(budget.mode).replace('The policy', 'This budget')}"
     for step in budget.steps:
         yield f"  {_step(budget, step)}"
-    if not budget.hard:
-        yield "  It has no block step, so it refuses no call."
-    else:
+    if budget.hard:
         yield from (f"  {line}" for line in _hard(budget))
+    elif any(step.does("block") for step in budget.steps):
+        yield "  It refuses calls for how fast money is spent, and never for how much."
+    else:
+        yield "  It has no block step, so it refuses no call."
     if budget.on_unreachable is not None:
         yield f"  While the agent is away, {_unreachable(budget.on_unreachable)}."
 
 
 def _hard(budget: Budget) -> Iterator[str]:
     if budget.overdraft_nano:
-        yield f"It may be overdrawn by {usd(budget.overdraft_nano)} USD."
-    if budget.fit == "trim":
-        yield "A large max_tokens is fitted to the money that is left."
+        yield f"It may be overdrawn by {usd(budget.overdraft_nano)} USD, by calls that cost more than was expected."
+    unit = budget.limit.unit
+    what = "money" if unit == "usd" else unit
+    if unit == "calls":
+        yield "What is counted are calls that were answered; whatever they cost, each is one."
+    elif budget.fit == "trim":
+        yield f"A large max_tokens is fitted to the {what} left."
     else:
-        yield "max_tokens stays as asked, so a large one may be refused while money is left."
-    yield f"A call waits up to {budget.patience_seconds:g} s for money held by others."
-    yield f"A call that its request does not bound {_unbounded(budget.unbounded)}."
+        yield f"max_tokens stays as asked, so a large one may be refused while {what} {_is(unit)} left."
+    yield f"A call waits up to {budget.patience_seconds:g} s for {what} held by others."
+    if unit != "calls" or budget.unbounded.kind == "refuse":
+        yield f"A call that its request does not bound {_unbounded(budget.unbounded, unit)}."
 
 
-def _unbounded(rule: Unbounded) -> str:
-    match rule.kind:
-        case "reserve":
-            return f"is admitted with {usd(rule.amount_nano or 0)} USD set aside"
-        case "refuse":
-            return "is refused"
-        case "overdraft":
-            return "is admitted at its estimate, and may overdraw"
+def _is(unit: Unit) -> str:
+    return "is" if unit == "usd" else "are"
+
+
+def _unbounded(rule: Unbounded, unit: Unit) -> str:
+    if rule.kind == "refuse":
+        return "is refused"
+    if unit != "usd":
+        return "is admitted at what it is known to use, and may overdraw"
+    if rule.kind == "reserve":
+        return f"is admitted with {usd(rule.amount_nano or 0)} USD set aside"
+    return "is admitted at its estimate, and may overdraw"
 
 
 def _limit(budget: Budget) -> str:

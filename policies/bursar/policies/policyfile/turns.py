@@ -23,17 +23,18 @@ def read_windows(fields: Fields) -> list[tuple[str, str, Limit]]:
     """
     The windows of a table, each with its limit and what it adds to the budget's name.
 
-    `limit` and `every` for one, or `limits`, a table from window to limit, for several.
+    `limit` and `every` for one, or `limits`, a table from window to limit, for several. None whose window is unclear.
     """
     if not fields.has("limits"):
         limit = fields.parsed("limit", parse_limit, Limit("usd", 0), 'limit = "50 USD"', required=True)
-        return [("", fields.parsed("every", parse_every, "day", 'every = "day"', required=True), limit)]
+        every = fields.parsed("every", parse_every, None, 'every = "day"', required=True)
+        return [("", every, limit)] if every is not None else []
     for key in ("limit", "every"):
         if fields.has(key):
-            fields.wrong(key, f'"{key}" and "limits" exclude each other', 'write either every window into "limits"')
+            fields.wrong(key, f'"{key}" and "limits" exclude each other', 'take it out: "limits" names every window')
     example = 'limits = { day = "50 USD", month = "800 USD" }'
     found = [_one(fields, window, limit) for window, limit in fields.table("limits", example).items()]
-    if not found:
+    if fields.raw("limits") == {}:
         fields.wrong("limits", "it names no window", f"write {example}")
     return [window for window in found if window is not None]
 
@@ -50,7 +51,8 @@ def _one(fields: Fields, window: str, limit: object) -> tuple[str, str, Limit] |
 
 
 def parse_every(text: str) -> str:
-    """A window by its name. Raises AmountError."""
+    """A window by its name, with single spaces. Raises AmountError."""
+    text = " ".join(text.split())
     if text in (*CALENDAR_WINDOWS, *OWN_WINDOWS):
         return text
     if text.startswith(ROLLING):
@@ -72,18 +74,16 @@ def read_begins(fields: Fields, windows: tuple[str, ...]) -> Anchor:
     if text is None:
         return MIDNIGHT
     day, _, clock = text.strip().lower().rpartition(" ")
-    if not clock or ":" not in clock:
+    if ":" not in clock:
         day, clock = text.strip().lower(), ""
+    day = day.strip()
     anchor = _anchor(day, clock)
     if anchor is None:
-        fields.wrong(
-            "begins",
-            f'"{text}" is no beginning of a window',
-            f"write {', '.join(f'{words} for every = {kind}' for kind, words in _EXAMPLES.items())}",
-        )
+        remedy = "; ".join(f"{words} where a {kind} begins" for kind, words in _EXAMPLES.items())
+        fields.wrong("begins", f'"{text}" is no beginning of a window', f"write {remedy}")
         return MIDNIGHT
-    needed = "week" if day in WEEKDAYS else "month" if day else None
-    _note_unfit(fields, text, needed, windows)
+    if windows:
+        _note_unfit(fields, text, "week" if day in WEEKDAYS else "month" if day else None, windows)
     return anchor
 
 
@@ -105,6 +105,14 @@ def _note_unfit(fields: Fields, text: str, needed: str | None, windows: tuple[st
         fields.wrong("begins", f'"{text}" begins a {needed}, and no window of this budget is one', "take it out")
     elif not any(kind in _EXAMPLES for kind in windows):
         fields.wrong("begins", "only a day, week or month begins at a time of its own", "take it out")
+
+
+def read_budget_timezone(fields: Fields, windows: tuple[str, ...]) -> str | None:
+    """The zone of one budget; a mistake where none of its windows turns by a clock."""
+    name = read_timezone(fields)
+    if name is not None and windows and not any(kind in CALENDAR_WINDOWS for kind in windows):
+        fields.wrong("timezone", "no window of this budget turns by a clock", "take it out")
+    return name
 
 
 def read_timezone(fields: Fields) -> str | None:
