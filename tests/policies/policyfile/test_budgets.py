@@ -66,7 +66,7 @@ def test_every_key_has_its_field() -> None:
         mode=Mode.OBSERVE,
         on_unreachable=Unreachable("closed"),
     )
-    assert found.ceiling == 6_000_000_000
+    assert found.ceiling_of("") == 6_000_000_000
 
 
 @pytest.mark.parametrize(
