@@ -114,7 +114,7 @@ def test_a_step_at_a_velocity_is_not_judged_by_share() -> None:
         ("downgrade", (OPUS, replace(SONNET, expected=100)), "opus", (("b 80% to sonnet", "dearer"),)),
         ("downgrade", (OPUS, replace(SONNET, expected=99)), "sonnet", ()),
         ("cheapest", (OPUS, SONNET, HAIKU), "haiku", ()),
-        ("cheapest", (OPUS, SONNET, replace(HAIKU, misfit=Misfit.SPEED)), "sonnet", (("b 80% to haiku", "speed"),)),
+        ("cheapest", (OPUS, SONNET, replace(HAIKU, misfit=Misfit.BETA)), "sonnet", (("b 80% to haiku", "beta"),)),
         (
             "cheapest",
             (OPUS, replace(SONNET, expected=101), replace(HAIKU, misfit=Misfit.RETIRED)),
@@ -290,7 +290,7 @@ def test_a_balance_of_nobody_refuses_without_a_name() -> None:
 def test_the_numbers_are_ready_for_json() -> None:
     """Amounts whole, shares as percent with two decimals, every budget and every skipped step in them."""
     decision = decide(
-        Facts("r", (OPUS, replace(SONNET, misfit=Misfit.SPEED), HAIKU)),
+        Facts("r", (OPUS, replace(SONNET, misfit=Misfit.BETA), HAIKU)),
         [
             standing(DOWN, FLOOR, BLOCK, name="x", spent=8_900, expected=1_000),
             standing(DOWN, name="y", spent=None, mode=Mode.OBSERVE),
@@ -304,7 +304,7 @@ def test_the_numbers_are_ready_for_json() -> None:
         "most": 100,
         "least": 30,
         "expected": 10,
-        "skipped": ["x 80% to sonnet: speed"],
+        "skipped": ["x 80% to sonnet: beta"],
         "observed": {"action": "downgrade", "reason": "step", "budget": "z", "step": "90%"},
         "balances": [
             {

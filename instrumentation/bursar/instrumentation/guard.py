@@ -21,6 +21,7 @@ from bursar.instrumentation.refusal import Refused, reason_of, refusal, unlent
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.standings import Met, Standings
 from bursar.instrumentation.sync import Ask
+from bursar.policies.changes import Change, Why
 from bursar.policies.engine import Action, Decision, Reason, decide
 from bursar.policies.estimate import fitted_tokens
 from bursar.policies.policy import Policy
@@ -253,7 +254,7 @@ class Guard:
             if isinstance(amount, Refused):
                 return self._unlent(errand, policy, weighed, refused=amount, decision=decision)
             fresher = self._decide(errand, policy, weighed)
-            if not left or fresher.verdict.model == decision.verdict.model:
+            if not left or _same_plan(fresher, decision):
                 shown = replace(decision, survey=fresher.survey)
                 return self._go(errand, shown, weighed, amount=amount, leased=decision.hard)
             self._leases.release(errand.attempt_id)
@@ -307,6 +308,9 @@ class Guard:
             # A retry stays on the model that its call was moved to, and says so.
             moved = replace(decision.verdict, action=Action.DOWNGRADE, reason=Reason.STEP)
             return replace(decision, verdict=moved)
+        if decision.verdict.action is Action.GO and errand.settled_plan is not None:
+            milder = replace(decision.verdict, action=Action.EFFORT, reason=Reason.STEP)
+            return replace(decision, verdict=milder)
         return decision
 
     def _met(self, errand: Errand, policy: Policy) -> Met:
@@ -317,19 +321,22 @@ class Guard:
         self, errand: Errand, decision: Decision, weighed: Candidates, *, amount: int, leased: tuple[str, ...]
     ) -> Admission:
         """The attempt leaves: on the planned model, and with no more output than its money bounds."""
-        changes: dict[str, Any] = {}
+        planned = decision.candidate.plan
+        changes: dict[str, Any] = dict(planned.changes) if planned is not None else {}
         if decision.candidate.model != str(errand.body.get("model") or ""):
             changes["model"] = decision.candidate.model
         if leased and amount < decision.most:
             rates = weighed.rates[decision.candidate.model]
             reserve = decision.most - (decision.candidate.worst or 0)
-            changes["max_tokens"] = fitted_tokens(weighed.size, rates, amount - reserve)
+            tokens = changes["max_tokens"] = fitted_tokens(weighed.size, rates, amount - reserve)
+            decision = replace(decision, fit=Change("max_tokens", weighed.size.max_tokens, tokens, Why.FIT))
         return Admission(
             balances=decision.balances,
             leased=leased,
             bound_nano=amount if decision.candidate.worst is not None else None,
             expected_nano=decision.candidate.expected,
             changes=changes,
+            dropped_betas=planned.dropped_betas if planned is not None else (),
             decision=decision,
         )
 
@@ -337,6 +344,10 @@ class Guard:
         """No agent was ever heard of: `BURSAR_ON_UNREACHABLE` decides."""
         if self._without_rules == "closed" and self._enforce:
             raise refusal(None, errand) from None
+
+
+def _same_plan(one: Decision, other: Decision) -> bool:
+    return (one.verdict.model, one.verdict.action) == (other.verdict.model, other.verdict.action)
 
 
 def _unjudged(weighed: Candidates) -> Admission:

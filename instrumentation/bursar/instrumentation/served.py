@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from bursar.policies.changes import Change
 from bursar.policies.charge import Charge
 
 MEMORY = 1_024
@@ -20,6 +21,8 @@ class Served:
     action: str
     reason: str
     charge: Charge
+    changes: tuple[Change, ...] = ()
+    """Each parameter that was sent otherwise than asked: from what to what, why, and whether anything is lost by it."""
 
 
 class Servings:
@@ -27,21 +30,22 @@ class Servings:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._recent: dict[str, Charge] = {}
+        self._recent: dict[str, tuple[Charge, tuple[Change, ...]]] = {}
 
-    def keep(self, charge: Charge) -> None:
-        """Remember a charge by its response."""
+    def keep(self, charge: Charge, changes: tuple[Change, ...] = ()) -> None:
+        """Remember a charge by its response, with what was changed of its request."""
         if charge.response_id is None:
             return
         with self._lock:
-            self._recent[charge.response_id] = charge
+            self._recent[charge.response_id] = (charge, changes)
             if len(self._recent) > MEMORY:
                 del self._recent[next(iter(self._recent))]
 
     def find(self, response_id: str) -> Served | None:
         """What served a response; None when it is too long ago, or was never seen here."""
         with self._lock:
-            charge = self._recent.get(response_id)
-        if charge is None:
+            kept = self._recent.get(response_id)
+        if kept is None:
             return None
-        return Served(charge.requested_model, charge.model, charge.action, charge.reason, charge)
+        charge, changes = kept
+        return Served(charge.requested_model, charge.model, charge.action, charge.reason, charge, changes)

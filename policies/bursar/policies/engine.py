@@ -13,8 +13,9 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
+from bursar.policies.changes import Change, changes_json
 from bursar.policies.jsontext import Encoded, array, encode, quoted
-from bursar.policies.plan import Misfit
+from bursar.policies.plan import Misfit, Plan
 from bursar.policies.policy import Budget, Mode, Step
 from bursar.policies.protocol import BalanceView
 from bursar.policies.values import value
@@ -25,6 +26,7 @@ class Action(StrEnum):
     """What is done with a call, from the mildest to the strictest."""
 
     GO = "go"
+    EFFORT = "effort"
     DOWNGRADE = "downgrade"
     BLOCK = "block"
 
@@ -63,6 +65,8 @@ class Candidate:
     expected: int
     """Its likely cost on this very call: warm where the conversation already is, cold elsewhere."""
     misfit: Misfit | None = None
+    plan: Plan | None = None
+    """How the request changes for it; None: not at all, or it was not asked."""
 
 
 @value
@@ -73,6 +77,8 @@ class Facts:
     candidates: tuple[Candidate, ...]
     unbounded: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    milder: Candidate | None = None
+    """The model asked for, with less effort; None where no step asks for it."""
 
     @property
     def asked(self) -> Candidate:
@@ -104,6 +110,10 @@ class Standing:
         return (step for step in self.budget.steps if step.share is not None and share >= step.share)
 
 
+_CHANGING = ("downgrade", "effort")
+"""Kinds of actions that change a call."""
+
+
 class Survey:
     """
     The budgets that calls of one kind meet, and what can be said of them before any such call is seen.
@@ -121,7 +131,7 @@ class Survey:
         self.balances = tuple(s.key for s in self.standings)
         """Every balance that such a call counts against."""
         self.calm = not self.observing and not any(
-            action.kind == "downgrade" for s in self.enforcing for step in s.due() for action in step.actions
+            action.kind in _CHANGING for s in self.enforcing for step in s.due() for action in step.actions
         )
         """Whether no step that changes a call is due: then only its money is still to be had."""
         self.text = encode([_standing(s) for s in self.standings])
@@ -157,6 +167,8 @@ class Decision:
     most: int = 0
     least: int = 0
     skipped: tuple[tuple[str, str], ...] = ()
+    fit: Change | None = None
+    """How `max_tokens` was lowered to what the money lent bounds; no retry keeps it."""
     survey: Survey = field(default_factory=lambda: Survey(()))
 
     @property
@@ -169,13 +181,21 @@ class Decision:
         """Every balance this call counts against."""
         return self.survey.balances
 
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Every parameter that is changed, and why."""
+        planned, fit = self.candidate.plan, self.fit
+        notes = planned.notes if planned is not None else ()
+        return notes if fit is None else (*(note for note in notes if note.parameter != fit.parameter), fit)
+
     def figures(self) -> Encoded:
         """The numbers behind the decision, as JSON: amounts in nano-dollars, shares as percent with two decimals."""
-        verdict = self.verdict
+        verdict, changes = self.verdict, self.changes
+        notes = f'"changes":{changes_json(changes)},' if changes else ""
         return Encoded(
             f'{{"budget":{quoted(verdict.budget)},"balance":{quoted(verdict.balance)},"step":{quoted(verdict.step)},'
             f'"most":{self.most},"least":{self.least},"expected":{self.candidate.expected},'
-            f'"skipped":{array(f"{step}: {why}" for step, why in self.skipped)},'
+            f'{notes}"skipped":{array(f"{step}: {why}" for step, why in self.skipped)},'
             f'"observed":{encode(_observed(self.observed))},"balances":{self.survey.text}}}'
         )
 
@@ -192,6 +212,8 @@ def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_pri
     if survey.observing:
         observed = _would_have(facts, survey.observing, refuse_unknown_price=refuse_unknown_price)
     candidate = next((c for c in facts.candidates if c.model == verdict.model), facts.asked)
+    if verdict.action is Action.EFFORT and facts.milder is not None:
+        candidate = facts.milder
     reserve = 0
     if facts.unbounded:
         reserve = max((_reserve(candidate, standing.budget) for standing in survey.hard), default=0)
@@ -237,9 +259,10 @@ def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skip
     chosen: Verdict | None = None
     if not survey.calm:
         for standing, step in ((s, step) for s in survey.enforcing for step in s.due()):
-            verdict = _downgrade(facts, standing, step, skipped)
-            if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
-                chosen = verdict
+            for judge in (_effort, _downgrade):
+                verdict = judge(facts, standing, step, skipped)
+                if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
+                    chosen = verdict
     return chosen or Verdict(Action.GO, Reason.WITHIN, facts.asked.model)
 
 
@@ -252,6 +275,17 @@ def _barred(facts: Facts, survey: Survey, *, refuse_unknown_price: bool) -> Verd
             return _verdict(Action.BLOCK, Reason.UNKNOWN_PRICE, facts.asked.model, standing)
         if facts.unbounded and standing.budget.unbounded.kind == "refuse":
             return _verdict(Action.BLOCK, Reason.UNBOUNDED, facts.asked.model, standing)
+    return None
+
+
+def _effort(facts: Facts, standing: Standing, step: Step, skipped: list[tuple[str, str]]) -> Verdict | None:
+    milder = facts.milder
+    if milder is None or not step.does("effort"):
+        return None
+    why = milder.misfit or (Skipped.DEARER if milder.expected >= facts.asked.expected else None)
+    if why is None:
+        return _verdict(Action.EFFORT, Reason.STEP, milder.model, standing, step)
+    skipped.append((f"{standing.budget.name} {step.label} effort", why))
     return None
 
 
@@ -296,7 +330,7 @@ def _verdict(action: Action, reason: Reason, model: str, standing: Standing, ste
 
 
 def _rank(facts: Facts, verdict: Verdict) -> int:
-    """How far down the ladder a verdict goes."""
+    """How far down the ladder a verdict goes; less effort is milder than any other model."""
     return next(i for i, candidate in enumerate(facts.candidates) if candidate.model == verdict.model)
 
 
