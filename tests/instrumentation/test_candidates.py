@@ -122,7 +122,7 @@ def test_what_a_request_would_lose_depends_on_its_route() -> None:
     ladder = ("claude-opus-5-5", "claude-sonnet-5-5")
     routes = (Route("desk"), Route("plain", lossy=True))
     rules = Rules(shipped_book(), Policy(1, Mode.ENFORCE, ladder=ladder, routes=routes), heard=True)
-    fast = {"model": "claude-opus-5-5", "speed": "fast"}
+    fast: dict[str, Any] = {"model": "claude-opus-5-5", "speed": "fast"}
     assert weighed(rules=rules, **fast).facts.candidates[1].misfit is Misfit.LOSSY
     assert weighed(rules=rules, route="elsewhere", **fast).facts.candidates[1].misfit is Misfit.LOSSY
     moved = weighed(rules=rules, route="plain", **fast).facts.candidates[1]

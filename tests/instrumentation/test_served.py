@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bursar.instrumentation.served import MEMORY, Served, Servings
+from bursar.policies.changes import Change, Why
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.usage import Usage
 
@@ -56,3 +57,13 @@ def test_the_oldest_responses_are_forgotten() -> None:
     assert servings.find("msg_0") is None
     assert servings.find("msg_1") is not None
     assert servings.find(f"msg_{MEMORY}") is not None
+
+
+def test_what_was_changed_of_a_request_is_told() -> None:
+    """From what to what, why, and whether anything is lost by it."""
+    servings = Servings()
+    note = Change("speed", "fast", None, Why.UNSUPPORTED, lossy=True)
+    servings.keep(charge("msg_1"), (note,))
+    found = servings.find("msg_1")
+    assert found is not None
+    assert found.changes == (note,)

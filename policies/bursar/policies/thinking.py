@@ -32,7 +32,10 @@ def plan_thinking(draft: Draft) -> Misfit | None:
         before = draft.source.can.unset
         if before is None or can.unset is None or (before == "off") == (can.unset == "off"):
             return None
-        return _off(draft) if before == "off" else _on_unasked(draft)
+        if before == "off":
+            return _off(draft)
+        _on_unasked(draft)
+        return None
     if can.thinking is None or kind not in (*_ON, *_OFF):
         return Misfit.THINKING
     if kind in can.thinking:
