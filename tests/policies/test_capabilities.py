@@ -24,6 +24,7 @@ from bursar.policies.pricefile import shipped_book
 from bursar.policies.shipped import read
 
 YES, NO = {"supported": True}, {"supported": False}
+NOTHING: dict[str, Any] = {}
 TOLD: dict[str, Any] = {
     "id": "claude-next-6",
     "type": "model",
@@ -121,17 +122,17 @@ def test_the_models_api_is_read() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        ({"effort": NO}, {"effort": ()}),
-        ({"context_management": NO}, {"context_edits": frozenset()}),
-        ({"effort": YES}, {}),
-        ({"thinking": {"supported": True}}, {}),
-        ({"image_input": {"supported": "yes"}}, {}),
-        ({"pdf_input": None, "effort": "all"}, {}),
-    ],
-)
+UNSAID: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"effort": NO}, {"effort": ()}),
+    ({"context_management": NO}, {"context_edits": frozenset[str]()}),
+    ({"effort": YES}, NOTHING),
+    ({"thinking": {"supported": True}}, NOTHING),
+    ({"image_input": {"supported": "yes"}}, NOTHING),
+    ({"pdf_input": None, "effort": "all"}, NOTHING),
+]
+
+
+@pytest.mark.parametrize(("said", "expected"), UNSAID)
 def test_what_the_models_api_does_not_say_is_unknown(said: dict[str, Any], expected: dict[str, Any]) -> None:
     """Whatever stands there instead."""
     told = from_models_api({"id": "m", "capabilities": said, "max_tokens": 0, "max_input_tokens": True})
@@ -143,7 +144,7 @@ def test_what_the_models_api_says_goes_before_what_is_shipped() -> None:
     """Only where it says anything; a family of tools that it refuses is taken away in every version."""
     shipped = capabilities("claude-opus-5-5")
     told = overlaid(shipped, from_models_api({**TOLD, "id": "claude-opus-5-5"}))
-    assert told.thinking == {"adaptive", "between_tools"}
+    assert set(told.thinking or ()) == {"adaptive", "between_tools"}
     assert (told.effort, told.max_output) == (EFFORTS[:3], 256_000)
     assert (told.unset, told.prefill, told.forced_tools) == ("always", False, False)
     assert shipped.tools is not None

@@ -9,6 +9,7 @@ import pytest
 from bursar.policies.features import Features, features
 
 TEXT = {"type": "text", "text": "hello"}
+NOTHING: dict[str, Any] = {}
 IMAGE = {"type": "image", "source": {"type": "base64", "data": "x"}}
 PDF = {"type": "document", "source": {"type": "base64", "data": "x" * 8_000}}
 
@@ -54,7 +55,7 @@ def test_content(contents: tuple[Any, ...], expected: Features) -> None:
 def test_turns() -> None:
     """A system turn, and a message with members of its own."""
     assert features({"messages": [{"role": "system", "content": "a"}]}) == Features(system_messages=True)
-    odd = features({"messages": [{"role": "user", "content": "a", "output_config": {}}]})
+    odd = features({"messages": [{"role": "user", "content": "a", "output_config": NOTHING}]})
     assert odd == Features(strange_blocks=frozenset({"message"}))
     assert features({"messages": "nonsense", "system": [TEXT], "tools": None}) == Features()
 
@@ -62,10 +63,10 @@ def test_turns() -> None:
 @pytest.mark.parametrize(
     ("tool", "expected"),
     [
-        ({"name": "mine", "input_schema": {}, "cache_control": {}}, Features()),
+        ({"name": "mine", "input_schema": NOTHING, "cache_control": NOTHING}, Features()),
         ({"type": "custom", "name": "mine", "strict": True}, Features(strict=True)),
         ({"name": "mine", "defer_loading": True}, Features(deferred=True)),
-        ({"name": "mine", "input_examples": [{}]}, Features(deferred=True)),
+        ({"name": "mine", "input_examples": [NOTHING]}, Features(deferred=True)),
         ({"name": "mine", "allowed_callers": ["direct"]}, Features()),
         ({"name": "mine", "allowed_callers": ["code_execution_20260120"]}, Features(code_calls_tools=True)),
         ({"name": "mine", "from_the_future": 1}, Features(strange_tools=True)),

@@ -16,6 +16,7 @@ from bursar.policies.pricefile import shipped_book
 
 BODY: dict[str, Any] = {"max_tokens": 4_096, "messages": [{"role": "user", "content": "hello"}]}
 OPUS, SONNET, HAIKU, OLD = "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-haiku-4-5"
+NOTHING: dict[str, Any] = {}
 AS_IT_IS = Plan(cache_works=False)
 """No change; a prompt this short is not cached."""
 
@@ -115,10 +116,10 @@ def test_a_model_of_one_s_own_takes_plain_requests_once_its_limits_are_known(
     ("target", "changes", "misfit"),
     [
         (HAIKU, {"max_tokens": 0}, Misfit.WARM_UP),
-        (HAIKU, {"mcp_servers": [{}]}, Misfit.PARAMETER),
+        (HAIKU, {"mcp_servers": [NOTHING]}, Misfit.PARAMETER),
         (HAIKU, {"from_the_future": 1}, Misfit.PARAMETER),
         (HAIKU, {"from_the_future": None}, None),
-        (HAIKU, {"output_config": {"task_budget": {}}}, Misfit.PARAMETER),
+        (HAIKU, {"output_config": {"task_budget": NOTHING}}, Misfit.PARAMETER),
         (HAIKU, {"context_management": {"pages": 3}}, Misfit.PARAMETER),
         (OLD, {"inference_geo": "us"}, Misfit.RESIDENCY),
         (HAIKU, {"inference_geo": "us"}, None),
@@ -213,7 +214,7 @@ def test_a_smaller_window_takes_fewer_pages() -> None:
 @pytest.mark.parametrize(("characters", "works"), [(10_000, False), (10_100, True)])
 def test_a_prompt_below_the_minimum_is_not_cached(characters: int, works: bool) -> None:
     """4,096 tokens on Haiku 4.5, at 0.4 a byte; a minimum that nobody knows is taken to be met."""
-    body = {"messages": [{"role": "user", "content": "x" * characters}]}
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": "x" * characters}]}
     assert caches(measure(body), rung(OLD)) is works
     assert caches(measure(body), Rung("mine", None, Capabilities("mine"))) is True
     found = planned("claude-sonnet-4-5", OLD, **body)
@@ -224,8 +225,8 @@ def test_a_prompt_below_the_minimum_is_not_cached(characters: int, works: bool) 
 @pytest.mark.parametrize(
     ("model", "asked", "expected"),
     [
-        (OPUS, {}, {"output_config": {"effort": "low"}}),
-        (SONNET, {}, {"output_config": {"effort": "medium"}}),
+        (OPUS, NOTHING, {"output_config": {"effort": "low"}}),
+        (SONNET, NOTHING, {"output_config": {"effort": "medium"}}),
         (SONNET, {"output_config": {"effort": "max"}}, {"output_config": {"effort": "xhigh"}}),
         ("claude-sonnet-4-6", {"output_config": {"effort": "max"}}, {"output_config": {"effort": "high"}}),
         (SONNET, {"output_config": {"effort": "low"}}, Misfit.EFFORT),
@@ -245,10 +246,10 @@ def test_a_prompt_below_the_minimum_is_not_cached(characters: int, works: bool) 
             {"thinking": {"type": "enabled", "budget_tokens": 1_024}},
         ),
         (OLD, {"thinking": {"type": "enabled", "budget_tokens": 1_024}}, Misfit.EFFORT),
-        (OLD, {}, Misfit.EFFORT),
+        (OLD, NOTHING, Misfit.EFFORT),
         (OPUS, {"max_tokens": 0}, Misfit.EFFORT),
-        (OPUS, {"messages": [{"role": "user", "content": "a", "output_config": {}}]}, Misfit.EFFORT),
-        ("mine", {}, Misfit.EFFORT),
+        (OPUS, {"messages": [{"role": "user", "content": "a", "output_config": NOTHING}]}, Misfit.EFFORT),
+        ("mine", NOTHING, Misfit.EFFORT),
     ],
 )
 def test_less_effort_is_one_level_or_half_of_the_budget(

@@ -16,9 +16,10 @@ from bursar.policies.thinking import plan_effort, plan_history, plan_sampling, p
 
 ADAPTIVE, DISABLED, BETWEEN = ({"type": kind} for kind in ("adaptive", "disabled", "between_tools"))
 FORCED = {"type": "any"}
+SAME: dict[str, Any] = {}
 LOOP = [
     {"role": "user", "content": "a"},
-    {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "n", "input": {}}]},
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "n", "input": SAME}]},
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "b"}]},
 ]
 THOUGHT = [
@@ -42,29 +43,26 @@ def draft(source: str, target: str, **body: Any) -> Draft:
     return Draft(whole, features(whole), rung(source), rung(target))
 
 
-SAME: dict[str, Any] = {}
-
-
 @pytest.mark.parametrize(
     ("source", "target", "body", "changes", "why", "lossy"),
     [
-        ("opus-5-5", "haiku-5-5", {}, SAME, None, False),
+        ("opus-5-5", "haiku-5-5", SAME, SAME, None, False),
         ("opus-5-5", "haiku-5-5", {"thinking": ADAPTIVE}, SAME, None, False),
-        ("sonnet-4-6", "haiku-4-5", {}, SAME, None, False),
+        ("sonnet-4-6", "haiku-4-5", SAME, SAME, None, False),
         ("sonnet-4-6", "haiku-4-5", {"thinking": budget(2_000)}, SAME, None, False),
-        ("my-model", "haiku-5-5", {}, SAME, None, False),
-        ("opus-5-5", "my-model", {}, SAME, None, False),
+        ("my-model", "haiku-5-5", SAME, SAME, None, False),
+        ("opus-5-5", "my-model", SAME, SAME, None, False),
         # off stays off
-        ("sonnet-4-6", "haiku-5-5", {}, {"thinking": DISABLED}, Why.FORM, False),
-        ("sonnet-4-6", "sonnet-5-5", {}, {"thinking": BETWEEN}, Why.FORM, False),
+        ("sonnet-4-6", "haiku-5-5", SAME, {"thinking": DISABLED}, Why.FORM, False),
+        ("sonnet-4-6", "sonnet-5-5", SAME, {"thinking": BETWEEN}, Why.FORM, False),
         ("sonnet-5", "sonnet-5-5", {"thinking": DISABLED}, {"thinking": BETWEEN}, Why.FORM, False),
         ("sonnet-5-5", "haiku-5-5", {"thinking": BETWEEN}, {"thinking": DISABLED}, Why.FORM, False),
         ("sonnet-5-5", "sonnet-4-6", {"thinking": BETWEEN}, {"thinking": REMOVED}, Why.DEFAULT, False),
         ("opus-5", "opus-5-5", {"thinking": DISABLED}, {"thinking": REMOVED}, Why.UNSUPPORTED, True),
-        ("opus-4-8", "opus-5-5", {}, SAME, Why.UNSUPPORTED, True),
+        ("opus-4-8", "opus-5-5", SAME, SAME, Why.UNSUPPORTED, True),
         # on stays on
-        ("opus-5-5", "sonnet-4-6", {}, {"thinking": ADAPTIVE}, Why.FORM, False),
-        ("opus-5-5", "haiku-4-5", {}, SAME, Why.DEFAULT, False),
+        ("opus-5-5", "sonnet-4-6", SAME, {"thinking": ADAPTIVE}, Why.FORM, False),
+        ("opus-5-5", "haiku-4-5", SAME, SAME, Why.DEFAULT, False),
         ("opus-5-5", "haiku-4-5", {"thinking": ADAPTIVE}, {"thinking": budget(2_048)}, Why.FORM, False),
         (
             "opus-5-5",
@@ -132,12 +130,12 @@ def test_thinking_that_fits_in_no_form(source: str, target: str, body: dict[str,
 @pytest.mark.parametrize(
     ("target", "body", "expected"),
     [
-        ("opus-5-5", {}, True),
-        ("sonnet-5-5", {}, True),
+        ("opus-5-5", SAME, True),
+        ("sonnet-5-5", SAME, True),
         ("sonnet-5-5", {"thinking": BETWEEN}, False),
-        ("sonnet-4-6", {}, False),
+        ("sonnet-4-6", SAME, False),
         ("sonnet-4-6", {"thinking": budget(2_000)}, True),
-        ("my-model", {}, False),
+        ("my-model", SAME, False),
     ],
 )
 def test_a_model_thinks_as_it_is_asked_or_unasked(target: str, body: dict[str, Any], expected: bool) -> None:
@@ -148,7 +146,7 @@ def test_a_model_thinks_as_it_is_asked_or_unasked(target: str, body: dict[str, A
 @pytest.mark.parametrize(
     ("target", "body", "changes", "note"),
     [
-        ("haiku-5-5", {}, SAME, None),
+        ("haiku-5-5", SAME, SAME, None),
         ("haiku-5-5", {"output_config": {"effort": "max"}}, SAME, None),
         (
             "sonnet-4-6",

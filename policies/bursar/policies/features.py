@@ -52,15 +52,15 @@ class Features:
 def features(body: Mapping[str, Any]) -> Features:
     """One look over a `messages.create` body. Values of a wrong type count as nothing: the API will refuse them."""
     seen = _Look()
-    messages = [message for message in _list(body.get("messages")) if isinstance(message, Mapping)]
-    for message in cast("list[Mapping[str, Any]]", messages):
+    messages = list(_blocks(body.get("messages")))
+    for message in messages:
         seen.message(message)
     for block in _blocks(body.get("system")):
         seen.block(block)
     for tool in _list(body.get("tools")):
         if isinstance(tool, Mapping):
             seen.tool(cast("Mapping[str, Any]", tool))
-    last = cast("Mapping[str, Any]", messages[-1]) if messages else {}
+    last: Mapping[str, Any] = messages[-1] if messages else {}
     return Features(
         images=seen.images,
         pdf_pages=seen.pages,

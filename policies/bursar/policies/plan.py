@@ -237,9 +237,8 @@ def _together(draft: Draft) -> Misfit | None:
         return Misfit.TOOL_CHOICE
     if draft.used.prefill and (not can.prefill or thinks(draft)):
         return Misfit.PREFILL
-    clears = any(
-        _type(edit).startswith("clear_thinking") for edit in draft.table("context_management").get("edits") or []
-    )
+    edits = cast("list[Any]", draft.table("context_management").get("edits") or [])
+    clears = any(_type(edit).startswith("clear_thinking") for edit in edits)
     if clears and not thinks(draft):
         return Misfit.CONTEXT_EDITS
     display = draft.table("thinking").get("display")

@@ -7,11 +7,12 @@ import pytest
 from bursar.agent.sandbox.errors import ApiError
 from bursar.agent.sandbox.request import parse_request
 
+NOTHING: dict[str, Any] = {}
 TOOL = {"name": "look", "input_schema": {"type": "object"}}
 OPUS, SONNET, HAIKU, OLD = "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-haiku-4-5"
 SIX, OLDEST = "claude-sonnet-4-6", "claude-sonnet-4-0"
 ASK = {"role": "user", "content": "hello"}
-USE = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "look", "input": {}}]}
+USE = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "look", "input": NOTHING}]}
 RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "found"}]}
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "x"}}
 PDF = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "x" * 540_000}}
@@ -79,7 +80,11 @@ COMPACT = {"context_management": {"edits": [{"type": "compact_20260112"}]}}
         (OPUS, {"tools": [{"type": "computer_20251124"}]}, "tools.0: 'claude-opus-5-5' does not support tool types"),
         (OLDEST, {"tools": [{**TOOL, "strict": True}]}, "tools.0.strict: structured outputs"),
         (OLD, SEARCH, 'tools.0.allowed_callers: not supported by this model; set it to ["direct"]'),
-        (OLDEST, {"output_config": {"format": {"type": "json_schema", "schema": {}}}}, "output_config.format: struct"),
+        (
+            OLDEST,
+            {"output_config": {"format": {"type": "json_schema", "schema": NOTHING}}},
+            "output_config.format: struct",
+        ),
         (SONNET, FORCED, 'tool_choice: type "tool" and "any" are not supported'),
         (OLD, {**BUDGET, **FORCED}, "tool_choice: Thinking may not be enabled"),
         (OLD, {"messages": [{"role": "user", "content": [IMAGE] * 101}]}, "messages: A maximum of 100 images and PDF"),

@@ -114,7 +114,8 @@ def _in_tool_loop(turns: list[Json]) -> bool:
 
 def _begins_with_thinking(turns: list[Json]) -> None:
     last = max(index for index, turn in enumerate(turns) if turn["role"] == "assistant")
-    first = next(_blocks(turns[last]), {})
+    nothing: Json = {}
+    first = next(_blocks(turns[last]), nothing)
     if first.get("type") not in ("thinking", "redacted_thinking"):
         raise invalid(
             f"messages.{last}.content.0.type",
