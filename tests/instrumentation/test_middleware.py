@@ -12,6 +12,8 @@ import anthropic
 import httpx2
 import pytest
 from anthropic import AnthropicFoundry
+from anthropic._models import FinalRequestOptions
+from anthropic._request import APIRequest
 from anthropic.lib.bedrock import AnthropicBedrock
 from anthropic.lib.vertex import AnthropicVertex
 from tests.instrumentation.scene import (
@@ -452,6 +454,26 @@ def test_a_request_is_sent_as_planned(
     assert known.changes == PLANNED.notes
     (span,) = seen.spans
     assert json.loads(str((span.attributes or {})["bursar.plan"])) == [note.told() for note in PLANNED.notes]
+
+
+def test_an_extra_body_that_an_older_sdk_merges_later_is_seen_and_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would win over the body: what is planned is taken out of it, what is not stays."""
+    extra = {"thinking": {"type": "enabled", "budget_tokens": 2_000}, "speed": "fast", "metadata": {"user_id": "u"}}
+    options = FinalRequestOptions.construct(method="post", url="/v1/messages", json_data=ASK, extra_json=extra)
+    judged: list[Errand] = []
+    sent: list[APIRequest] = []
+
+    def admit(self: Guard, errand: Errand) -> Admission:
+        judged.append(errand)
+        return planned(errand)
+
+    monkeypatch.setattr(Guard, "admit", admit)
+    with recorded():
+        METER.handle(APIRequest(options=options, cast_to=object), lambda request: sent.append(request))
+    assert judged[0].body == {**ASK, **extra}
+    assert sent[0].options.extra_json == {"metadata": {"user_id": "u"}}
+    assert sent[0].json == {**ASK, "model": "claude-haiku-5-5", "thinking": {"type": "adaptive"}}
+    assert (options.json_data, options.extra_json) == (ASK, extra)
 
 
 def test_a_request_that_does_not_change_says_nothing_of_a_plan() -> None:

@@ -231,9 +231,8 @@ def _betas(draft: Draft, names: tuple[str, ...]) -> Misfit | None:
 
 def _together(draft: Draft) -> Misfit | None:
     """What goes with some forms of thinking and not with others, once that is known."""
-    can, thinking = draft.target.can, draft.table("thinking").get("type")
-    forced = draft.table("tool_choice").get("type") in ("any", "tool")
-    if forced and (not can.forced_tools or thinking == "enabled"):
+    can = draft.target.can
+    if draft.table("tool_choice").get("type") in ("any", "tool") and not can.forced_tools:
         return Misfit.TOOL_CHOICE
     if draft.used.prefill and (not can.prefill or thinks(draft)):
         return Misfit.PREFILL
