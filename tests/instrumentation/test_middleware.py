@@ -469,7 +469,7 @@ def test_an_extra_body_that_an_older_sdk_merges_later_is_seen_and_changed(monkey
 
     monkeypatch.setattr(Guard, "admit", admit)
     with recorded():
-        METER.handle(APIRequest(options=options, cast_to=object), lambda request: sent.append(request))
+        METER.handle(APIRequest(options=options, cast_to=object), sent.append)
     assert judged[0].body == {**ASK, **extra}
     assert sent[0].options.extra_json == {"metadata": {"user_id": "u"}}
     assert sent[0].json == {**ASK, "model": "claude-haiku-5-5", "thinking": {"type": "adaptive"}}
