@@ -16,6 +16,7 @@ from bursar.instrumentation.middleware import METER
 from bursar.instrumentation.served import MEMORY, Served, Servings
 from bursar.instrumentation.testing import recorded
 from bursar.policies.cascade import Stage
+from bursar.policies.changes import Change, Why
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.usage import Usage
 
@@ -252,3 +253,13 @@ def test_a_response_tells_its_stage_of_a_cascade() -> None:
         ("cheap", False),
         ("strong", True),
     ]
+
+
+def test_what_was_changed_of_a_request_is_told() -> None:
+    """From what to what, why, and whether anything is lost by it."""
+    servings = Servings()
+    note = Change("speed", "fast", None, Why.UNSUPPORTED, lossy=True)
+    servings.keep(charge("msg_1"), (note,))
+    found = servings.find({"id": "msg_1"})
+    assert found is not None
+    assert found.changes == (note,)

@@ -227,6 +227,19 @@ def test_a_route_has_its_own_ladder_or_the_policys(name: str, ladder: tuple[str,
     assert policy.ladder_for(name) == ladder
 
 
+def test_nothing_is_lost_unless_the_route_says_so() -> None:
+    """A route that the file does not name says nothing."""
+    policy = Policy(1, Mode.ENFORCE, routes=(Route("plain"), Route("loose", lossy=True)))
+    assert [policy.lossy_for(name) for name in ("plain", "loose", "elsewhere")] == [False, True, False]
+
+
+def test_a_policy_knows_whether_any_step_lowers_effort() -> None:
+    """Only then is less effort ever weighed."""
+    lower = Step("80%", Fraction(4, 5), None, (StepAction("alert", channel="log"), StepAction("effort")))
+    assert Policy(1, Mode.ENFORCE, budgets=(budget(), budget(steps=(lower,)))).lowers_effort
+    assert not Policy(1, Mode.ENFORCE, budgets=(budget(),)).lowers_effort
+
+
 def test_the_defaults_are_the_documented_ones() -> None:
     """No overdraft, trimmed to fit, two seconds of patience, half a dollar set aside, windows in UTC, open."""
     rule = budget()

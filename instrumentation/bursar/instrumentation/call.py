@@ -109,7 +109,7 @@ class Call:
         if tally is not None:
             self.show((), tally)
         self.runtime.metrics.charged(charge, self.provider)
-        self.runtime.tell(charge)
+        self.runtime.tell(charge, self.decision.changes if self.decision is not None else ())
 
     def streaming(self) -> None:
         """A stream has told its first event."""

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from bursar.policies.engine import Decision
+from bursar.policies.plan import Plan
 from bursar.policies.values import value
 
 
@@ -25,6 +26,8 @@ class Errand:
     """The cloud region its endpoint bills by, for clients of Bedrock and Vertex."""
     settled_model: str | None = None
     """The model an earlier attempt of this call was planned on: a retry keeps its call's plan."""
+    settled_plan: Plan | None = None
+    """How that attempt was changed."""
     betas: str | None = None
     """The request's `anthropic-beta` header: features that another model may not know."""
     linked: bool = False
@@ -48,6 +51,9 @@ class Admission:
     bound_tokens: int | None = None
     expected_tokens: int = 0
     changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Parameters to set; `REMOVED` stands for one to leave out."""
+    dropped_betas: tuple[str, ...] = ()
+    """What to leave out of its `anthropic-beta` header."""
     decision: Decision | None = None
 
 

@@ -23,6 +23,7 @@ from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.standings import Met, Standings
 from bursar.instrumentation.sync import Ask, lent_by
 from bursar.policies.balancekey import Amounts, told_of
+from bursar.policies.changes import Change, Why
 from bursar.policies.engine import Action, Decision, Reason, decide
 from bursar.policies.policy import Policy
 from bursar.policies.protocol import Answer, Verdict
@@ -254,7 +255,7 @@ class Guard:
             if isinstance(lent, Refused):
                 return self._unlent(errand, policy, weighed, refused=lent, decision=decision)
             fresher = self._decide(errand, policy, weighed)
-            if not left or fresher.verdict.model == decision.verdict.model:
+            if not left or _same_plan(fresher, decision):
                 shown = replace(decision, survey=fresher.survey)
                 return self._go(errand, shown, weighed, lent=lent, leased=decision.hard)
             self._leases.release(errand.attempt_id)
@@ -305,6 +306,9 @@ class Guard:
             # A retry stays on the model that its call was moved to, and says so.
             moved = replace(decision.verdict, action=Action.DOWNGRADE, reason=Reason.STEP)
             return replace(decision, verdict=moved)
+        if decision.verdict.action is Action.GO and errand.settled_plan is not None:
+            milder = replace(decision.verdict, action=Action.EFFORT, reason=Reason.STEP)
+            return replace(decision, verdict=milder)
         return decision
 
     def _met(self, errand: Errand, policy: Policy) -> Met:
@@ -316,11 +320,14 @@ class Guard:
     ) -> Admission:
         """The attempt leaves: on the planned model, and with no more output than what is lent bounds."""
         candidate = decision.candidate
-        changes: dict[str, Any] = {}
+        planned = candidate.plan
+        changes: dict[str, Any] = dict(planned.changes) if planned is not None else {}
         if candidate.model != str(errand.body.get("model") or ""):
             changes["model"] = candidate.model
         if leased and (lent.usd < decision.most or lent.tokens < candidate.worst_tokens):
-            changes["max_tokens"] = fitted(decision, weighed, lent)
+            tokens = changes["max_tokens"] = fitted(decision, weighed, lent)
+            asked = weighed.size.max_tokens
+            decision = replace(decision, fit=Change("max_tokens", asked, tokens, Why.FIT))
         return Admission(
             balances=decision.balances,
             leased=leased,
@@ -330,6 +337,7 @@ class Guard:
             bound_tokens=lent.tokens,
             expected_tokens=min(candidate.expected_tokens, lent.tokens),
             changes=changes,
+            dropped_betas=planned.dropped_betas if planned is not None else (),
             decision=decision,
         )
 
@@ -337,3 +345,7 @@ class Guard:
         """No agent was ever heard of: `BURSAR_ON_UNREACHABLE` decides."""
         if self._without_rules == "closed" and self._enforce:
             raise refusal(None, errand) from None
+
+
+def _same_plan(one: Decision, other: Decision) -> bool:
+    return (one.verdict.model, one.verdict.action) == (other.verdict.model, other.verdict.action)

@@ -10,6 +10,7 @@ from anthropic import APIResponse, AsyncAPIResponse
 from anthropic._compat import model_copy
 from anthropic._middleware import Middleware
 from anthropic._request import APIRequest
+from anthropic._types import Omit
 
 from bursar.instrumentation.attempt import Attempt
 from bursar.instrumentation.batches import observe
@@ -20,6 +21,7 @@ from bursar.instrumentation.outcome import answered, failed, will_be_parsed
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.stream import Watcher, http, watch
+from bursar.policies.changes import changed, without_betas
 from bursar.policies.charge import Basis
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.prices import bills_user_profile
@@ -162,6 +164,8 @@ class Sole(Meter):
         return _as_of_the_sdk(AsyncAPIResponse, request, response) if _is_bare_error(response) else response
 
 
+BETA_HEADER = "anthropic-beta"
+
 METER = Meter()
 SOLE = Sole()
 ENTRY = Entry()
@@ -235,7 +239,7 @@ class _CallEnd(Watcher):
 def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
     with quiet("judge a call"):
         call.see_span()
-        body: Any = request.json
+        body = _body(request)
         retried = request.retries_taken > 0 and call.decision is not None
         conversation, run = call.belonging(body) if runtime.rules.belongs else ("", "")
         return Errand(
@@ -244,9 +248,10 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
             labels=call.work.labels,
             body=body if _is_object(body) else {},
             at_ns=runtime.clock_ns(),
-            betas=_betas(request),
+            betas=_betas(request, call.client),
             region=call.region,
             settled_model=call.decision.candidate.model if retried and call.decision else None,
+            settled_plan=call.decision.candidate.plan if retried and call.decision else None,
             linked=_is_object(body) and bills_user_profile(body),
             context_tokens=_context(runtime, body) if _is_object(body) else 0,
             conversation=conversation,
@@ -279,6 +284,8 @@ def _depart(
         model = str(changes.get("model") or _model(request.json))
         attempt = Attempt(call, errand, model, admission)
         attempt.sent()
+        if admission.dropped_betas:
+            request = _without_betas(request, errand.betas, admission.dropped_betas)
         return attempt, _changed(request, changes) if changes else request
     return None, request
 
@@ -288,10 +295,26 @@ def _changed(request: APIRequest, changes: Mapping[str, Any]) -> APIRequest:
     The same request with other top-level parameters.
 
     Not `request.copy(body=...)`, which deep-copies the whole prompt; and never in place, since retries share the body.
+    What the application gave as `extra_body` would win over the body: a parameter that changes is taken out of it.
     """
     options = model_copy(request.options)
     body: Any = request.json
-    options.json_data = {**body, **changes}
+    options.json_data = changed(body, changes)
+    if options.extra_json:
+        options.extra_json = {name: told for name, told in options.extra_json.items() if name not in changes}
+    return _with(request, options)
+
+
+def _without_betas(request: APIRequest, header: str | None, dropped: tuple[str, ...]) -> APIRequest:
+    """The same request with fewer betas. Bedrock and Vertex read this header too, further down."""
+    left = without_betas(header or "", dropped)
+    others = {name: told for name, told in request.headers.items() if name.lower() != BETA_HEADER}
+    options = model_copy(request.options)
+    options.headers = {**others, BETA_HEADER: left or Omit()}
+    return _with(request, options)
+
+
+def _with(request: APIRequest, options: Any) -> APIRequest:
     return APIRequest(
         options=options,
         cast_to=request.cast_to,
@@ -307,9 +330,20 @@ def _refused(call: Call, refusal: BudgetExceeded) -> BudgetExceeded:
     return refusal
 
 
-def _betas(request: APIRequest) -> str | None:
-    value = request.headers.get("anthropic-beta")
-    return value if isinstance(value, str) and value else None
+def _body(request: APIRequest) -> Any:
+    """The body as it will be sent, with what the application gave as `extra_body`."""
+    body: Any = request.json
+    extra: Any = request.options.extra_json
+    return {**body, **extra} if extra and _is_object(body) else body
+
+
+def _betas(request: APIRequest, client: Any) -> str | None:
+    """The `anthropic-beta` header, of the request or else of the client, under any spelling."""
+    for headers in (request.headers, getattr(client, "_custom_headers", None)):
+        for name, told in headers.items() if _is_object(headers) else ():
+            if name.lower() == BETA_HEADER:
+                return told if isinstance(told, str) and told else None
+    return None
 
 
 def _is_object(body: Any) -> TypeGuard[Mapping[str, Any]]:

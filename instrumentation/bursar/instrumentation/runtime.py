@@ -25,6 +25,7 @@ from bursar.instrumentation.quiet import forget_told, quiet
 from bursar.instrumentation.rules import keep_snapshot, load_snapshot, rules_of, shipped_rules
 from bursar.instrumentation.served import Served, Servings
 from bursar.instrumentation.sync import Sync
+from bursar.policies.changes import Change
 from bursar.policies.charge import Charge
 from bursar.policies.protocol import Holder, Snapshot
 from bursar.policies.records import Record, Released, Settled, to_line
@@ -84,9 +85,9 @@ class Runtime:
         if self.sync is not None:
             self.sync.nudge()
 
-    def tell(self, charge: Charge) -> None:
-        """Hand a final charge to whoever listens in this process."""
-        self.servings.keep(charge)
+    def tell(self, charge: Charge, changes: tuple[Change, ...] = ()) -> None:
+        """Hand a final charge to whoever listens in this process, with what was changed of its request."""
+        self.servings.keep(charge, changes)
         for observer in tuple(self.observers):
             with quiet("tell an observer of a charge"):
                 observer(charge)

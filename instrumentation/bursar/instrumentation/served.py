@@ -8,6 +8,7 @@ from typing import Any
 
 from bursar.instrumentation.extract import reader
 from bursar.policies.cascade import StageName
+from bursar.policies.changes import Change
 from bursar.policies.charge import Charge
 
 MEMORY = 1_024
@@ -23,6 +24,8 @@ class Served:
     action: str
     reason: str
     charge: Charge
+    changes: tuple[Change, ...] = ()
+    """Each parameter that was sent otherwise than asked: from what to what, why, and whether anything is lost by it."""
 
     @property
     def stage(self) -> str | None:
@@ -40,14 +43,14 @@ class Servings:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._recent: dict[str, Charge] = {}
+        self._recent: dict[str, tuple[Charge, tuple[Change, ...]]] = {}
 
-    def keep(self, charge: Charge) -> None:
-        """Remember a charge by its response."""
+    def keep(self, charge: Charge, changes: tuple[Change, ...] = ()) -> None:
+        """Remember a charge by its response, with what was changed of its request."""
         if charge.response_id is None:
             return
         with self._lock:
-            self._recent[charge.response_id] = charge
+            self._recent[charge.response_id] = (charge, changes)
             if len(self._recent) > MEMORY:
                 del self._recent[next(iter(self._recent))]
 
@@ -60,16 +63,17 @@ class Servings:
         """
         response_id, request_id = _ids(response)
         with self._lock:
-            charge = self._recent.get(response_id) if response_id is not None else None
-            if charge is None and request_id is not None:
-                charge = self._of_request(request_id)
-        if charge is None:
+            kept = self._recent.get(response_id) if response_id is not None else None
+            if kept is None and request_id is not None:
+                kept = self._of_request(request_id)
+        if kept is None:
             return None
-        return Served(charge.requested_model, charge.model, charge.action, charge.reason, charge)
+        charge, changes = kept
+        return Served(charge.requested_model, charge.model, charge.action, charge.reason, charge, changes)
 
-    def _of_request(self, request_id: str) -> Charge | None:
+    def _of_request(self, request_id: str) -> tuple[Charge, tuple[Change, ...]] | None:
         """By the HTTP request: only asked for, so it may take its time. The results of a batch share theirs."""
-        found = [charge for charge in self._recent.values() if charge.request_id == request_id]
+        found = [kept for kept in self._recent.values() if kept[0].request_id == request_id]
         return found[0] if len(found) == 1 else None
 
 

@@ -14,6 +14,7 @@ from bursar.instrumentation.dialects import translate
 from bursar.instrumentation.extract import Tally
 from bursar.policies import attributes as names
 from bursar.policies.cascade import Stage
+from bursar.policies.changes import changes_json
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.engine import Decision
 from bursar.policies.errors import BudgetExceeded
@@ -113,6 +114,9 @@ def _identity(call: Told) -> Attributes:
         attributes[names.REASON] = verdict.reason.value
         if verdict.budget:
             attributes[names.BUDGET] = verdict.budget
+        changes = decision.changes
+        if changes:
+            attributes[names.PLAN] = changes_json(changes)
         if decision.observed is not None:
             attributes[names.WOULD_HAVE] = f"{decision.observed.action}: {decision.observed.budget}"
     if call.sent_max_tokens is not None:

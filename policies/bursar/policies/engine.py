@@ -15,8 +15,9 @@ from typing import Any
 
 from bursar.policies.amounts import Unit
 from bursar.policies.balancekey import Amounts
+from bursar.policies.changes import Change, changes_json
 from bursar.policies.jsontext import Encoded, array, encode, quoted
-from bursar.policies.plan import Misfit
+from bursar.policies.plan import Misfit, Plan
 from bursar.policies.policy import Budget, Mode, Step
 from bursar.policies.standing import Standing, Survey
 from bursar.policies.values import value
@@ -26,6 +27,7 @@ class Action(StrEnum):
     """What is done with a call, from the mildest to the strictest."""
 
     GO = "go"
+    EFFORT = "effort"
     DOWNGRADE = "downgrade"
     BLOCK = "block"
 
@@ -70,6 +72,8 @@ class Candidate:
     least_tokens: int = 0
     """The same, fitted as far as the route allows."""
     expected_tokens: int = 0
+    plan: Plan | None = None
+    """How the request changes for it; None: not at all, or it was not asked."""
 
     def expected_in(self, unit: Unit) -> int:
         """What the call is expected to use of a unit."""
@@ -86,6 +90,8 @@ class Facts:
     candidates: tuple[Candidate, ...]
     unbounded: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    milder: Candidate | None = None
+    """The model asked for, with less effort; None where no step asks for it."""
 
     @property
     def asked(self) -> Candidate:
@@ -124,6 +130,8 @@ class Decision:
     reserve: int = 0
     """The part of both that is set aside for what the request does not bound."""
     skipped: tuple[tuple[str, str], ...] = ()
+    fit: Change | None = None
+    """How `max_tokens` was lowered to what the money lent bounds; no retry keeps it."""
     survey: Survey = field(default_factory=lambda: Survey(()))
     facts: Facts | None = None
     """What it was decided on, beside the survey."""
@@ -144,13 +152,21 @@ class Decision:
         candidate = self.candidate
         return Amounts(self.most, candidate.worst_tokens, 1, min(candidate.expected, self.most))
 
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Every parameter that is changed, and why."""
+        planned, fit = self.candidate.plan, self.fit
+        notes = planned.notes if planned is not None else ()
+        return notes if fit is None else (*(note for note in notes if note.parameter != fit.parameter), fit)
+
     def figures(self) -> Encoded:
         """The numbers behind the decision, as JSON: amounts in nano-dollars, shares as percent with two decimals."""
-        verdict = self.verdict
+        verdict, changes = self.verdict, self.changes
+        notes = f'"changes":{changes_json(changes)},' if changes else ""
         return Encoded(
             f'{{"budget":{quoted(verdict.budget)},"balance":{quoted(verdict.balance)},"step":{quoted(verdict.step)},'
             f'"most":{self.most},"least":{self.least},"expected":{self.candidate.expected},'
-            f'"skipped":{array(f"{step}: {why}" for step, why in self.skipped)},'
+            f'{notes}"skipped":{array(f"{step}: {why}" for step, why in self.skipped)},'
             f'"observed":{encode(_observed(self.observed))},"rules":{quoted(self.survey.rules)},'
             f'"balances":{self.survey.text}{self._changed()}}}'
         )
@@ -161,7 +177,8 @@ class Decision:
             return ""
         return (
             f',"model":{quoted(self.verdict.model)},"unbounded":{array(self.facts.unbounded)},'
-            f'"candidates":{encode(_candidates(self.facts))}'
+            f'"candidates":{encode([_kept(candidate) for candidate in self.facts.candidates])},'
+            f'"milder":{encode(None if self.facts.milder is None else _kept(self.facts.milder))}'
         )
 
 
@@ -177,6 +194,8 @@ def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_pri
     if survey.observing:
         observed = _would_have(facts, survey.observing, refuse_unknown_price=refuse_unknown_price)
     candidate = next((c for c in facts.candidates if c.model == verdict.model), facts.asked)
+    if verdict.action is Action.EFFORT and facts.milder is not None:
+        candidate = facts.milder
     reserve = 0
     if facts.unbounded:
         reserve = max((_reserve(candidate, standing.budget) for standing in survey.hard), default=0)
@@ -233,9 +252,10 @@ def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skip
         for standing, step in ((s, step) for s in survey.enforcing for step in s.due()):
             if step.velocity is not None and step.does("block"):
                 return _verdict(Action.BLOCK, Reason.VELOCITY, facts.asked.model, standing, step)
-            verdict = _downgrade(facts, standing, step, skipped)
-            if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
-                chosen = verdict
+            for judge in (_effort, _downgrade):
+                verdict = judge(facts, standing, step, skipped)
+                if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
+                    chosen = verdict
     return chosen or Verdict(Action.GO, Reason.WITHIN, facts.asked.model)
 
 
@@ -248,6 +268,17 @@ def _barred(facts: Facts, survey: Survey, *, refuse_unknown_price: bool) -> Verd
             return _verdict(Action.BLOCK, Reason.UNKNOWN_PRICE, facts.asked.model, standing)
         if facts.unbounded and standing.budget.unbounded.kind == "refuse":
             return _verdict(Action.BLOCK, Reason.UNBOUNDED, facts.asked.model, standing)
+    return None
+
+
+def _effort(facts: Facts, standing: Standing, step: Step, skipped: list[tuple[str, str]]) -> Verdict | None:
+    milder = facts.milder
+    if milder is None or not step.does("effort"):
+        return None
+    why = milder.misfit or (Skipped.DEARER if milder.expected >= facts.asked.expected else None)
+    if why is None:
+        return _verdict(Action.EFFORT, Reason.STEP, milder.model, standing, step)
+    skipped.append((f"{standing.budget.name} {step.label} effort", why))
     return None
 
 
@@ -295,7 +326,7 @@ def _verdict(action: Action, reason: Reason, model: str, standing: Standing, ste
 
 
 def _rank(facts: Facts, verdict: Verdict) -> int:
-    """How far down the ladder a verdict goes."""
+    """How far down the ladder a verdict goes; less effort is milder than any other model."""
     return next(i for i, candidate in enumerate(facts.candidates) if candidate.model == verdict.model)
 
 
@@ -318,6 +349,9 @@ def _observed(verdict: Verdict | None) -> dict[str, str] | None:
     return {"action": verdict.action, "reason": verdict.reason, "budget": verdict.budget, "step": verdict.step}
 
 
-def _candidates(facts: Facts) -> list[dict[str, Any]]:
-    names = ("model", "worst", "least", "expected", "misfit", "worst_tokens", "least_tokens", "expected_tokens")
-    return [{name: getattr(candidate, name) for name in names} for candidate in facts.candidates]
+_KEPT = ("model", "worst", "least", "expected", "misfit", "worst_tokens", "least_tokens", "expected_tokens")
+
+
+def _kept(candidate: Candidate) -> dict[str, Any]:
+    """What of a candidate a verdict depends on."""
+    return {name: getattr(candidate, name) for name in _KEPT}

@@ -109,15 +109,21 @@ def fitted_tokens(size: RequestSize, rates: Rates, amount_nano: int) -> int:
 
 
 def expected(
-    size: RequestSize, rates: Rates, *, output_tokens: int, tokens_per_byte: float = COLD_TOKENS_PER_BYTE, warm: bool
+    size: RequestSize,
+    rates: Rates,
+    *,
+    output_tokens: int,
+    tokens_per_byte: float = COLD_TOKENS_PER_BYTE,
+    warm: bool,
+    cached: bool = True,
 ) -> int:
     """
     What this request will likely cost, in nano-dollars.
 
-    `warm`: a marked prefix is read from the cache instead of being written.
+    `warm`: a marked prefix is read from the cache instead of being written. Not `cached`: it is too short for either.
     """
     tokens = input_tokens(size, tokens_per_byte)
-    if not size.marks:
+    if not size.marks or not cached:
         rate = rates.input
     elif warm:
         rate = rates.cache_read

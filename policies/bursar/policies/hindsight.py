@@ -36,7 +36,13 @@ def reproduce(figures: Mapping[str, Any], policy: Policy, *, action: str, reason
     ValueError for figures that an earlier version kept, which do not hold enough.
     """
     survey = Survey(_standings(figures, policy), policy.id)
-    facts = Facts("", tuple(_candidate(value) for value in figures["candidates"]), tuple(figures["unbounded"]))
+    milder = figures.get("milder")
+    facts = Facts(
+        "",
+        tuple(_candidate(value) for value in figures["candidates"]),
+        tuple(figures["unbounded"]),
+        milder=None if milder is None else _candidate(milder),
+    )
     if action == Action.BLOCK.value and reason in LENDING:
         return _lent(figures, survey)
     again = decide(facts, survey, refuse_unknown_price=policy.unknown_price == "refuse")

@@ -205,6 +205,8 @@ class Route:
     may_wait_seconds: float | None = None
     """None: never put off."""
     cache: Literal["off", "advise", "auto"] = "off"
+    lossy: bool = False
+    """Whether a request may lose something (thinking, effort, a beta) to fit another model or a step."""
 
 
 ChannelKind = Literal["slack", "webhook", "log"]
@@ -249,6 +251,15 @@ class Policy:
         """The ladder of a route: its own, else the policy's."""
         own = next((known.ladder for known in self.routes if known.name == route), None)
         return self.ladder if own is None else own
+
+    def lossy_for(self, route: str) -> bool:
+        """Whether a route's requests may lose something; one that the file does not name may not."""
+        return any(known.lossy for known in self.routes if known.name == route)
+
+    @property
+    def lowers_effort(self) -> bool:
+        """Whether any step lowers effort."""
+        return any(step.does("effort") for budget in self.budgets for step in budget.steps)
 
 
 def find_route(

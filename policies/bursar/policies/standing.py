@@ -88,9 +88,13 @@ class Survey:
         """The figures as JSON, for the journal."""
 
 
+_CHANGING = ("downgrade", "effort")
+"""Kinds of actions that change a call."""
+
+
 def _changes(step: Step) -> bool:
     """Whether a step does something to calls by itself; a block at a share is the lending's to do."""
-    return any(action.kind == "downgrade" for action in step.actions) or (
+    return any(action.kind in _CHANGING for action in step.actions) or (
         step.velocity is not None and step.does("block")
     )
 

@@ -45,7 +45,7 @@ def test_a_full_policy_is_told_from_top_to_bottom() -> None:
                     Step("50%", Fraction(1, 2), None, (SLACK,)),
                     Step("80%", Fraction(4, 5), None, (StepAction("downgrade", target="rung"), SLACK)),
                     Step("85%", Fraction(17, 20), None, (StepAction("downgrade", target="cheapest"),)),
-                    Step("90%", Fraction(9, 10), None, (StepAction("batch"),)),
+                    Step("90%", Fraction(9, 10), None, (StepAction("batch"), StepAction("effort"))),
                     Step("100%", Fraction(1), None, (StepAction("block"),)),
                     Step("10 USD in 10m", None, Velocity(10**10, 600.0), (SLACK,)),
                 ),
@@ -54,7 +54,7 @@ def test_a_full_policy_is_told_from_top_to_bottom() -> None:
         ),
         routes=(
             Route("support.triage", Find(code="desk.triage:*", service="desk"), ladder=("a", "b")),
-            Route("named"),
+            Route("named", lossy=True),
         ),
         channels=(Channel("slack", "slack", "SLACK_WEBHOOK_URL"), Channel("pager", "webhook", "PAGER_URL")),
     )
@@ -69,7 +69,8 @@ def test_a_full_policy_is_told_from_top_to_bottom() -> None:
         "  At 50% (25.00 USD): alert slack.",
         "  At 80% (40.00 USD): downgrade to the next model of the ladder, alert slack.",
         "  At 85% (42.50 USD): downgrade to the cheapest model of the ladder.",
-        "  At 90% (45.00 USD): batch (not acted on in this release).",
+        "  At 90% (45.00 USD): batch (not acted on in this release), lower effort or thinking by one level, on routes "
+        "with lossy = true.",
         "  At 100% (50.00 USD): refuse the call with BudgetExceeded.",
         "  At 10 USD in 10m: alert slack.",
         "  It may be overdrawn by 0.25 USD, by calls that cost more than was expected.",
@@ -78,7 +79,8 @@ def test_a_full_policy_is_told_from_top_to_bottom() -> None:
         "  A call that its request does not bound is admitted with 0.50 USD set aside.",
         "  While the agent is away, calls that a budget covers are refused.",
         'Route "support.triage" is found by code desk.triage:* and service desk, with the ladder a, b.',
-        'Route "named" is named by the application.',
+        'Route "named" is named by the application. Its requests may lose thinking, effort or a beta to fit another '
+        "model or a step.",
         'Channel "slack" posts to Slack, at the URL in the environment variable SLACK_WEBHOOK_URL.',
         'Channel "pager" posts to a webhook, at the URL in the environment variable PAGER_URL.',
     ]

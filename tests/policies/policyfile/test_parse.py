@@ -54,6 +54,7 @@ find = { code = "desk.triage:*" }                 # no change to the code
 ladder = ["claude-sonnet-5-5", "claude-haiku-5-5"]
 may_wait = "2h"                                   # absent: never put off
 cache = "advise"                                  # off, advise, auto
+lossy = true                                      # absent: nothing is lost to fit
 
 [[channel]]
 name = "slack"
@@ -111,6 +112,7 @@ def test_the_design_s_example_is_understood() -> None:
                 ladder=("claude-sonnet-5-5", "claude-haiku-5-5"),
                 may_wait_seconds=7200.0,
                 cache="advise",
+                lossy=True,
             ),
         ),
         channels=(Channel("slack", "slack", "SLACK_WEBHOOK_URL"), Channel("log", "log")),
@@ -288,6 +290,7 @@ MISTAKES = [
     (f"{GOOD_ROUTE}find = {{ span = 1 }}\n", f"{ROUTE}.find.span", 5, "not a number", 'span = "desk.*"'),
     (f'{GOOD_ROUTE}may_wait = "soon"\n', f"{ROUTE}.may_wait", 5, "no span of time", '"10m"'),
     (f'{GOOD_ROUTE}cache = "on"\n', f"{ROUTE}.cache", 5, '"on" is none', 'cache = "auto"'),
+    (f'{GOOD_ROUTE}lossy = "yes"\n', f"{ROUTE}.lossy", 5, "true or false is expected", "write lossy = true"),
     (f'{GOOD_ROUTE}ladder = "a"\n', f"{ROUTE}.ladder", 5, "a list of texts", "strong to cheap"),
     # channels
     (f"{TOP}[channel]\n", "channel", 3, "written as one table", "write [[channel]]"),

@@ -141,6 +141,8 @@ def _action(action: StepAction) -> str:
                 "the cheapest model of the ladder" if action.target == "cheapest" else "the next model of the ladder"
             )
             return f"downgrade to {rungs}"
+        case "effort":
+            return "lower effort or thinking by one level, on routes with lossy = true"
         case "block":
             return "refuse the call with BudgetExceeded"
         case _:
@@ -155,7 +157,8 @@ def of_route(route: Route) -> str:
         globs = [f"{name} {glob}" for name in names if (glob := getattr(route.find, name)) is not None]
         found = f"found by {' and '.join(globs)}"
     ladder = f", with the ladder {', '.join(route.ladder)}" if route.ladder else ""
-    return f'Route "{route.name}" is {found}{ladder}.'
+    loses = ". Its requests may lose thinking, effort or a beta to fit another model or a step" if route.lossy else ""
+    return f'Route "{route.name}" is {found}{ladder}{loses}.'
 
 
 def of_channel(channel: Channel) -> str:

@@ -88,6 +88,14 @@ class Fields:
         self.wrong(key, f'"{text}" is none of its values', f"{did_you_mean(text, words)}write {example}")
         return default
 
+    def flag(self, key: str) -> bool:
+        """True or false; false where it is not written."""
+        value = self._table.get(key, False)
+        if isinstance(value, bool):
+            return value
+        self.wrong(key, f"true or false is expected, not {kind_of(value)}", f"write {key} = true, without quotes")
+        return False
+
     def texts(self, key: str, example: str) -> tuple[str, ...]:
         """A list of different, non-empty texts."""
         values = self._table.get(key, [])
