@@ -33,9 +33,12 @@ class Estimates:
         """Count one finished answer."""
         key = (route, canonical(model).id)
         with self._lock:
-            if key not in self._outputs and len(self._outputs) >= MEMORY:
-                self._outputs.pop(next(iter(self._outputs)))
-            self._outputs.setdefault(key, OutputHistogram()).add(output_tokens)
+            known = self._outputs.get(key)
+            if known is None:
+                if len(self._outputs) >= MEMORY:
+                    self._outputs.pop(next(iter(self._outputs)))
+                known = self._outputs[key] = OutputHistogram()
+            known.add(output_tokens)
 
     def outputs(self, route: str, model: str) -> tuple[int | None, int | None]:
         """Output tokens that nearly all answers stay within (95%), and that all but none do (99.9%)."""
@@ -61,7 +64,7 @@ def weigh(errand: Errand, rules: Rules, estimates: Estimates, *, ladder: bool = 
     """
     size = measure(errand.body)
     day = utc_day(errand.at_ns)
-    asked = errand.settled_model or str(errand.body.get("model") or "")
+    asked = errand.settled_model or errand.asked
     weigher = _Weigher(errand, rules, estimates, size, day)
     candidates: tuple[Candidate, ...] = (weigher.candidate(asked, asked=True),)
     if ladder and rules.policy is not None and errand.settled_model is None:
@@ -100,23 +103,17 @@ class _Weigher:
         output, longest = self._estimates.outputs(route, model)
         worst = bound(size, found)
         floor = self._floor(longest)
-        return Candidate(
-            model,
-            worst=worst,
-            least=worst if size.max_tokens <= floor else bound(size, found, max_tokens=floor),
-            expected=expected(
-                size,
-                found,
-                output_tokens=FLOOR_OUTPUT_TOKENS if output is None else output,
-                # A conversation under way has its prefix cached where it is, and nowhere else.
-                warm=asked and size.turns > 0,
-            ),
-            misfit=misfit,
-        )
+        least = worst if size.max_tokens <= floor else bound(size, found, max_tokens=floor)
+        output_tokens = FLOOR_OUTPUT_TOKENS if output is None else output
+        # A conversation under way has its prefix cached where it is, and nowhere else.
+        likely = expected(size, found, output_tokens=output_tokens, warm=asked and size.turns > 0)
+        return Candidate(model, worst, least, likely, misfit)
 
     def _floor(self, longest: int | None) -> int:
         """The fewest `max_tokens` this route can work with: its usual longest answer, its thinking, a page."""
         thinking = self._errand.body.get("thinking")
+        if thinking is None:
+            return max(FLOOR_OUTPUT_TOKENS, longest or 0)
         budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None  # pyright: ignore
         thought = budget if isinstance(budget, int) else 0
         return max(FLOOR_OUTPUT_TOKENS + thought, longest or 0)
@@ -147,7 +144,7 @@ class _Weigher:
         return max(known, key=lambda found: bound(self._size, found), default=None)
 
     def _misfit(self, model: str) -> plan.Misfit | None:
-        book, asked = self._rules.book, str(self._errand.body.get("model") or "")
+        book, asked = self._rules.book, self._errand.asked
         facts = book.find(model)
         retired = facts is not None and facts.retirement is not None and facts.retirement <= self._day
         body = self._errand.body if self._errand.betas is None else {**self._errand.body, "betas": self._errand.betas}

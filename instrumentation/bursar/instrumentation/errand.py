@@ -30,6 +30,12 @@ class Errand:
     linked: bool = False
     """Whether another organisation is billed for it: then it costs this one nothing."""
 
+    @property
+    def asked(self) -> str:
+        """The model that the request names."""
+        model = self.body.get("model")
+        return model if type(model) is str else str(model or "")
+
 
 @value
 class Admission:

@@ -300,38 +300,31 @@ class Guard:
             yield POLL_SECONDS
 
     def _decide(self, errand: Errand, policy: Policy, weighed: Candidates) -> Decision:
-        asked = str(errand.body.get("model") or "")
         survey = self._met(errand, policy).survey
         decision = decide(weighed.facts, survey, refuse_unknown_price=policy.unknown_price == "refuse")
-        if decision.verdict.action is Action.GO and decision.candidate.model != asked:
+        if decision.verdict.action is Action.GO and decision.candidate.model != errand.asked:
             # A retry stays on the model that its call was moved to, and says so.
             moved = replace(decision.verdict, action=Action.DOWNGRADE, reason=Reason.STEP)
             return replace(decision, verdict=moved)
         return decision
 
     def _met(self, errand: Errand, policy: Policy) -> Met:
-        asked = str(errand.body.get("model") or "")
-        return self.standings.met(policy, route=errand.route, model=asked, labels=errand.labels, at_ns=errand.at_ns)
+        return self.standings.met(policy, route=errand.route, model=errand.asked, labels=errand.labels, at_ns=errand.at_ns)
 
     def _go(
         self, errand: Errand, decision: Decision, weighed: Candidates, *, amount: int, leased: tuple[str, ...]
     ) -> Admission:
         """The attempt leaves: on the planned model, and with no more output than its money bounds."""
         changes: dict[str, Any] = {}
-        if decision.candidate.model != str(errand.body.get("model") or ""):
+        if decision.candidate.model != errand.asked:
             changes["model"] = decision.candidate.model
         if leased and amount < decision.most:
             rates = weighed.rates[decision.candidate.model]
             reserve = decision.most - (decision.candidate.worst or 0)
             changes["max_tokens"] = fitted_tokens(weighed.size, rates, amount - reserve)
-        return Admission(
-            balances=decision.balances,
-            leased=leased,
-            bound_nano=amount if decision.candidate.worst is not None else None,
-            expected_nano=decision.candidate.expected,
-            changes=changes,
-            decision=decision,
-        )
+        candidate = decision.candidate
+        bound_nano = amount if candidate.worst is not None else None
+        return Admission(decision.balances, leased, bound_nano, candidate.expected, changes, decision)
 
     def _refuse_if_closed(self, errand: Errand) -> None:
         """No agent was ever heard of: `BURSAR_ON_UNREACHABLE` decides."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from opentelemetry import trace
@@ -100,12 +101,12 @@ def _identity(call: Told) -> Attributes:
     if call.attempts > 1:
         attributes[names.ATTEMPTS] = call.attempts
     for label, value in call.work.labels.items():
-        attributes[names.LABEL_PREFIX + label] = value
+        attributes[_label(label)] = value
     decision = call.decision
     if decision is not None:
         verdict = decision.verdict
-        attributes[names.ACTION] = verdict.action.value
-        attributes[names.REASON] = verdict.reason.value
+        attributes[names.ACTION] = str(verdict.action)
+        attributes[names.REASON] = str(verdict.reason)
         if verdict.budget:
             attributes[names.BUDGET] = verdict.budget
         if decision.observed is not None:
@@ -113,6 +114,11 @@ def _identity(call: Told) -> Attributes:
     if call.sent_max_tokens is not None:
         attributes[names.SENT_MAX_TOKENS] = call.sent_max_tokens
     return attributes
+
+
+@lru_cache(maxsize=256)
+def _label(label: str) -> str:
+    return names.LABEL_PREFIX + label
 
 
 def _cost(attributes: Attributes, charges: Sequence[Charge]) -> None:
@@ -123,13 +129,15 @@ def _cost(attributes: Attributes, charges: Sequence[Charge]) -> None:
         attributes[names.SERVED_MODEL] = last.model
     if len(charges) == 1:
         basis, missing, cost = last.basis, last.missing, last.cost_nano_usd
+        estimated = basis is Basis.ESTIMATE
     else:
+        estimated = any(charge.basis is Basis.ESTIMATE for charge in charges)
         basis = max((charge.basis for charge in charges), key=lambda basis: basis.rank)
         missing = tuple(sorted({reason for charge in charges for reason in charge.missing}))
         costs = [charge.cost_nano_usd for charge in charges]
         cost = None if None in costs else sum(filter(None, costs))
-    attributes[names.COST_BASIS] = basis.value
-    attributes[names.COST_ESTIMATED] = any(charge.basis is Basis.ESTIMATE for charge in charges)
+    attributes[names.COST_BASIS] = str(basis)
+    attributes[names.COST_ESTIMATED] = estimated
     if missing:
         attributes[names.COST_MISSING] = missing
     if cost is not None:

@@ -111,13 +111,20 @@ class Survey:
     Kept from call to call for as long as no figure in it changes.
     """
 
-    __slots__ = ("balances", "calm", "enforcing", "hard", "observing", "standings", "text")
+    __slots__ = (
+        *("_verdicts", "as_asked", "balances", "calm", "enforcing", "hard", "lenders", "observing", "standings"),
+        "text",
+    )
 
     def __init__(self, standings: Iterable[Standing]) -> None:
         self.standings = tuple(standings)
         self.enforcing = tuple(s for s in self.standings if s.mode is Mode.ENFORCE)
         self.observing = tuple(s for s in self.standings if s.mode is Mode.OBSERVE)
         self.hard = tuple(s for s in self.enforcing if s.budget.hard)
+        self.lenders = tuple(s.key for s in self.hard)
+        """The balances that must lend money before such a call may leave."""
+        self.as_asked = any(s.budget.fit == "asked" for s in self.hard)
+        """Whether one of them lends the whole bound or nothing."""
         self.balances = tuple(s.key for s in self.standings)
         """Every balance that such a call counts against."""
         self.calm = not self.observing and not any(
@@ -126,6 +133,15 @@ class Survey:
         """Whether no step that changes a call is due: then only its money is still to be had."""
         self.text = encode([_standing(s) for s in self.standings])
         """The figures as JSON, for the journal."""
+        self._verdicts: dict[str, Verdict] = {}
+
+    def passed(self, model: str) -> Verdict:
+        """What is said of a call of which no budget asks anything."""
+        found = self._verdicts.get(model)
+        if found is None:
+            reason = Reason.WITHIN if self.enforcing else Reason.OBSERVED if self.standings else Reason.NO_BUDGET
+            found = self._verdicts[model] = Verdict(Action.GO, reason, model)
+        return found
 
 
 @value
@@ -172,11 +188,12 @@ class Decision:
     def figures(self) -> Encoded:
         """The numbers behind the decision, as JSON: amounts in nano-dollars, shares as percent with two decimals."""
         verdict = self.verdict
+        skipped = array([f"{step}: {why}" for step, why in self.skipped]) if self.skipped else "[]"
+        observed = encode(_observed(self.observed)) if self.observed is not None else "null"
         return Encoded(
             f'{{"budget":{quoted(verdict.budget)},"balance":{quoted(verdict.balance)},"step":{quoted(verdict.step)},'
             f'"most":{self.most},"least":{self.least},"expected":{self.candidate.expected},'
-            f'"skipped":{array(f"{step}: {why}" for step, why in self.skipped)},'
-            f'"observed":{encode(_observed(self.observed))},"balances":{self.survey.text}}}'
+            f'"skipped":{skipped},"observed":{observed},"balances":{self.survey.text}}}'
         )
 
 
@@ -187,24 +204,27 @@ def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_pri
     if survey.enforcing:
         verdict = _strictest(facts, survey, refuse_unknown_price=refuse_unknown_price, skipped=skipped)
     else:
-        verdict = Verdict(Action.GO, Reason.OBSERVED if survey.standings else Reason.NO_BUDGET, facts.asked.model)
+        verdict = survey.passed(facts.asked.model)
     observed = None
     if survey.observing:
         observed = _would_have(facts, survey.observing, refuse_unknown_price=refuse_unknown_price)
-    candidate = next((c for c in facts.candidates if c.model == verdict.model), facts.asked)
+    candidate = _chosen(facts, verdict.model)
     reserve = 0
     if facts.unbounded:
         reserve = max((_reserve(candidate, standing.budget) for standing in survey.hard), default=0)
+    worst = candidate.worst or 0
+    least = worst if survey.as_asked else min(candidate.least, worst)
+    # By place: by keyword, values take twice as long to make.
     return Decision(
-        verdict=verdict,
-        candidate=candidate,
-        observed=observed,
-        hard=tuple(standing.key for standing in survey.hard),
-        most=(candidate.worst or 0) + reserve,
-        least=_least(candidate, survey.hard) + reserve,
-        skipped=tuple(skipped),
-        survey=survey,
+        verdict, candidate, observed, survey.lenders, worst + reserve, least + reserve, tuple(skipped), survey
     )
+
+
+def _chosen(facts: Facts, model: str) -> Candidate:
+    for candidate in facts.candidates:
+        if candidate.model == model:
+            return candidate
+    return facts.asked
 
 
 def refused(decision: Decision, reason: Reason, balance: str) -> Decision:
@@ -240,7 +260,7 @@ def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skip
             verdict = _downgrade(facts, standing, step, skipped)
             if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
                 chosen = verdict
-    return chosen or Verdict(Action.GO, Reason.WITHIN, facts.asked.model)
+    return chosen or survey.passed(facts.asked.model)
 
 
 def _barred(facts: Facts, survey: Survey, *, refuse_unknown_price: bool) -> Verdict | None:
@@ -300,14 +320,6 @@ def _rank(facts: Facts, verdict: Verdict) -> int:
     return next(i for i, candidate in enumerate(facts.candidates) if candidate.model == verdict.model)
 
 
-def _least(candidate: Candidate, hard: tuple[Standing, ...]) -> int:
-    worst = candidate.worst or 0
-    for standing in hard:
-        if standing.budget.fit == "asked":
-            return worst
-    return min(candidate.least, worst)
-
-
 def _reserve(candidate: Candidate, budget: Budget) -> int:
     """What is held on top of the bound for what the request does not bound."""
     if budget.unbounded.kind == "reserve":
@@ -323,9 +335,7 @@ def _percent(share: Fraction) -> str:
     return f"{float(share * 100):.2f}%"
 
 
-def _observed(verdict: Verdict | None) -> dict[str, str] | None:
-    if verdict is None:
-        return None
+def _observed(verdict: Verdict) -> dict[str, str]:
     return {"action": verdict.action, "reason": verdict.reason, "budget": verdict.budget, "step": verdict.step}
 
 

@@ -111,7 +111,7 @@ def price(
 def bills_user_profile(request: Mapping[str, Any]) -> bool:
     """Whether a request asks that not the caller's organisation be billed, but that of its user profile."""
     policy = request.get("billing_policy")
-    return isinstance(policy, Mapping) and cast("Mapping[str, object]", policy).get("bill_to") == "user_profile"
+    return policy is not None and isinstance(policy, Mapping) and cast("Mapping[str, object]", policy).get("bill_to") == "user_profile"
 
 
 def _linked(quote: Quote) -> Quote:
