@@ -126,7 +126,7 @@ class _Weigher:
             self._rules.book,
             prompt_tokens=self._size.input_bound,
             fast=body.get("speed") == "fast",
-            geo=str(body.get("inference_geo") or "") or None,
+            geo=str(geo) if (geo := body.get("inference_geo")) else None,
             region=self._errand.region,
         )
 

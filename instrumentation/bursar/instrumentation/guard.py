@@ -309,7 +309,9 @@ class Guard:
         return decision
 
     def _met(self, errand: Errand, policy: Policy) -> Met:
-        return self.standings.met(policy, route=errand.route, model=errand.asked, labels=errand.labels, at_ns=errand.at_ns)
+        return self.standings.met(
+            policy, route=errand.route, model=errand.asked, labels=errand.labels, at_ns=errand.at_ns
+        )
 
     def _go(
         self, errand: Errand, decision: Decision, weighed: Candidates, *, amount: int, leased: tuple[str, ...]

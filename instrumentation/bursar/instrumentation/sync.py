@@ -54,7 +54,7 @@ class Sync:
         on_snapshot: Callable[[Snapshot], None],
         on_unclaimed: Callable[[str], None],
         watched: Callable[[], Iterable[str]] = tuple,
-        beside: Callable[[], None] = lambda: None,
+        beside: Callable[[], object] = object,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
 from opentelemetry.util.types import AttributeValue
 
 from bursar.instrumentation.context import Work
@@ -22,6 +22,8 @@ SCOPE = "bursar.instrumentation"
 NANO_PER_USD = 1_000_000_000
 
 Attributes = dict[str, AttributeValue]
+_last_tracer: tuple[object, Tracer] = (None, NoOpTracer())
+"""The provider that was asked last, and its tracer: nearly always there is but one, and each question takes long."""
 
 
 class Told(Protocol):
@@ -41,9 +43,15 @@ class Told(Protocol):
 
 def tracer_of(client: object) -> Tracer:
     """The tracer for spans of our own: from the client's provider if it was given one, else the global one."""
+    global _last_tracer
     options = getattr(client, "open_telemetry", None)
-    provider = options.get("tracer_provider") if isinstance(options, dict) else None  # pyright: ignore
-    return trace.get_tracer(SCOPE, tracer_provider=provider)  # pyright: ignore[reportUnknownArgumentType]
+    given: Any = options.get("tracer_provider") if isinstance(options, dict) else None  # pyright: ignore
+    provider: TracerProvider = given if given is not None else trace.get_tracer_provider()
+    known, tracer = _last_tracer
+    if known is not provider:
+        tracer = trace.get_tracer(SCOPE, tracer_provider=provider)
+        _last_tracer = provider, tracer
+    return tracer
 
 
 def start_span(call: Told, tracer: Tracer) -> Span:

@@ -112,8 +112,8 @@ class Survey:
     """
 
     __slots__ = (
-        *("_verdicts", "as_asked", "balances", "calm", "enforcing", "hard", "lenders", "observing", "standings"),
-        "text",
+        *("_verdicts", "as_asked", "balances", "calm", "enforcing"),
+        *("hard", "lenders", "observing", "standings", "text"),
     )
 
     def __init__(self, standings: Iterable[Standing]) -> None:
@@ -136,7 +136,7 @@ class Survey:
         self._verdicts: dict[str, Verdict] = {}
 
     def passed(self, model: str) -> Verdict:
-        """What is said of a call of which no budget asks anything."""
+        """The verdict for a call that no budget asks anything of: it goes as it is."""
         found = self._verdicts.get(model)
         if found is None:
             reason = Reason.WITHIN if self.enforcing else Reason.OBSERVED if self.standings else Reason.NO_BUDGET

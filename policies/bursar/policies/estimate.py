@@ -128,7 +128,8 @@ def expected(
 
 def input_tokens(size: RequestSize, tokens_per_byte: float = COLD_TOKENS_PER_BYTE) -> int:
     """Input tokens this request will likely have, never above its bound."""
-    return min(math.ceil(size.text_bytes * tokens_per_byte) + size.fixed_tokens, size.input_bound)
+    text_bytes = size.text_bytes
+    return size.fixed_tokens + min(math.ceil(text_bytes * tokens_per_byte), text_bytes)
 
 
 class OutputHistogram:
