@@ -125,7 +125,7 @@ class Worker:
         }
 
     def count(self, name: str) -> Figures:
-        """Instructions per call; then those of shipping what these calls left in the journal, per call too."""
+        """Instructions per call; then those of counting and shipping what these calls left, per call too."""
         work, valgrind = WORKLOADS[name], self._in_valgrind()
         self._act(name, work.counted)
         flush(FLUSH_SECONDS)
