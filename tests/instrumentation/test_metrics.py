@@ -299,7 +299,11 @@ class Slow:
 def slow(told: Told, monkeypatch: pytest.MonkeyPatch) -> Slow:
     made = Slow()
     meter = told.provider.get_meter("bursar.instrumentation")
-    monkeypatch.setattr(meter, "create_histogram", lambda *_, **__: made)
+
+    def create(*_: object, **__: object) -> Slow:
+        return made
+
+    monkeypatch.setattr(meter, "create_histogram", create)
     return made
 
 

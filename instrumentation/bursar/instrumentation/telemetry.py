@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from opentelemetry import trace
 from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
@@ -45,8 +45,8 @@ def tracer_of(client: object) -> Tracer:
     """The tracer for spans of our own: from the client's provider if it was given one, else the global one."""
     global _last_tracer
     options = getattr(client, "open_telemetry", None)
-    given: Any = options.get("tracer_provider") if isinstance(options, dict) else None  # pyright: ignore
-    provider: TracerProvider = given if given is not None else trace.get_tracer_provider()
+    given = cast("dict[str, Any]", options).get("tracer_provider") if isinstance(options, dict) else None
+    provider: TracerProvider = trace.get_tracer_provider() if given is None else given
     known, tracer = _last_tracer
     if known is not provider:
         tracer = trace.get_tracer(SCOPE, tracer_provider=provider)
