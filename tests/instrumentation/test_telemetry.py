@@ -22,5 +22,5 @@ def test_each_client_s_spans_go_to_its_own_provider() -> None:
         assert isinstance(span, Span)
         assert span.resource is provider.resource
         assert tracer_of(client) is tracer_of(client)
-    for client in (SimpleNamespace(open_telemetry={}), SimpleNamespace(open_telemetry=False), None):
-        assert type(tracer_of(client)) is type(trace.get_tracer("t"))
+    for without in (SimpleNamespace(open_telemetry={}), SimpleNamespace(open_telemetry=False), None):
+        assert type(tracer_of(without)) is type(trace.get_tracer("t"))
