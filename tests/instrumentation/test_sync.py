@@ -84,6 +84,7 @@ class Scene:
         self.snapshots: list[Snapshot] = []
         self.unclaimed: list[str] = []
         self.watched: tuple[str, ...] = ()
+        self.beside: Callable[[], object] = object
         self.now = 0.0
         self.sync = Sync(
             self.link,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -95,6 +96,7 @@ class Scene:
             on_snapshot=self.snapshots.append,
             on_unclaimed=self.unclaimed.append,
             watched=lambda: self.watched,
+            beside=lambda: self.beside(),
             clock=lambda: self.now,
         )
 
@@ -366,6 +368,20 @@ def test_the_background_speaks_up_every_so_often(scene: Scene, monkeypatch: pyte
     scene.sync.nudge()
     for _ in range(3):
         assert scene.back.heard.acquire(timeout=WAIT_SECONDS)
+
+
+def test_the_background_does_what_else_is_left_to_it(scene: Scene) -> None:
+    """Before it ships; and it ships also where that fails."""
+    done: list[int] = []
+
+    def beside() -> None:
+        done.append(len(scene.back.messages))
+        raise KeyError("x")
+
+    scene.beside = beside
+    scene.sync.nudge()
+    assert scene.back.heard.acquire(timeout=WAIT_SECONDS)
+    assert done[0] == 0
 
 
 def test_an_agent_that_is_away_is_told_once(

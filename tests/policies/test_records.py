@@ -7,6 +7,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge, Line
@@ -85,6 +87,31 @@ def test_a_record_survives_its_line(record: Record) -> None:
     assert line.isascii()
     assert from_line(line) == record
     assert from_json(to_json(record)) == record
+
+
+# Few words, so that lines often have in common what is written only once.
+WORDS = st.sampled_from(["", "m", "n", '"', "\\u0022", "é", "a|b,c"])
+TUPLES = st.lists(WORDS, max_size=2).map(tuple)
+LABELS = st.dictionaries(WORDS, WORDS, max_size=2)
+LINES = st.builds(Line, WORDS, st.integers(0, 2), st.integers(0, 2), st.integers(0, 2), WORDS, WORDS)
+CHARGES = st.builds(
+    Charge,
+    *(WORDS, st.none() | st.integers(0, 9), st.just(Usage(1, 2, 3)), st.sampled_from(Basis), WORDS, WORDS, WORDS),
+    *(WORDS, LABELS, st.none() | WORDS, st.none() | WORDS, st.none() | WORDS, st.integers(0, 9)),
+    *(st.lists(LINES, max_size=2).map(tuple), TUPLES, TUPLES, WORDS, WORDS),
+)
+SENTS = st.builds(
+    Sent,
+    *(WORDS, WORDS, st.integers(0, 9), WORDS, WORDS, WORDS, LABELS, st.none() | TUPLES, TUPLES),
+    *(st.none() | st.integers(0, 9), st.integers(0, 9), WORDS, WORDS, LABELS),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(SENTS | st.builds(Settled, CHARGES, st.booleans()), min_size=2, max_size=4))
+def test_lines_share_only_what_their_records_share(records: list[Record]) -> None:
+    """What most lines of a process have in common is written once; no line takes it from another that is not alike."""
+    assert [from_line(to_line(record)) for record in records] == records
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from bursar.instrumentation.extract import reader
+from bursar.policies.usage import fields_of
 
 Test = Callable[[Any], bool]
 """Whether an answer is accepted."""
@@ -88,7 +88,7 @@ def _answer(message: Any) -> Any:
 
     Raises `_NoAnswerError` where it says nothing whole, and `TypeError` for what is no message.
     """
-    get = reader(message)
+    get = fields_of(message)
     content: Any = get("content")
     if not isinstance(content, list):
         raise TypeError(
@@ -100,7 +100,7 @@ def _answer(message: Any) -> Any:
     parsed = get("parsed_output")
     if parsed is not None:
         return parsed
-    blocks = [reader(block) for block in cast("Iterable[Any]", content)]
+    blocks = [fields_of(block) for block in cast("Iterable[Any]", content)]
     for block in blocks:
         if block("type") == "tool_use":
             return block("input")

@@ -17,7 +17,7 @@ from bursar.instrumentation.context import Work, name_work
 from bursar.instrumentation.extract import Tally
 from bursar.instrumentation.metrics import error_type
 from bursar.instrumentation.peers import claim
-from bursar.instrumentation.quiet import quiet
+from bursar.instrumentation.quiet import excuse, quiet
 from bursar.instrumentation.runtime import Runtime
 from bursar.policies.cascade import Stage
 from bursar.policies.charge import Charge
@@ -32,6 +32,22 @@ _PROVIDERS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "GoogleCloud"
 class Call:
     """What is known of one call, and the span that tells it: the SDK's where it makes one, else our own."""
 
+    span: Span | None = None
+    own_span = False
+    tells_response = False
+    """Whether the SDK's own span leaves this response untold, since the application reads it by itself."""
+    decision: Decision | None = None
+    sent_max_tokens: int | None = None
+    first_chunk_ns: int | None = None
+    """When a stream had told its first event, by the same clock as `began_ns`."""
+    attempts = 0
+    body_pending = False
+    """Whether the application holds a body that is not read yet: then the call ends with the body."""
+    outermost_watched = False
+    """Whether `Entry` watches what the application reads: then no inner body ends the call."""
+    _finished = False
+    _conversation = _run = ""
+
     def __init__(
         self, runtime: Runtime, client: Any, requested_model: str, work: Work, *, span_is_ours: bool = True
     ) -> None:
@@ -43,26 +59,11 @@ class Call:
         self.stage: Stage | None = work.staging.stage if work.staging is not None else None
         self.provider = _provider(type(client).__name__)
         self.region = _region(client, requested_model, self.provider)
-        self.span: Span | None = None
-        self.own_span = False
-        self.tells_response = False
-        """Whether the SDK's own span leaves this response untold, since the application reads it by itself."""
         self.dialects = runtime.config.dialects
-        self.decision: Decision | None = None
-        self.sent_max_tokens: int | None = None
         self.began_ns = perf_counter_ns()
-        self.first_chunk_ns: int | None = None
-        """When a stream had told its first event, by the same clock."""
-        self.attempts = 0
         self.charges: list[Charge] = []
-        self.body_pending = False
-        """Whether the application holds a body that is not read yet: then the call ends with the body."""
-        self.outermost_watched = False
-        """Whether `Entry` watches what the application reads: then no inner body ends the call."""
         self._span_is_ours = span_is_ours
         self._outer_span = trace.get_current_span()
-        self._finished = False
-        self._conversation = self._run = ""
 
     def belonging(self, body: Any) -> tuple[str, str]:
         """The conversation and the run that it belongs to, each empty where no budget asks; the same for a retry."""
@@ -136,8 +137,10 @@ class Call:
 
     def show(self, provisional: tuple[Charge, ...], tally: Tally | None) -> None:
         """Stamp the span with what is known so far; `tally` is what the last response said."""
-        with quiet("write a span"):
+        try:
             telemetry.stamp(self, (*self.charges, *provisional), tally)
+        except Exception:  # noqa: BLE001 - the guest never breaks its host
+            excuse("write a span")
 
     def returned(self) -> None:
         """The SDK's method has returned: the call is over unless a body is still to be read."""

@@ -48,9 +48,12 @@ class Estimates:
         """Count one finished answer."""
         key = (route, canonical(model).id)
         with self._lock:
-            if key not in self._outputs and len(self._outputs) >= MEMORY:
-                self._outputs.pop(next(iter(self._outputs)))
-            self._outputs.setdefault(key, OutputHistogram()).add(output_tokens)
+            known = self._outputs.get(key)
+            if known is None:
+                if len(self._outputs) >= MEMORY:
+                    self._outputs.pop(next(iter(self._outputs)))
+                known = self._outputs[key] = OutputHistogram()
+            known.add(output_tokens)
 
     def outputs(self, route: str, model: str) -> tuple[int | None, int | None]:
         """Output tokens that nearly all answers stay within (95%), and that all but none do (99.9%)."""
@@ -76,7 +79,7 @@ def weigh(errand: Errand, rules: Rules, estimates: Estimates, *, ladder: bool = 
     """
     size = _whole(measure(errand.body), errand.context_tokens)
     day = utc_day(errand.at_ns)
-    asked = errand.settled_model or str(errand.body.get("model") or "")
+    asked = errand.settled_model or errand.asked
     weigher = _Weigher(errand, rules, estimates, size, day)
     candidates: tuple[Candidate, ...] = (weigher.candidate(asked, asked=True),)
     less: Candidate | None = None
@@ -196,7 +199,7 @@ class _Weigher:
             self._rules.book,
             prompt_tokens=self._size.input_bound,
             fast=body.get("speed") == "fast",
-            geo=str(body.get("inference_geo") or "") or None,
+            geo=str(geo) if (geo := body.get("inference_geo")) else None,
             region=self._errand.region,
         )
 
@@ -215,7 +218,7 @@ class _Weigher:
 
     def _plan(self, model: str) -> Plan | Misfit:
         errand = self._errand
-        source, target = self._rung(str(errand.body.get("model") or "")), self._rung(model)
+        source, target = self._rung(errand.asked), self._rung(model)
         longest = self._estimates.outputs(errand.route, source.model)[1]
         return plan(
             errand.body,

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from bursar.instrumentation.acceptance import CUT_OFF
 from bursar.instrumentation.cascaderun import CascadeRun
-from bursar.instrumentation.extract import reader
 from bursar.instrumentation.runtime import current_runtime
 from bursar.policies.cascade import Escalation, StageName
 from bursar.policies.errors import BudgetExceeded
+from bursar.policies.usage import fields_of
 
 R = TypeVar("R")
 Accept = Callable[[Any], bool | Awaitable[bool]]
@@ -162,7 +162,7 @@ _NOT_FOUND, _BROKEN = 404, 500
 
 
 def _why_rejected(answer: Any) -> Escalation:
-    reason = reader(answer)("stop_reason")
+    reason = fields_of(answer)("stop_reason")
     if reason in CUT_OFF:
         return Escalation.MAX_TOKENS
     return Escalation.REFUSAL if reason == "refusal" else Escalation.NOT_ACCEPTED

@@ -176,7 +176,7 @@ def name_work(*, default_route: str | None, default_labels: Mapping[str, str], f
     caller itself.
     """
     work = _work.get()
-    labels = {**default_labels, **work.labels} if default_labels else work.labels
+    labels = {**default_labels, **work.labels} if default_labels and work.labels else work.labels or default_labels
     if work.route is not None:
         return work if not default_labels else Work(work.route, labels, staging=work.staging)
     if default_route is not None:

@@ -39,6 +39,12 @@ class Errand:
     run: str = ""
     """What run it belongs to; empty where no budget asks."""
 
+    @property
+    def asked(self) -> str:
+        """The model that the request names."""
+        model = self.body.get("model")
+        return model if type(model) is str else str(model or "")
+
 
 @value
 class Admission:

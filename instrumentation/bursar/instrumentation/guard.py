@@ -299,10 +299,9 @@ class Guard:
             yield POLL_SECONDS
 
     def _decide(self, errand: Errand, policy: Policy, weighed: Candidates) -> Decision:
-        asked = str(errand.body.get("model") or "")
         survey = self._met(errand, policy).survey
         decision = decide(weighed.facts, survey, refuse_unknown_price=policy.unknown_price == "refuse")
-        if decision.verdict.action is Action.GO and decision.candidate.model != asked:
+        if decision.verdict.action is Action.GO and decision.candidate.model != errand.asked:
             # A retry stays on the model that its call was moved to, and says so.
             moved = replace(decision.verdict, action=Action.DOWNGRADE, reason=Reason.STEP)
             return replace(decision, verdict=moved)
@@ -312,8 +311,7 @@ class Guard:
         return decision
 
     def _met(self, errand: Errand, policy: Policy) -> Met:
-        asked = str(errand.body.get("model") or "")
-        return self.standings.met(policy, errand, asked)
+        return self.standings.met(policy, errand, errand.asked)
 
     def _go(
         self, errand: Errand, decision: Decision, weighed: Candidates, *, lent: Amounts, leased: tuple[str, ...]
@@ -322,7 +320,7 @@ class Guard:
         candidate = decision.candidate
         planned = candidate.plan
         changes: dict[str, Any] = dict(planned.changes) if planned is not None else {}
-        if candidate.model != str(errand.body.get("model") or ""):
+        if candidate.model != errand.asked:
             changes["model"] = candidate.model
         if leased and (lent.usd < decision.most or lent.tokens < candidate.worst_tokens):
             tokens = changes["max_tokens"] = fitted(decision, weighed, lent)

@@ -39,6 +39,12 @@ class _Slice:
     def free(self) -> int:
         return self.granted - self.returned - self.charged - self.held
 
+    def hold(self, amount: int) -> None:
+        self.held = held = self.held + amount
+        free = self.granted - self.returned - self.charged - held
+        if free < self.idle:
+            self.idle = free
+
 
 class Leases:
     """
@@ -65,14 +71,13 @@ class Leases:
         with self._lock:
             if attempt_id in self._holds:
                 self._drop(attempt_id)
-            slices = [self._slice(balance) for balance in balances]
+            slices = [self._slices.get(balance) or self._slice(balance) for balance in balances]
             for found in slices:
                 if found.free < amounts[found.kind]:
                     return False
             self._holds[attempt_id] = Hold(balances, amounts)
             for found in slices:
-                found.held += amounts[found.kind]
-                found.idle = min(found.idle, found.free)
+                found.hold(amounts[found.kind])
             return True
 
     def settle(self, attempt_id: str, cost: int | None, tokens: int | None = None) -> None:

@@ -107,10 +107,12 @@ class Runtime:
 
     def flush(self, timeout: float) -> bool:
         """Ship everything to the agent; whether it has booked it all. Without an agent the journal is all there is."""
+        self.metrics.count()
         return self.sync.flush(timeout) if self.sync is not None else True
 
     def close(self) -> None:
         """The end of the process, or of instrumentation: ship, give money back, let go of the journal."""
+        self.metrics.count()
         journal = self._journal
         if self.sync is None or (journal is None and not self.rules.heard):
             shipped = journal is None or journal.drained
@@ -146,6 +148,7 @@ class Runtime:
             watched=lambda: self.guard.standings.watched(),
             on_snapshot=self._take_snapshot,
             on_unclaimed=self._never_sent,
+            beside=lambda: self.metrics.count(),
         )
 
     def _holder(self) -> Holder:

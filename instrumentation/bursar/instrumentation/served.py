@@ -6,10 +6,10 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from bursar.instrumentation.extract import reader
 from bursar.policies.cascade import StageName
 from bursar.policies.changes import Change
 from bursar.policies.charge import Charge
+from bursar.policies.usage import fields_of
 
 MEMORY = 1_024
 """Responses remembered; who wants to know asks soon."""
@@ -79,7 +79,7 @@ class Servings:
 
 def _ids(response: Any) -> tuple[str | None, str | None]:
     """A message's id, and that of the request which brought what has none."""
-    get = reader(response)
+    get = fields_of(response)
     headers = getattr(get("response"), "headers", None)
     request_id = get("request_id") or (headers.get("request-id") if headers is not None else None)
     return _text(get("id")), _text(request_id)

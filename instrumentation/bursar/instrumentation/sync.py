@@ -55,6 +55,7 @@ class Sync:
         on_snapshot: Callable[[Snapshot], None],
         on_unclaimed: Callable[[str], None],
         watched: Callable[[], Iterable[str]] = tuple,
+        beside: Callable[[], object] = object,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
@@ -69,6 +70,8 @@ class Sync:
         """Told of an attempt that money was lent for after its asker had gone."""
         self._watched = watched
         """The balances that calls were judged by of late: the background keeps their state fresh."""
+        self._beside = beside
+        """What else is left to the background: done before each shipment."""
         self._careful = False
         """Whether every line is looked at before it is shipped: the agent could not read the last message."""
         self._channel = threading.Lock()
@@ -258,6 +261,8 @@ class Sync:
                 self._stopping.wait(HURRY_SECONDS if self._leases.short else GATHER_SECONDS)
                 while _taken(self._wake, 0):
                     pass
+            with quiet("do its work in the background"):
+                self._beside()
             with quiet("talk to its agent"):
                 try:
                     with self._shipping:

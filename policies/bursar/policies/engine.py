@@ -163,11 +163,12 @@ class Decision:
         """The numbers behind the decision, as JSON: amounts in nano-dollars, shares as percent with two decimals."""
         verdict, changes = self.verdict, self.changes
         notes = f'"changes":{changes_json(changes)},' if changes else ""
+        skipped = array([f"{step}: {why}" for step, why in self.skipped]) if self.skipped else "[]"
+        observed = encode(_observed(self.observed)) if self.observed is not None else "null"
         return Encoded(
             f'{{"budget":{quoted(verdict.budget)},"balance":{quoted(verdict.balance)},"step":{quoted(verdict.step)},'
             f'"most":{self.most},"least":{self.least},"expected":{self.candidate.expected},'
-            f'{notes}"skipped":{array(f"{step}: {why}" for step, why in self.skipped)},'
-            f'"observed":{encode(_observed(self.observed))},"rules":{quoted(self.survey.rules)},'
+            f'{notes}"skipped":{skipped},"observed":{observed},"rules":{quoted(self.survey.rules)},'
             f'"balances":{self.survey.text}{self._changed()}}}'
         )
 
@@ -189,28 +190,39 @@ def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_pri
     if survey.enforcing:
         verdict = _strictest(facts, survey, refuse_unknown_price=refuse_unknown_price, skipped=skipped)
     else:
-        verdict = Verdict(Action.GO, Reason.OBSERVED if survey.standings else Reason.NO_BUDGET, facts.asked.model)
+        verdict = _passed(survey, facts.asked.model)
     observed = None
     if survey.observing:
         observed = _would_have(facts, survey.observing, refuse_unknown_price=refuse_unknown_price)
-    candidate = next((c for c in facts.candidates if c.model == verdict.model), facts.asked)
+    candidate = _chosen(facts, verdict.model)
     if verdict.action is Action.EFFORT and facts.milder is not None:
         candidate = facts.milder
     reserve = 0
     if facts.unbounded:
         reserve = max((_reserve(candidate, standing.budget) for standing in survey.hard), default=0)
+    worst = candidate.worst or 0
+    least = worst if survey.as_asked else min(candidate.least, worst)
+    # By place: by keyword, values take twice as long to make.
     return Decision(
-        verdict=verdict,
-        candidate=candidate,
-        observed=observed,
-        hard=survey.purses,
-        most=(candidate.worst or 0) + reserve,
-        least=(candidate.worst or 0 if as_asked(survey) else min(candidate.least, candidate.worst or 0)) + reserve,
-        reserve=reserve,
-        skipped=tuple(skipped),
-        survey=survey,
-        facts=facts,
+        verdict,
+        candidate,
+        observed,
+        survey.purses,
+        worst + reserve,
+        least + reserve,
+        reserve,
+        tuple(skipped),
+        None,
+        survey,
+        facts,
     )
+
+
+def _chosen(facts: Facts, model: str) -> Candidate:
+    for candidate in facts.candidates:
+        if candidate.model == model:
+            return candidate
+    return facts.asked
 
 
 def refused(decision: Decision, reason: Reason, balance: str) -> Decision:
@@ -238,9 +250,13 @@ def refused(decision: Decision, reason: Reason, balance: str) -> Decision:
     )
 
 
-def as_asked(survey: Survey) -> bool:
-    """Whether one of the budgets allows no fitting: then `max_tokens` stays."""
-    return any(standing.budget.fit == "asked" for standing in survey.hard)
+def _passed(survey: Survey, model: str) -> Verdict:
+    """The verdict for a call that no budget asks anything of: it goes as it is. Made once for a survey and model."""
+    found: Verdict | None = survey.passed.get(model)
+    if found is None:
+        reason = Reason.OBSERVED if survey.standings else Reason.NO_BUDGET
+        found = survey.passed[model] = Verdict(Action.GO, Reason.WITHIN if survey.enforcing else reason, model)
+    return found
 
 
 def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skipped: list[tuple[str, str]]) -> Verdict:
@@ -256,7 +272,7 @@ def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skip
                 verdict = judge(facts, standing, step, skipped)
                 if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
                     chosen = verdict
-    return chosen or Verdict(Action.GO, Reason.WITHIN, facts.asked.model)
+    return chosen or _passed(survey, facts.asked.model)
 
 
 def _barred(facts: Facts, survey: Survey, *, refuse_unknown_price: bool) -> Verdict | None:
@@ -343,9 +359,7 @@ def _block_label(budget: Budget) -> str:
     return next((step.label for step in budget.steps if any(a.kind == "block" for a in step.actions)), "")
 
 
-def _observed(verdict: Verdict | None) -> dict[str, str] | None:
-    if verdict is None:
-        return None
+def _observed(verdict: Verdict) -> dict[str, str]:
     return {"action": verdict.action, "reason": verdict.reason, "budget": verdict.budget, "step": verdict.step}
 
 

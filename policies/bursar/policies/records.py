@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from bursar.policies.cascade import Stage, stage_from_json
@@ -14,6 +15,7 @@ from bursar.policies.usage import Usage
 from bursar.policies.values import value
 
 T = TypeVar("T")
+_KEPT = 1_024
 
 
 class RecordError(ValueError):
@@ -123,36 +125,64 @@ def to_json(record: Record) -> dict[str, Any]:
 
 
 def _sent(sent: Sent) -> str:
-    balances = "null" if sent.balances is None else array(sent.balances)
     bound = "null" if sent.bound_nano is None else sent.bound_nano
     tokens = "null" if sent.bound_tokens is None else sent.bound_tokens
+    about = _about(sent.route, sent.model, sent.requested_model, tuple(sent.labels.items()))
     return (
         f'{{"kind":"sent","attempt_id":{quoted(sent.attempt_id)},"call_id":{quoted(sent.call_id)},'
-        f'"at_ns":{sent.at_ns},"route":{quoted(sent.route)},"model":{quoted(sent.model)},'
-        f'"requested_model":{quoted(sent.requested_model)},"labels":{object_of_texts(sent.labels)},'
-        f'"balances":{balances},"leased":{array(sent.leased)},"bound_nano":{bound},'
-        f'"expected_nano":{sent.expected_nano},"action":{quoted(sent.action)},"reason":{quoted(sent.reason)},'
-        f'"bound_tokens":{tokens},"expected_tokens":{sent.expected_tokens},'
-        f'"decision":{_figures(sent.decision)}'
+        f'"at_ns":{sent.at_ns},{about},"bound_nano":{bound},"expected_nano":{sent.expected_nano},'
+        f"{_judged(sent.balances, sent.leased, sent.action, sent.reason)},"
+        f'"bound_tokens":{tokens},"expected_tokens":{sent.expected_tokens},"decision":{_figures(sent.decision)}'
         f"{'' if sent.stage is None else _stage(sent.stage)}}}\n"
+    )
+
+
+# What most lines of a process have in common is written once. Ids from outside are among it, so not without end.
+@lru_cache(maxsize=_KEPT)
+def _about(route: str, model: str, requested_model: str, labels: tuple[tuple[str, str], ...]) -> str:
+    return (
+        f'"route":{quoted(route)},"model":{quoted(model)},"requested_model":{quoted(requested_model)},'
+        f'"labels":{object_of_texts(dict(labels))}'
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def _judged(balances: tuple[str, ...] | None, leased: tuple[str, ...], action: str, reason: str) -> str:
+    told = "null" if balances is None else array(balances)
+    return f'"balances":{told},"leased":{array(leased)},"action":{quoted(action)},"reason":{quoted(reason)}'
+
+
+@lru_cache(maxsize=_KEPT)
+def _remarks(missing: tuple[str, ...], modifiers: tuple[str, ...], action: str, reason: str) -> str:
+    return (
+        f'"missing":{array(missing)},"modifiers":{array(modifiers)},"action":{quoted(action)},"reason":{quoted(reason)}'
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def _priced(label: str, pico_usd_each: int, model: str, price_id: str) -> tuple[str, str, str]:
+    """A line of a charge, but for its quantity and its nano-dollars, which stand between these."""
+    return (
+        f'{{"label":{quoted(label)},"quantity":',
+        f',"pico_usd_each":{pico_usd_each},"nano_usd":',
+        f',"model":{quoted(model)},"price_id":{quoted(price_id)}}}',
     )
 
 
 def _charge(charge: Charge) -> str:
     cost = "null" if charge.cost_nano_usd is None else charge.cost_nano_usd
     usage = charge.usage
+    about = _about(charge.route, charge.model, charge.requested_model, tuple(charge.labels.items()))
     return (
         f'{{"attempt_id":{quoted(charge.attempt_id)},"cost_nano_usd":{cost},"usage":{{"input":{usage.input},'
         f'"cache_read":{usage.cache_read},"cache_write_5m":{usage.cache_write_5m},'
         f'"cache_write_1h":{usage.cache_write_1h},"output":{usage.output},"thinking":{usage.thinking},'
         f'"web_searches":{usage.web_searches},"web_fetches":{usage.web_fetches}}},'
-        f'"basis":{quoted(charge.basis.value)},"model":{quoted(charge.model)},'
-        f'"requested_model":{quoted(charge.requested_model)},"route":{quoted(charge.route)},'
-        f'"call_id":{quoted(charge.call_id)},"labels":{object_of_texts(charge.labels)},'
+        f'"basis":"{charge.basis}",{about},"call_id":{quoted(charge.call_id)},'
         f'"price_id":{nullable(charge.price_id)},"request_id":{nullable(charge.request_id)},'
         f'"response_id":{nullable(charge.response_id)},"at_ns":{charge.at_ns},'
-        f'"lines":[{",".join(map(_line, charge.lines))}],"missing":{array(charge.missing)},'
-        f'"modifiers":{array(charge.modifiers)},"action":{quoted(charge.action)},"reason":{quoted(charge.reason)}'
+        f'"lines":[{",".join([_line(line) for line in charge.lines])}],'
+        f"{_remarks(charge.missing, charge.modifiers, charge.action, charge.reason)}"
         f"{'' if charge.stage is None else _stage(charge.stage)}}}"
     )
 
@@ -166,10 +196,8 @@ def _stage(stage: Stage) -> str:
 
 
 def _line(line: Line) -> str:
-    return (
-        f'{{"label":{quoted(line.label)},"quantity":{line.quantity},"pico_usd_each":{line.pico_usd_each},'
-        f'"nano_usd":{line.nano_usd},"model":{quoted(line.model)},"price_id":{quoted(line.price_id)}}}'
-    )
+    before, between, after = _priced(line.label, line.pico_usd_each, line.model, line.price_id)
+    return f"{before}{line.quantity}{between}{line.nano_usd}{after}"
 
 
 def _figures(decision: Mapping[str, Any]) -> str:

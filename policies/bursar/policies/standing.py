@@ -69,7 +69,10 @@ class Survey:
     Kept from call to call for as long as no figure in it changes.
     """
 
-    __slots__ = ("balances", "calm", "enforcing", "hard", "observing", "purses", "rules", "standings", "text")
+    __slots__ = (
+        *("as_asked", "balances", "calm", "enforcing", "hard", "observing"),
+        *("passed", "purses", "rules", "standings", "text"),
+    )
 
     def __init__(self, standings: Iterable[Standing], rules: str = "") -> None:
         """`rules`: the id of the policy that they are of."""
@@ -82,10 +85,14 @@ class Survey:
         """Every balance that such a call counts against."""
         self.purses = tuple(purse for s in self.hard for purse in s.purses)
         """Every balance that must lend for such a call."""
+        self.as_asked = any(s.budget.fit == "asked" for s in self.hard)
+        """Whether one of them lends the whole bound or nothing: then `max_tokens` stays."""
         self.calm = not self.observing and not any(_changes(step) for s in self.enforcing for step in s.due())
         """Whether no step that changes a call is due: then only its money is still to be had."""
         self.text = encode([_standing(s) for s in self.standings])
         """The figures as JSON, for the journal."""
+        self.passed: dict[str, Any] = {}
+        """The engine's own: its verdict, by model, on calls that nothing is asked of."""
 
 
 _CHANGING = ("downgrade", "effort")
