@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bursar.policies.cascade import StageName
 from bursar.policies.changes import Change
 from bursar.policies.charge import Charge
-from bursar.policies.usage import fields_of
 
 MEMORY = 1_024
 """Responses remembered; who wants to know asks soon."""
@@ -79,10 +79,12 @@ class Servings:
 
 def _ids(response: Any) -> tuple[str | None, str | None]:
     """A message's id, and that of the request which brought what has none."""
-    get = fields_of(response)
-    headers = getattr(get("response"), "headers", None)
-    request_id = get("request_id") or (headers.get("request-id") if headers is not None else None)
-    return _text(get("id")), _text(request_id)
+    if isinstance(response, Mapping):
+        return _text(response.get("id")), None  # pyright: ignore[reportUnknownArgumentType,reportUnknownMemberType]
+    # By attribute: what the SDK wraps a message in has these as properties.
+    headers = getattr(getattr(response, "response", None), "headers", None)
+    request_id = getattr(response, "request_id", None) or (headers.get("request-id") if headers is not None else None)
+    return _text(getattr(response, "id", None)), _text(request_id)
 
 
 def _text(value: object) -> str | None:
