@@ -96,3 +96,34 @@ def test_every_window_is_read(every: str) -> None:
 def test_a_calendar_window_can_block(every: str) -> None:
     """All four of them are enforced."""
     assert budget(every=every, at={"100%": "block"}).hard
+
+
+ALERT = {"80%": "alert log"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "watched"),
+    [
+        ({}, ()),
+        ({"at": {"100%": "block"}}, ()),
+        ({"at": ALERT}, ("burn", "forecast", "creep")),
+        ({"at": ALERT, "every": "week"}, ("burn", "forecast", "creep")),
+        ({"at": ALERT, "every": "month"}, ("burn", "forecast", "creep")),
+        ({"at": ALERT, "every": "hour"}, ()),
+        ({"at": ALERT, "every": "rolling 24h"}, ()),
+        ({"at": ALERT, "watch": []}, ()),
+        ({"at": ALERT, "watch": ["creep", "burn"]}, ("burn", "creep")),
+    ],
+)
+def test_what_is_watched(keys: dict[str, Any], watched: tuple[str, ...]) -> None:
+    """All of it where somebody is alerted in a window that has a trend, else what is written."""
+    assert budget(**keys).watch == watched
+
+
+def test_everybody_who_is_alerted() -> None:
+    """Each once, in the order of the steps."""
+    steps = (
+        Step("50%", Fraction(1, 2), None, (StepAction("alert", channel="b"), StepAction("block"))),
+        Step("80%", Fraction(4, 5), None, (StepAction("alert", channel="a"), StepAction("alert", channel="b"))),
+    )
+    assert Budget("b", Limit("usd", 1), "day", steps=steps).channels == ("b", "a")

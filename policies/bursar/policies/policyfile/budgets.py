@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 from bursar.policies.amounts import AmountError, Limit, parse_duration, parse_limit, parse_usd
-from bursar.policies.policy import Budget, Mode, Step, Unbounded, Unreachable
+from bursar.policies.policy import Budget, Mode, Step, Unbounded, Unreachable, Watched
 from bursar.policies.policyfile.fields import Fields
 from bursar.policies.policyfile.keylines import Path
 from bursar.policies.policyfile.mistakes import Mistakes, did_you_mean
@@ -26,6 +27,7 @@ BUDGET_KEYS = (
     "unbounded",
     "mode",
     "on_unreachable",
+    "watch",
     "at",
 )
 
@@ -53,7 +55,7 @@ def read_budget(table: Mapping[str, Any], path: Path, mistakes: Mistakes, around
         on_unreachable=read_unreachable(fields) if fields.has("on_unreachable") else None,
     )
     _note_unenforceable(budget, fields)
-    return budget
+    return replace(budget, watch=_watch(budget, fields))
 
 
 def read_name(fields: Fields, example: str) -> str:
@@ -113,6 +115,32 @@ def _parse_every(text: str) -> str:
         return text
     words = (*CALENDAR_WINDOWS, "rolling 24h", "conversation", "run")
     raise AmountError(f'"{text}" is no window', f"{did_you_mean(text, words)}the windows are {', '.join(words)}")
+
+
+WATCHED: tuple[Watched, ...] = get_args(Watched)
+_LONG_WINDOWS = ("day", "week", "month")
+
+
+def _watch(budget: Budget, fields: Fields) -> tuple[Watched, ...]:
+    """
+    All of it where a step alerts somebody, unless the file says otherwise; an empty list watches nothing.
+
+    Windows shorter than a day are over before a trend means anything, and those without a calendar have no season.
+    """
+    long = budget.every in _LONG_WINDOWS
+    if not fields.has("watch"):
+        return WATCHED if budget.channels and long else ()
+    written = fields.texts("watch", 'watch = ["burn", "forecast", "creep"]')
+    for word in written:
+        if word not in WATCHED:
+            remedy = f"{did_you_mean(word, WATCHED)}the words are {', '.join(WATCHED)}; [] watches nothing"
+            fields.wrong("watch", f'"{word}" is nothing that can be watched', remedy)
+    if written and not long:
+        remedy = f"take it out, or use every = {' or '.join(map(repr, _LONG_WINDOWS))}".replace("'", '"')
+        fields.wrong("watch", f'a budget of every = "{budget.every}" has no trend to watch', remedy)
+    elif written and not budget.channels:
+        fields.wrong("watch", "nobody would hear of it", 'add a step that tells somebody, as in "80%" = "alert log"')
+    return tuple(word for word in WATCHED if word in written)
 
 
 def _match(fields: Fields) -> dict[str, str]:

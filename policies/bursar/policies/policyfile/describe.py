@@ -6,7 +6,19 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from bursar.policies.amounts import usd
-from bursar.policies.policy import Budget, Channel, Mode, Policy, Route, Step, StepAction, Unbounded, Unreachable
+from bursar.policies.policy import (
+    Budget,
+    Channel,
+    Digest,
+    Mode,
+    Policy,
+    Route,
+    Step,
+    StepAction,
+    Unbounded,
+    Unreachable,
+    Watched,
+)
 
 
 def describe(policy: Policy) -> list[str]:
@@ -16,6 +28,7 @@ def describe(policy: Policy) -> list[str]:
         *(line for budget in policy.budgets for line in _budget(budget)),
         *(_route(route) for route in policy.routes),
         *(_channel(channel) for channel in policy.channels),
+        *([_digest(policy.digest)] if policy.digest is not None else []),
     ]
 
 
@@ -56,6 +69,8 @@ def _budget(budget: Budget) -> Iterator[str]:
         yield f"  {_mode(budget.mode).replace('The policy', 'This budget')}"
     for step in budget.steps:
         yield f"  {_step(budget, step)}"
+    if budget.watch:
+        yield f"  {_watch(budget)}"
     if not budget.kept:
         yield "  This release keeps no balance for it: it counts nothing, and takes none of its steps."
     elif not budget.hard:
@@ -64,6 +79,19 @@ def _budget(budget: Budget) -> Iterator[str]:
         yield from (f"  {line}" for line in _hard(budget))
     if budget.on_unreachable is not None:
         yield f"  While the agent is away, {_unreachable(budget.on_unreachable)}."
+
+
+_WATCHED: dict[Watched, str] = {
+    "burn": "when money burns too fast",
+    "forecast": "when the window is going to end above the limit",
+    "creep": "when days become dearer one after the other",
+}
+
+
+def _watch(budget: Budget) -> str:
+    when = [_WATCHED[name] for name in budget.watch]
+    listed = when[0] if len(when) == 1 else f"{', '.join(when[:-1])} and {when[-1]}"
+    return f"It tells {' and '.join(budget.channels)} {listed}."
 
 
 def _hard(budget: Budget) -> Iterator[str]:
@@ -146,3 +174,7 @@ def _channel(channel: Channel) -> str:
         return f'Channel "{channel.name}" writes to the agent\'s log.'
     kind = "Slack" if channel.kind == "slack" else "a webhook"
     return f'Channel "{channel.name}" posts to {kind}, at the URL in the environment variable {channel.url_env}.'
+
+
+def _digest(digest: Digest) -> str:
+    return f"Every {digest.day.capitalize()} at {digest.hour}:00 the week's spending is told to {digest.channel}."
