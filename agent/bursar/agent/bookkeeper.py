@@ -72,6 +72,14 @@ class Bookkeeper:
             )
         )
 
+    def raise_noticed(self, raise_all: Callable[[Database, int], int]) -> Future[None]:
+        """Put into the outbox what was noticed by the clock; `raise_all` says how many alerts are new."""
+
+        def job(db: Database) -> tuple[None, int]:
+            return None, raise_all(db, self._clock_ns())
+
+        return self._submit(job)
+
     def close_holder(self, holder: str) -> Future[Booked]:
         """Recover a process that is proven dead and whose journal is booked."""
         return self._watched(

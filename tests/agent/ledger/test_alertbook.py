@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlite_utils import Database
 
-from bursar.agent.alerting.message import RouteCost
+from bursar.agent.alerting.background import RouteCost
 from bursar.agent.ledger import alertbook, outbox, schema
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.lending import sync

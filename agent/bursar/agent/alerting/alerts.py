@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from bursar.policies.amounts import Unit
 from bursar.policies.policy import Budget, Mode, Policy, Step, StepAction, parse_balance_key
 from bursar.policies.protocol import BalanceView
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A step that one balance has come to, for one channel. Amounts in nano-dollars; plain data, kept as JSON."""
+    """A step that one balance has come to, for one channel. Plain data, kept as JSON."""
 
     balance: str
     budget: str
@@ -32,6 +33,8 @@ class Reached:
     """False under a policy that only observes."""
     refused: bool = False
     """Whether a call was refused by this step: the money left was less than the call might need."""
+    unit: Unit = "usd"
+    """Of the amounts: nano-dollars for `usd`, else whole tokens or calls."""
 
     @property
     def permille(self) -> int | None:
@@ -62,6 +65,11 @@ def from_payload(payload: Mapping[str, Any]) -> Reached:
     return Reached(**known)
 
 
+def does(step: Step) -> tuple[str, ...]:
+    """What a step does beside telling somebody, as the policy writes it."""
+    return tuple(_written(action) for action in step.actions if action.kind != "alert")
+
+
 def _of_view(view: BalanceView, budgets: Mapping[str, Budget], mode: Mode, *, refusing: bool) -> Iterator[Reached]:
     key = parse_balance_key(view.key)
     budget = budgets.get(key.budget)
@@ -83,9 +91,10 @@ def _of_view(view: BalanceView, budgets: Mapping[str, Budget], mode: Mode, *, re
                 spent=view.spent,
                 expected=view.expected,
                 limit=view.limit,
-                does=tuple(_written(action) for action in step.actions if action.kind != "alert"),
+                does=does(step),
                 acts=(budget.mode or mode) is Mode.ENFORCE,
                 refused=refused,
+                unit=budget.limit.unit,
             )
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from bursar.agent.alerting.alerts import Reached
-from bursar.agent.alerting.message import RouteCost, compose
+from bursar.agent.alerting.background import Background, RouteCost
+from bursar.agent.alerting.compose import compose_step
 
 STEP = Reached(
     balance="support|2026-11-21T00:00:00Z|tenant=acme",
@@ -26,7 +27,7 @@ ROUTES = (RouteCost("support.triage", 30_000_000_000), RouteCost("", 10_100_000_
 
 def test_the_whole_message() -> None:
     """One message, word by word."""
-    message = compose(replace(STEP, does=("downgrade",)), ROUTES)
+    message = compose_step(replace(STEP, does=("downgrade",)), Background(routes=ROUTES))
     assert message.text == (
         'Budget "support" (tenant=acme) has reached 80%. '
         "40.10 of 50.00 USD are spent, 80.2% of the limit. "
@@ -56,21 +57,21 @@ def test_the_whole_message() -> None:
 )
 def test_what_follows(does: tuple[str, ...], acts: bool, says: str) -> None:
     """It says what the step does, and claims nothing that does not happen."""
-    assert says in compose(replace(STEP, does=does, acts=acts), ()).sentences
+    assert says in compose_step(replace(STEP, does=does, acts=acts)).sentences
 
 
 def test_sums() -> None:
     """Money in flight is told apart; a limit of nothing has no share."""
-    flying = compose(replace(STEP, expected=400_000_000), ())
+    flying = compose_step(replace(STEP, expected=400_000_000))
     assert flying.sentences[0] == (
         "40.10 of 50.00 USD are spent and 0.40 USD expected of calls in flight, 81.0% of the limit."
     )
-    assert compose(replace(STEP, limit=0), ()).sentences[0] == "40.10 of 0.00 USD are spent."
+    assert compose_step(replace(STEP, limit=0)).sentences[0] == "40.10 of 0.00 USD are spent."
 
 
 def test_what_may_be_missing() -> None:
     """Without scope, end of window or routes nothing is made up."""
-    message = compose(replace(STEP, scope="", window_end=None), ())
+    message = compose_step(replace(STEP, scope="", window_end=None))
     assert message.headline == 'Budget "support" has reached 80%'
     assert message.sentences[1] == "The window began at 2026-11-21T00:00:00Z."
     assert len(message.sentences) == 3
@@ -78,11 +79,11 @@ def test_what_may_be_missing() -> None:
 
 def test_data() -> None:
     """Programs get the figures themselves."""
-    data = compose(STEP, ROUTES[:1]).data
+    data = compose_step(STEP, Background(routes=ROUTES[:1])).data
     assert (data["budget"], data["step"], data["spent"], data["limit"]) == (
         "support",
         "80%",
         40_100_000_000,
         50_000_000_000,
     )
-    assert data["routes"] == [{"route": "support.triage", "nano": 30_000_000_000}]
+    assert data["routes"] == [{"route": "support.triage", "nano": 30_000_000_000, "before": None}]
