@@ -24,6 +24,7 @@ def test_an_empty_file_gets_every_table(db: Database) -> None:
         "alerts",
         "attempts",
         "balances",
+        "deliveries",
         "decisions",
         "holders",
         "holds",
@@ -52,7 +53,7 @@ def test_a_newer_file_is_refused(db: Database) -> None:
 
 def test_a_file_without_our_migrations_is_refused_for_reading(db: Database) -> None:
     """Who may only read cannot upgrade, and is told who can."""
-    with pytest.raises(schema.SchemaError, match="lacks m001_ledger, m002_slices, m003_repricings: start"):
+    with pytest.raises(schema.SchemaError, match="lacks m001_ledger, m002_slices, m003_repricings, m007_alerts: start"):
         schema.refuse_older(db)
 
 
