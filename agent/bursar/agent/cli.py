@@ -39,7 +39,10 @@ NO, USAGE, CANNOT_START = 1, 2, 3
 
 _LATER = {
     "advise": "bursar.agent.advice.command:advise_command",
+    "alert": "bursar.agent.alerting.command:alert_group",
+    "alerts": "bursar.agent.alerting.command:alerts_command",
     "demo": "bursar.agent.demo.command:demo_command",
+    "digest": "bursar.agent.alerting.command:digest_command",
 }
 """Commands of other rooms, loaded when they are called for."""
 

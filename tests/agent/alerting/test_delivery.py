@@ -200,10 +200,10 @@ def test_note_that_cannot_be_kept(ledger: Ledger, monkeypatch: pytest.MonkeyPatc
     notes = iter([OSError("the disk is full"), None])
     note = outbox.mark_sent
 
-    def failing(db: Database, alert: outbox.Alert, now_ns: int, *, number: int) -> None:
+    def failing(db: Database, alert: outbox.Alert, now_ns: int, *, number: int, said: str | None) -> None:
         if (error := next(notes)) is not None:
             raise error
-        note(db, alert, now_ns, number=number)
+        note(db, alert, now_ns, number=number, said=said)
 
     monkeypatch.setattr(outbox, "mark_sent", failing)
     raise_alert(ledger)

@@ -43,6 +43,18 @@ def test_alerts_are_due_in_the_order_they_were_raised(db: Database) -> None:
     assert outbox.due(db, 200)[0].payload == {"share": "81%"}
 
 
+def test_a_channel_with_many_starves_no_other(db: Database) -> None:
+    """So many of each, however many older ones wait for another."""
+    for number in range(60):
+        raised(db, f"{number}%", at=100 + number)
+    raised(db, channel="mail", at=900)
+    found = outbox.due(db, 1000)
+    assert [(alert.channel, alert.created_ns) for alert in found] == [
+        *(("slack", 100 + number) for number in range(50)),
+        ("mail", 900),
+    ]
+
+
 def test_a_failed_alert_is_tried_again_later(db: Database) -> None:
     """Its tries and last error are kept until it is told."""
     raised(db)

@@ -31,8 +31,8 @@ class ChannelError(Exception):
 class Channel(Protocol):
     """Somebody to tell."""
 
-    async def send(self, message: Message) -> None:
-        """Returns once the message is accepted. Raises `ChannelError` where it is not."""
+    async def send(self, message: Message) -> str | None:
+        """What the other side answered, once the message is accepted. Raises `ChannelError` where it is not."""
         ...
 
 
@@ -51,9 +51,9 @@ class WebhookChannel:
         self._url = url
         self._client = client
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> str:
         """Any 2xx accepts it."""
-        await _post(self._client, self._url, {"text": message.text, **message.data})
+        return await _post(self._client, self._url, {"text": message.text, **message.data})
 
 
 class SlackChannel:
@@ -63,9 +63,9 @@ class SlackChannel:
         self._url = url
         self._client = client
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> str:
         """Any 2xx accepts it."""
-        await _post(self._client, self._url, slack_body(message))
+        return await _post(self._client, self._url, slack_body(message))
 
 
 def open_channel(name: str, rules: Rules, client: httpx.AsyncClient) -> Channel:
@@ -79,7 +79,7 @@ def open_channel(name: str, rules: Rules, client: httpx.AsyncClient) -> Channel:
     return LogChannel()
 
 
-async def _post(client: httpx.AsyncClient, url: str, body: Mapping[str, Any]) -> None:
+async def _post(client: httpx.AsyncClient, url: str, body: Mapping[str, Any]) -> str:
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             response = await client.post(url, json=body, timeout=TIMEOUT_SECONDS)
@@ -87,9 +87,10 @@ async def _post(client: httpx.AsyncClient, url: str, body: Mapping[str, Any]) ->
         raise ChannelError(f"it did not answer within {TIMEOUT_SECONDS:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ChannelError(f"it cannot be reached ({type(error).__name__})") from error
+    said = f"it answered {response.status_code} {response.text[:100].strip()}".strip()
     if not response.is_success:
-        said = response.text[:100].strip()
-        raise ChannelError(f"it answered {response.status_code} {said}".strip(), _retry_after(response))
+        raise ChannelError(said, _retry_after(response))
+    return said
 
 
 def _retry_after(response: httpx.Response) -> float | None:

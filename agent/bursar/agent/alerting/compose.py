@@ -107,9 +107,7 @@ def _overruns(subject: Subject, figures: Any, background: Background) -> tuple[s
 def _creeps(subject: Subject, figures: Any, _: Background) -> tuple[str, str]:
     day, usual = (about(figures[name], subject.unit) for name in ("day", "usual"))
     over = "a single day" if figures["days"] == 1 else f"{figures['days']} days in a row"
-    why = (
-        f"{day} were spent on {figures['date']}, where {usual} are usual that weekday; it has built up over {over}."
-    )
+    why = f"{day} were spent on {figures['date']}, where {usual} are usual that weekday; it has built up over {over}."
     return "becomes dearer day by day", why
 
 

@@ -55,8 +55,8 @@ class Delivery:
         self._channel = channel
         self._clock_ns = clock_ns
         self._rules = rules
-        self._accepted: dict[tuple[str, str, str], int] = {}
-        """Told, by the number of the try, but the ledger could not take the note yet."""
+        self._accepted: dict[tuple[str, str, str], tuple[int, str | None]] = {}
+        """Told, with the number of the try and the answer, but the ledger could not take the note yet."""
         self._wanted = self._closed = False
         self._task: asyncio.Task[None] | None = None
 
@@ -104,18 +104,22 @@ class Delivery:
             begun_ns = self._clock_ns()
             number = await asyncio.wrap_future(self._ledger.submit(lambda db: outbox.begin(db, alert, begun_ns)))
             try:
-                await self._channel(alert.channel).send(message)
+                said = await self._channel(alert.channel).send(message)
             except ChannelError as error:
                 await self._put_off(alert, error, number)
                 return False
-            self._accepted[key] = number
-        await self._note_sent(alert, self._accepted[key])
+            self._accepted[key] = (number, said)
+        await self._note_sent(alert, *self._accepted[key])
         del self._accepted[key]
         return True
 
-    async def _note_sent(self, alert: Alert, number: int) -> None:
+    async def _note_sent(self, alert: Alert, number: int, said: str | None) -> None:
         now_ns = self._clock_ns()
-        await asyncio.wrap_future(self._ledger.submit(lambda db: outbox.mark_sent(db, alert, now_ns, number=number)))
+
+        def note(db: Database) -> None:
+            outbox.mark_sent(db, alert, now_ns, number=number, said=said)
+
+        await asyncio.wrap_future(self._ledger.submit(note))
 
     async def _put_off(self, alert: Alert, error: ChannelError, number: int) -> None:
         delay = delay_ns(alert.tries + 1, error.retry_after)

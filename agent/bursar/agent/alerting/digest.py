@@ -123,7 +123,7 @@ def compose_digest(told: Told, zone: tzinfo) -> Message:
         f"{about(told.spent, 'usd')} in {told.calls:,} calls, {signed(change)}{relative} against the week before.",
         f"By cause: {', '.join(causes)}." if causes else "",
         f"Saved: {', '.join(saved)}." if saved else "",
-        f"{told.unknown:,} charges of unknown cost are in no sum." if told.unknown else "",
+        f"{_charges(told.unknown)} of unknown cost, in no sum." if told.unknown else "",
         f"Most went to {', '.join(routes)}." if routes else "",
     )
     listings = (
@@ -139,11 +139,15 @@ def compose_digest(told: Told, zone: tzinfo) -> Message:
             Field("Spent", f"{about(told.spent, 'usd')} in {told.calls:,} calls"),
             Field("The week before", f"{about(told.spent_before, 'usd')} in {told.calls_before:,} calls"),
             Field("Change", f"{signed(change)}{relative}"),
-            *([Field("Of unknown cost", f"{told.unknown:,} charges")] if told.unknown else []),
+            *([Field("Of unknown cost", _charges(told.unknown))] if told.unknown else []),
         ),
         listings=listings,
         footer="bursar digest · bursar report --since 7d",
     )
+
+
+def _charges(count: int) -> str:
+    return "1 charge" if count == 1 else f"{count:,} charges"
 
 
 def _named(cause: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import UTC, tzinfo
 
 from sqlite_utils import Database
 
 from bursar.agent.alerting import alerts, notices
-from bursar.agent.alerting.background import Background, InForce, RouteCost
+from bursar.agent.alerting.background import NOTHING, Background, InForce, RouteCost
 from bursar.agent.alerting.compose import compose_notice, compose_step
 from bursar.agent.alerting.digest import Span, compose_digest, tell_of
 from bursar.agent.alerting.message import Message
@@ -24,6 +25,8 @@ from bursar.policies.outlook.forecast import Forecast
 from bursar.policies.policy import Budget, Policy, parse_balance_key
 from bursar.policies.pricefile import shipped_book
 from bursar.policies.protocol import BalanceView
+
+_log = logging.getLogger(__name__)
 
 WEEK_NS = 7 * 86_400 * 10**9
 _SECOND = 10**9
@@ -46,6 +49,14 @@ def message_of(db: Database, alert: Alert, rules: Rules | None, now_ns: int) -> 
 
 
 def _background(db: Database, key: str, rules: Rules | None, now_ns: int) -> Background:
+    try:
+        return _known(db, key, rules, now_ns)
+    except Exception:  # noqa: BLE001 - whatever it is, the alert matters more than what stands around it
+        _log.exception("an alert of %s is told without its background", key)
+        return NOTHING
+
+
+def _known(db: Database, key: str, rules: Rules | None, now_ns: int) -> Background:
     window = alertbook.window_of(db, key)
     if window is None:
         return Background(routes=tuple(alertbook.top_routes(db, key)))

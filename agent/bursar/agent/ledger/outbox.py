@@ -37,7 +37,7 @@ class Try:
     outcome: str
     """`accepted`, `failed`, or `begun`: on its way, or broken off by the agent's end."""
     said: str | None
-    """What the channel answered, where it did not take it."""
+    """What the channel answered."""
 
 
 def raise_alert(
@@ -61,8 +61,20 @@ def is_raised(db: Database, *, balance: str, step: str, channel: str) -> bool:
 
 
 def due(db: Database, now_ns: int, *, limit: int = 50) -> list[Alert]:
-    """Alerts to be told now, the oldest first."""
-    return _found(db, "WHERE state = 'pending' AND next_try_ns <= ? ORDER BY created_ns LIMIT ?", now_ns, limit)
+    """Alerts to be told now, the oldest first: so many of each channel, that one which takes none starves no other."""
+    return _found(
+        db,
+        """
+        WHERE (balance, step, channel) IN (
+            SELECT balance, step, channel FROM (
+                SELECT *, row_number() OVER (PARTITION BY channel ORDER BY created_ns) AS place
+                FROM alerts WHERE state = 'pending' AND next_try_ns <= ?
+            ) WHERE place <= ?
+        ) ORDER BY created_ns
+        """,
+        now_ns,
+        limit,
+    )
 
 
 def recent(db: Database, since_ns: int) -> list[Alert]:
@@ -79,14 +91,14 @@ def begin(db: Database, alert: Alert, now_ns: int) -> int:
     return int(cursor.lastrowid or 0)
 
 
-def mark_sent(db: Database, alert: Alert, now_ns: int, *, number: int | None = None) -> None:
-    """Note that the channel took it, and which try it was."""
+def mark_sent(db: Database, alert: Alert, now_ns: int, *, number: int | None = None, said: str | None = None) -> None:
+    """Note that the channel took it, which try it was, and what it answered."""
     db.conn.execute(
         "UPDATE alerts SET state = 'sent', tries = tries + 1, sent_ns = ?, last_error = NULL "
         "WHERE balance = ? AND step = ? AND channel = ?",
         [now_ns, *_key(alert)],
     )
-    _end(db, number, "accepted", None, now_ns)
+    _end(db, number, "accepted", said, now_ns)
 
 
 def mark_failed(
