@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 from collections import Counter
@@ -18,6 +19,7 @@ RESTARTS = (HOUR // 4, HOUR // 2, HOUR * 3 // 4)
 
 def main(crossings: int = CROSSINGS) -> int:
     """Print what came of it, as one table; 1 where a message is missing or came twice."""
+    logging.getLogger("bursar").setLevel(logging.ERROR)  # each try that fails is a warning, and here most do
     with tempfile.TemporaryDirectory() as folder:
         figures = Outage(Path(folder), crossings=crossings, restarts=RESTARTS, step=5).run()
     Console(width=120).print(_table(figures))

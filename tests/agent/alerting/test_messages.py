@@ -137,9 +137,10 @@ def test_a_digest(db: Database) -> None:
 
 
 def test_a_background_that_cannot_be_read(db: Database, caplog: pytest.LogCaptureFixture) -> None:
-    """Keeps no alert from being told; the log has the reason."""
+    """Keeps neither the alert nor the rest from being told; the log has the reason."""
     db.conn.execute("DROP TABLE flows")
     message = message_of(db, alert(to_payload(STEP)), RULES, NOON * SECOND)
     assert message.headline == 'Budget "day" has reached 80%'
-    assert message.data["routes"] == []
-    assert ["without its background" in record.getMessage() for record in caplog.records] == [True]
+    assert message.data["forecast"] is None
+    assert message.data["routes"][0]["nano"] == 4 * 10**9
+    assert ["without all of its background" in record.getMessage() for record in caplog.records] == [True]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, tzinfo
+from typing import TypeVar
 
 from sqlite_utils import Database
 
@@ -28,6 +30,8 @@ from bursar.policies.protocol import BalanceView
 
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 WEEK_NS = 7 * 86_400 * 10**9
 _SECOND = 10**9
 
@@ -49,34 +53,41 @@ def message_of(db: Database, alert: Alert, rules: Rules | None, now_ns: int) -> 
 
 
 def _background(db: Database, key: str, rules: Rules | None, now_ns: int) -> Background:
-    try:
-        return _known(db, key, rules, now_ns)
-    except Exception:  # noqa: BLE001 - whatever it is, the alert matters more than what stands around it
-        _log.exception("an alert of %s is told without its background", key)
-        return NOTHING
-
-
-def _known(db: Database, key: str, rules: Rules | None, now_ns: int) -> Background:
+    """Each part for itself: what cannot be read keeps neither the alert nor the other parts from being told."""
     window = alertbook.window_of(db, key)
+    policy, book = (rules.policy, rules.prices) if rules is not None else (None, None)
+    known = Background(zone=policy.zone if policy is not None else UTC)
     if window is None:
-        return Background(routes=tuple(alertbook.top_routes(db, key)))
-    known = Background(
-        routes=_routes(db, window, now_ns),
-        deeds=deeds_of(db, key, window.start_ns, window.end_ns, rules.prices if rules is not None else None),
+        return replace(known, routes=_read(lambda: tuple(alertbook.top_routes(db, key)), (), key))
+    judged = _read(lambda: _judged(db, window, policy, now_ns), NOTHING, key)
+    return replace(
+        known,
+        routes=_read(lambda: _routes(db, window, now_ns), (), key),
+        deeds=_read(lambda: deeds_of(db, key, window.start_ns, window.end_ns, book), None, key),
+        forecast=judged.forecast,
+        in_force=judged.in_force,
     )
-    policy = rules.policy if rules is not None else None
-    return known if policy is None else _judged(db, known, window, policy, now_ns)
 
 
-def _judged(db: Database, known: Background, window: Open, policy: Policy, now_ns: int) -> Background:
-    """With what the policy's own budget makes of it; nothing more where it has none of that name any longer."""
-    known = replace(known, zone=policy.zone)
+def _read(read: Callable[[], T], otherwise: T, key: str) -> T:
+    try:
+        return read()
+    except Exception:  # noqa: BLE001 - whatever it is, the alert matters more than what stands around it
+        _log.exception("an alert of %s is told without all of its background", key)
+        return otherwise
+
+
+def _judged(db: Database, window: Open, policy: Policy | None, now_ns: int) -> Background:
+    """What the policy's own budget makes of it; nothing where it has none of that name (any longer)."""
+    if policy is None:
+        return NOTHING
     name = parse_balance_key(window.key).budget
-    for budget in policy.budgets:
-        for view in balances.views(db, [window.key]) if budget.name == name else ():
-            found = _forecast(db, window, budget, view, policy.zone, now_ns)
-            return replace(known, forecast=found, in_force=_in_force(budget, view))
-    return known
+    budget = next((budget for budget in policy.budgets if budget.name == name), None)
+    view = next(iter(balances.views(db, [window.key])), None)
+    if budget is None or view is None:
+        return NOTHING
+    found = _forecast(db, window, budget, view, policy.zone, now_ns)
+    return Background(forecast=found, in_force=_in_force(budget, view))
 
 
 def _routes(db: Database, window: Open, now_ns: int) -> tuple[RouteCost, ...]:
