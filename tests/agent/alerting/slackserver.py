@@ -14,7 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import httpx
 
@@ -24,9 +24,10 @@ RETRY_AFTER = 30
 
 def refusal(body: Any) -> str | None:
     """Why Slack would not take a body; None where it does."""
-    if not isinstance(body, dict) or not (body.get("text") or body.get("blocks")):
+    fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+    blocks: list[Any] = fields.get("blocks", [])
+    if not (fields.get("text") or blocks):
         return "no_text"
-    blocks: list[Any] = body.get("blocks", [])
     if len(blocks) > 50:
         return "invalid_blocks: more than 50"
     return next((why for block in blocks if (why := _refused(block)) is not None), None)

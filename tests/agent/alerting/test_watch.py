@@ -12,7 +12,7 @@ from tests.agent.ledger.flowing import spend
 
 from bursar.agent.alerting.watch import Watch
 from bursar.agent.bookkeeper import Bookkeeper
-from bursar.agent.ledger import Ledger, outbox
+from bursar.agent.ledger import Ledger, alertbook, outbox
 from bursar.agent.ledger.booking import book
 from bursar.agent.rules import Rules, RulesInForce
 from bursar.agent.settings import Settings
@@ -242,3 +242,34 @@ def test_a_ledger_that_takes_nothing(place: Place, caplog: pytest.LogCaptureFixt
     place.ledger.close()
     place.watch.look()
     assert [record.getMessage().split(":")[0] for record in caplog.records] == ["what was noticed waits"]
+
+
+def test_what_is_kept_of_a_fire(place: Place) -> None:
+    """The balance as it stood, the rule's figures, and that a policy which observes changes nothing."""
+    place.text = POLICY.replace('"enforce"', '"observe"')
+    place.in_force.reload(asked=True)
+    place.spend(minutes(60, 3_600_000_000 // 60))
+    place.told()
+    with place.ledger.reading() as db:
+        (payload,) = [alert.payload for alert in outbox.recent(db, 0) if alert.channel == "log"]
+    assert (payload["kind"], payload["spent"], payload["limit"], payload["acts"]) == (
+        "notice",
+        3_600_000_000,
+        24 * USD,
+        False,
+    )
+    assert payload["figures"] == {"rate": pytest.approx(3.6), "threshold": 3.0, "seconds": 3600, "spent": 3_600_000_000}
+    assert (payload["window_start"], payload["window_end"]) == ("2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z")
+
+
+def test_what_is_only_expected_is_not_watched(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin of a balance with overdraft has no spending of its own."""
+    place.spend(minutes(60, 4 * USD // 60))
+
+    def both(db: Database, now_ns: int) -> list[alertbook.Open]:
+        (found,) = found_alone(db, now_ns)
+        return [found, found._replace(key=f"{found.key}|expected")]
+
+    found_alone = alertbook.open_balances
+    monkeypatch.setattr(alertbook, "open_balances", both)
+    assert {balance for balance, _, _ in place.told()} == {TODAY}
