@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bursar.policies.outlook.burn import STRETCHES, burning
-from bursar.policies.outlook.course import LEAST, Course
-from bursar.policies.outlook.creep import creeping
+from bursar.policies.outlook.course import Course
+from bursar.policies.outlook.creep import creeping, matters
 from bursar.policies.outlook.forecast import forecast, overruns
 from bursar.policies.outlook.season import Season, learn
 
@@ -87,7 +87,8 @@ def alarms(slots: Slots, limit: int, first_day: int) -> Iterator[Alarm]:
     for day in range(first_day, len(slots) // STEPS_A_DAY):
         start = day * STEPS_A_DAY
         days = [sums[at + STEPS_A_DAY] - sums[at] for at in range(0, start, STEPS_A_DAY)]
-        if creeping(days, LEAST * limit) is not None:
+        crept = creeping(days)
+        if crept is not None and matters(crept, Course(limit, 0, start * STEP, (start + STEPS_A_DAY) * STEP, start)):
             yield Alarm("creep", start)
         season = learn(hours, MONDAY // 3600, (MONDAY + start * STEP) // 3600, UTC)
         yield from _of_day(sums, start, limit, season)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from bursar.policies.outlook.creep import creeping
+from bursar.policies.outlook.course import Course
+from bursar.policies.outlook.creep import Creep, creeping, matters
 
 USUAL = [100, 100, 100, 100, 100, 50, 50]
 TWO_WEEKS = USUAL * 2
@@ -60,11 +62,12 @@ def test_a_cheap_day_takes_it_back() -> None:
     assert creeping([100] * 14 + [high, 0, high]) is None
 
 
-def test_pennies_are_no_news() -> None:
-    """A day of less than the least is not told, whatever it is compared with."""
-    days = [1] * 14 + [3]
-    assert creeping(days, 3.0) is not None
-    assert creeping(days, 3.5) is None
+@pytest.mark.parametrize(("every", "least"), [(1, 2), (7, 14), (30, 60)])
+def test_pennies_are_no_news(every: int, least: int) -> None:
+    """Two percent of the limit's part for a day: of 100 a day that is 2, of a limit of 700 a week 2 as well."""
+    course = Course(limit=100 * every, spent=0, start=0, end=every * 86_400, now=0)
+    assert [matters(Creep(1.0, day, 1, 1), course) for day in (1, 2)] == [False, True]
+    assert [matters(Creep(1.0, day, 1, 1), replace(course, end=86_400)) for day in (least - 1, least)] == [False, True]
 
 
 def test_a_beginning_is_no_creep() -> None:

@@ -11,6 +11,7 @@ from sqlite_utils import Database
 from bursar.agent.ledger import history
 from bursar.agent.ledger.history import HOUR, Purse
 from bursar.policies.outlook.course import Course
+from bursar.policies.outlook.creep import Creep, creeping
 from bursar.policies.outlook.forecast import Band, Forecast, Past, band_of, forecast
 from bursar.policies.outlook.season import Season, learn, spent
 
@@ -35,6 +36,8 @@ class Memory:
     season: Season
     days: tuple[int, ...]
     """What each day cost, oldest first; without the first, of which only a part may be known."""
+    creep: Creep | None
+    """What yesterday brought about."""
 
     def band(self, every: str, course: Course) -> Band:
         """How far off a forecast at the same point of the windows before would have been."""
@@ -43,7 +46,6 @@ class Memory:
     def _past(self, every: str, course: Course) -> Iterator[Past]:
         length, most = _PAST.get(every, (timedelta(), 0))
         begins = datetime.fromtimestamp(course.start, self.zone)
-        amounts: dict[int, float] = {slot: float(amount) for slot, amount in self.hours.items()}
         for back in range(1, most + 1):
             start = int((begins - back * length).astimezone(UTC).timestamp())
             end = int((begins - (back - 1) * length).astimezone(UTC).timestamp())
@@ -51,7 +53,7 @@ class Memory:
                 return
             at = min(start + course.now - course.start, end)
             due = self.season.share(start, end, start, at)
-            yield Past(spent(amounts, start, at), due, spent(amounts, start, end))
+            yield Past(spent(self.hours, start, at), due, spent(self.hours, start, end))
 
 
 def remember(db: Database, purse: Purse, now: int, zone: tzinfo) -> Memory:
@@ -60,8 +62,8 @@ def remember(db: Database, purse: Purse, now: int, zone: tzinfo) -> Memory:
     began = history.first_hour(db, purse)
     first = until if began is None else min(max(began, until - WEEKS * 168), until)
     hours = history.hourly(db, purse, first, until)
-    season = learn({slot: float(amount) for slot, amount in hours.items()}, first, until, zone)
-    return Memory(zone, first, until, hours, season, _days(hours, first, until, zone))
+    days = _days(hours, first, until, zone)
+    return Memory(zone, first, until, hours, learn(hours, first, until, zone), days, creeping(days))
 
 
 def forecast_of(memory: Memory, every: str, course: Course) -> Forecast | None:

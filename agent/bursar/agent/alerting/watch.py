@@ -17,9 +17,9 @@ from bursar.agent.ledger import LedgerError, alertbook, balances, history, outbo
 from bursar.agent.ledger.alertbook import Open
 from bursar.agent.ledger.history import MINUTE, Purse
 from bursar.policies.outlook.burn import STRETCHES, burning
-from bursar.policies.outlook.course import LEAST, Course
-from bursar.policies.outlook.creep import creeping
-from bursar.policies.outlook.forecast import EARLIEST, overruns
+from bursar.policies.outlook.course import Course
+from bursar.policies.outlook.creep import matters
+from bursar.policies.outlook.forecast import EARLIEST, forecast, overruns
 from bursar.policies.policy import Budget, Mode, Policy, parse_balance_key
 from bursar.policies.protocol import BalanceView
 
@@ -84,13 +84,14 @@ class Watch:
             if burn is not None:
                 yield burn_notice(about, burn, today)
         if "forecast" in budget.watch and course.spent >= EARLIEST * course.limit:
-            # Below a tenth of the limit no forecast comes to it: a tenth of the spending must be due.
-            found = forecast_of(memory, budget.every, course)
-            if found is not None and overruns(course, found):
-                yield forecast_notice(about, found)
+            # Below a tenth of the limit no forecast comes to it: a tenth of the spending must be due. The band, which
+            # takes its time, is asked for only where there is something to tell.
+            plain = forecast(course, memory.season)
+            if plain is not None and overruns(course, plain):
+                yield forecast_notice(about, forecast_of(memory, budget.every, course) or plain)
         if "creep" in budget.watch:
-            creep = creeping(memory.days, LEAST * course.limit * _DAY / course.length)
-            if creep is not None:
+            creep = memory.creep
+            if creep is not None and matters(creep, course):
                 yield creep_notice(about, creep, today - timedelta(days=1))
 
     def _memory(self, db: Database, purse: Purse, now: int, policy: Policy) -> Memory:

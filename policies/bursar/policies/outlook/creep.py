@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from bursar.policies.outlook.course import LEAST, Course
+
 SLACK = 0.10
 """What a day may exceed its usual by, as a logarithm, without adding to the sum: k."""
 ALARM = 0.50
@@ -15,6 +17,7 @@ SETTLED = 14
 """Days before any is judged: from the third week on."""
 WEEKS = 8
 """How far back the same weekdays are compared with."""
+_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,12 @@ class Creep:
     """Over how many days the sum has built up."""
 
 
-def creeping(days: Sequence[int], least: float = 0.0) -> Creep | None:
+def creeping(days: Sequence[int]) -> Creep | None:
     """
     Whether the last of these days brings the sum to the alarm; all days whole, one after the other, oldest first.
 
     Each day adds the logarithm of what it is to the median of its weekday, less 0.10, and the sum never falls below
-    nothing. After an alarm it begins anew. A day of less than `least` is no news, whatever it is compared with.
+    nothing. After an alarm it begins anew.
     """
     total, since = 0.0, 0
     found: Creep | None = None
@@ -44,9 +47,14 @@ def creeping(days: Sequence[int], least: float = 0.0) -> Creep | None:
         since = since + 1 if total > 0 else 0
         found = None
         if total > ALARM:
-            found = Creep(total, days[place], round(usual), since) if days[place] >= least else None
+            found = Creep(total, days[place], round(usual), since)
             total, since = 0.0, 0
     return found
+
+
+def matters(found: Creep, course: Course) -> bool:
+    """Whether the day came to enough of the limit's part for a day: pennies are no news, whatever they rise by."""
+    return found.day >= LEAST * course.limit * _DAY / course.length
 
 
 def _usual(days: Sequence[int], place: int) -> float:
