@@ -59,6 +59,14 @@ def test_signs_of_slack() -> None:
     assert body["blocks"][3]["elements"][0]["text"] == "&lt;a&gt;"
 
 
+def test_signs_count_as_they_are_written() -> None:
+    """A thousand of them are a short text, and five thousand characters for Slack."""
+    body = slack_body(replace(FULL, listings=(Listing("x", ("&" * 1000,)),)))
+    section = body["blocks"][2]["text"]["text"]
+    assert len(section) <= 3000
+    assert section.endswith("&amp;…")
+
+
 def test_limits() -> None:
     """However much there is to say, Slack takes it: by the rules that its documents give."""
     message = Message(
