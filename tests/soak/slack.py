@@ -41,7 +41,7 @@ def _table(figures: Figures) -> Table:
     for name, value in (
         ("crossings booked", f"{figures.crossings:,}"),
         ("restarts of the agent", f"{figures.restarts}"),
-        ("answers of Slack", ", ".join(f"{mood}: {count:,}" for mood, count in sorted(figures.answers.items()))),
+        ("answers", ", ".join(f"{mood}: {count:,}" for mood, count in sorted(figures.answers.items()))),
         ("messages due (balance, window, step, channel)", f"{len(wanted)}"),
         ("of them taken exactly once", f"{sum(figures.taken[told] == 1 for told in wanted)}"),
         ("missing", f"{missing}"),

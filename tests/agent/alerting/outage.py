@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,7 @@ class Outage:
         self._slack = Slack(self._mood)
         self._pager: list[Told] = []
         self._figures = Figures()
+        self._on_its_way = asyncio.Event()
         self._costs = iter(_charges(crossings))
         self._each_look = -(-crossings * step // HOUR)
 
@@ -158,9 +160,7 @@ class Outage:
         if self._restarts and self._now >= BEGINS + self._restarts[0]:
             self._restarts.pop(0)
             self._figures.restarts += 1
-            house.delivery.nudge()
-            await asyncio.sleep(0.002)  # broken off wherever it is by now
-            await house.close()
+            await self._break_off(house)
             house = _House(self._folder, lambda: self._now * SECOND, client)
         await self._cross(house, guards)
         before = len(self._slack.taken) + len(self._pager)
@@ -170,6 +170,14 @@ class Outage:
             self._figures.recovered_after = self._now - BEGINS - HOUR
         self._figures.taken_during += taken if self._now < BEGINS + HOUR else 0
         return house
+
+    async def _break_off(self, house: _House) -> None:
+        """End the agent while a message is on its way, if one is due at all."""
+        self._on_its_way.clear()
+        house.delivery.nudge()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._on_its_way.wait(), 1)
+        await house.close()
 
     async def _cross(self, house: _House, guards: ThreadPoolExecutor) -> None:
         """Every guard books its part of what is spent until the next look, all at once, and every charge twice."""
@@ -184,8 +192,9 @@ class Outage:
         self._figures.crossings += len(charges)
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
+        self._on_its_way.set()
         if request.url.host == "pager":
-            response = await Slack(self._mood)(request)
+            response = await Slack(self._mood, answers=self._slack.answers)(request)
             if response.is_success:
                 body = json.loads(request.content)
                 self._pager.append((body["balance"], body["step"], "pager"))
