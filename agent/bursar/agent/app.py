@@ -22,6 +22,7 @@ from anyio.from_thread import start_blocking_portal
 from bursar.agent.adoption import Adoption
 from bursar.agent.alerting.channels import open_channel
 from bursar.agent.alerting.delivery import Delivery
+from bursar.agent.alerting.watch import Watch
 from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.housekeeping import Housekeeping
 from bursar.agent.ledger import Ledger, LedgerError
@@ -41,6 +42,7 @@ RELOAD_SECONDS = 2
 DELIVER_SECONDS = 1
 SILENCE_SECONDS = 10
 KEEP_HOUSE_SECONDS = 600
+WATCH_SECONDS = 60
 RETRY_SPANS_SECONDS = 5
 STOP_SECONDS = 5.0
 """After a signal the process ends within this, whatever hangs: everything acknowledged is on the disk already."""
@@ -79,7 +81,12 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         teardown.push_async_callback(asyncio.to_thread, ledger.close)
 
         client = await teardown.enter_async_context(httpx.AsyncClient())
-        delivery = Delivery(ledger, lambda name: open_channel(name, rules.current, client), clock_ns=clock_ns)
+        delivery = Delivery(
+            ledger,
+            lambda name: open_channel(name, rules.current, client),
+            clock_ns=clock_ns,
+            rules=lambda: rules.current,
+        )
         teardown.push_async_callback(delivery.aclose)
         nudge = partial(loop.call_soon_threadsafe, delivery.nudge)
         bookkeeper = Bookkeeper(ledger, rules, clock_ns=clock_ns, on_alert=nudge)
@@ -93,6 +100,7 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
             Chore("deliver alerts", DELIVER_SECONDS, nudge),
             Chore("reload rules", RELOAD_SECONDS, rules.reload),
             Chore("look for the silent", SILENCE_SECONDS, _silence(ledger, clock_ns)),
+            Chore("watch the outlook", WATCH_SECONDS, Watch(bookkeeper, clock_ns=clock_ns).look),
         ]
         await teardown.enter_async_context(scheduled(chores))
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)

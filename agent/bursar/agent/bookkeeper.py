@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from sqlite_utils import Database
 
-from bursar.agent.alerting.message import notice
+from bursar.agent.alerting.announcement import announcement
 from bursar.agent.ledger import Ledger, LedgerError, alertbook, balances, lending, outbox, overridebook
 from bursar.agent.ledger.booking import Booked
 from bursar.agent.rules import Rules, RulesInForce
@@ -74,6 +74,14 @@ class Bookkeeper:
                 db, spans, policy=rules.policy, book=rules.prices, now_ns=now_ns
             )
         )
+
+    def raise_noticed(self, raise_all: Callable[[Database, int], int]) -> Future[None]:
+        """Put into the outbox what was noticed by the clock; `raise_all` says how many alerts are new."""
+
+        def job(db: Database) -> tuple[None, int]:
+            return None, raise_all(db, self._clock_ns())
+
+        return self._submit(job)
 
     def close_holder(self, holder: str) -> Future[Booked]:
         """Recover a process that is proven dead and whose journal is booked."""
@@ -141,7 +149,9 @@ class Bookkeeper:
             for action in step.actions
             if action.channel is not None
         }
-        payload = notice(text, until=balances.iso(override.until_ns), reason=override.reason, by=by or override.by)
+        payload = announcement(
+            text, until=balances.iso(override.until_ns), reason=override.reason, by=by or override.by
+        )
         return sum(
             outbox.raise_alert(
                 db, balance=f"override {override.id}", step=text, channel=channel, payload=payload, now_ns=now_ns

@@ -41,12 +41,15 @@ _LATER = {
     "advise": "bursar.agent.advice.command:advise_command",
     "cascades": "bursar.agent.commands.cascades:cascades_command",
     "db": "bursar.agent.commands.database:db_command",
-    "demo": "bursar.agent.demo.command:demo_command",
     "explain": "bursar.agent.commands.explain:explain_command",
     "overrides": "bursar.agent.commands.overriding:overrides_command",
     "pause": "bursar.agent.commands.overriding:pause_command",
     "raise": "bursar.agent.commands.overriding:raise_command",
     "resume": "bursar.agent.commands.overriding:resume_command",
+    "alert": "bursar.agent.alerting.command:alert_group",
+    "alerts": "bursar.agent.alerting.command:alerts_command",
+    "demo": "bursar.agent.demo.command:demo_command",
+    "digest": "bursar.agent.alerting.command:digest_command",
 }
 """Commands of other rooms, loaded when they are called for."""
 

@@ -97,7 +97,7 @@ def _answer(message: Any) -> Any:
         )
     if get("stop_reason") in _UNFINISHED:
         raise _NoAnswerError
-    parsed = get("parsed_output")
+    parsed = getattr(message, "parsed_output", None)
     if parsed is not None:
         return parsed
     blocks = [fields_of(block) for block in cast("Iterable[Any]", content)]

@@ -80,6 +80,10 @@ class Step:
         return any(action.kind == kind for action in self.actions)
 
 
+Watched = Literal["burn", "forecast", "creep"]
+"""What is looked out for beside the steps; see `outlook`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Raise:
     """What an override adds to a limit, in its unit: for one scope value, or (None) for each."""
@@ -117,6 +121,14 @@ class Budget:
     """None: the policy's."""
     raises: tuple[Raise, ...] = ()
     """What overrides add to the limit for now; no file writes them."""
+    watch: tuple[Watched, ...] = ()
+    """What the channels of its alerts are told of beside its steps."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Everybody whom one of its steps alerts, each once, in the order of the steps."""
+        actions = (action for step in self.steps for action in step.actions if action.kind == "alert")
+        return tuple(dict.fromkeys(action.channel for action in actions if action.channel is not None))
 
     @property
     def block_share(self) -> Fraction | None:
@@ -222,6 +234,18 @@ class Channel:
     """The environment variable that holds the secret URL; None for `log`."""
 
 
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """When and where the week's spending is told, by the policy's clock."""
+
+    channel: str
+    day: Weekday = "monday"
+    hour: int = 9
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """One policy file, understood: frozen, and swapped as a whole."""
@@ -239,6 +263,8 @@ class Policy:
     routes: tuple[Route, ...] = ()
     channels: tuple[Channel, ...] = (Channel("log", "log"),)
     """Those of the file, and `log`, which exists in any case."""
+    digest: Digest | None = None
+    """None: the week is not told by itself."""
     warnings: tuple[str, ...] = ()
     """What the file says and this release does not act on, in plain words."""
 

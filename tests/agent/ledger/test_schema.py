@@ -24,6 +24,7 @@ def test_an_empty_file_gets_every_table(db: Database) -> None:
         "alerts",
         "attempts",
         "balances",
+        "deliveries",
         "decisions",
         "flows",
         "holders",

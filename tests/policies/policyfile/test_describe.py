@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -10,6 +11,7 @@ from bursar.policies.amounts import Limit, Velocity
 from bursar.policies.policy import (
     Budget,
     Channel,
+    Digest,
     Find,
     Mode,
     Policy,
@@ -173,3 +175,22 @@ def test_what_a_hard_budget_asks_of_calls_is_told() -> None:
         rule = Unbounded("refuse") if kind == "refuse" else Unbounded("overdraft")
         budget = Budget("b", Limit("usd", 10**9), "day", steps=(BLOCK,), unbounded=rule)
         assert f"  A call that its request does not bound {told}." in lines_of(budget)
+
+
+def test_what_is_watched_is_told() -> None:
+    """To whom, and of what."""
+    step = Step("50%", Fraction(1, 2), None, (SLACK, StepAction("alert", channel="log")))
+    base = Budget("b", Limit("usd", 10**9), "day", steps=(step,))
+    assert "  It tells slack and log when money burns too fast." in lines_of(replace(base, watch=("burn",)))
+    told = (
+        "  It tells slack and log when money burns too fast, when the window is going to end above the limit and when "
+    )
+    assert told + "days become dearer one after the other." in lines_of(
+        replace(base, watch=("burn", "forecast", "creep"))
+    )
+
+
+def test_the_digest_is_told() -> None:
+    """Where, and when."""
+    said = describe(Policy(1, Mode.OBSERVE, digest=Digest("slack", "friday", 17)))[-1]
+    assert said == "Every Friday at 17:00 the week's spending is told to slack."

@@ -273,6 +273,25 @@ def m008_cascades(db: Database) -> None:
         db.conn.execute(f"CREATE INDEX {table}_cascade ON {table} (cascade, at_ns) WHERE cascade IS NOT NULL")
 
 
+@MIGRATIONS()
+def m007_alerts(db: Database) -> None:
+    """
+    What became of every try to tell an alert: a row when it begins, its outcome when the channel has answered.
+
+    One that stays `begun` was broken off by the agent's end: nobody knows whether the channel took it.
+    """
+    db.executescript(
+        """
+        CREATE TABLE deliveries (
+            id INTEGER PRIMARY KEY, balance TEXT NOT NULL, step TEXT NOT NULL, channel TEXT NOT NULL,
+            begun_ns INTEGER NOT NULL, ended_ns INTEGER,
+            outcome TEXT NOT NULL CHECK (outcome IN ('begun', 'accepted', 'failed')), said TEXT
+        ) STRICT;
+        CREATE INDEX deliveries_alert ON deliveries (balance, step, channel);
+        """
+    )
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bursar.policies.amounts import Unit, usd, written
-from bursar.policies.policy import Budget, Channel, Mode, Policy, Route, Step, StepAction, Unbounded, Unreachable
+from bursar.policies.policy import (
+    Budget,
+    Channel,
+    Digest,
+    Mode,
+    Policy,
+    Route,
+    Step,
+    StepAction,
+    Unbounded,
+    Unreachable,
+    Watched,
+)
 from bursar.policies.policyfile.turns import WEEKDAYS
 from bursar.policies.windows import ROLLING
 
@@ -17,6 +29,7 @@ def describe(policy: Policy) -> list[str]:
         *(line for budget in policy.budgets for line in of_budget(budget)),
         *(of_route(route) for route in policy.routes),
         *(of_channel(channel) for channel in policy.channels),
+        *([of_digest(policy.digest)] if policy.digest is not None else []),
     ]
 
 
@@ -59,6 +72,8 @@ def of_budget(budget: Budget) -> Iterator[str]:
         yield f"  {_mode(budget.mode).replace('The policy', 'This budget')}"
     for step in budget.steps:
         yield f"  {_step(budget, step)}"
+    if budget.watch:
+        yield f"  {_watch(budget)}"
     if budget.hard:
         yield from (f"  {line}" for line in _hard(budget))
     elif any(step.does("block") for step in budget.steps):
@@ -67,6 +82,19 @@ def of_budget(budget: Budget) -> Iterator[str]:
         yield "  It has no block step, so it refuses no call."
     if budget.on_unreachable is not None:
         yield f"  While the agent is away, {_unreachable(budget.on_unreachable)}."
+
+
+_WATCHED: dict[Watched, str] = {
+    "burn": "when money burns too fast",
+    "forecast": "when the window is going to end above the limit",
+    "creep": "when days become dearer one after the other",
+}
+
+
+def _watch(budget: Budget) -> str:
+    when = [_WATCHED[name] for name in budget.watch]
+    listed = when[0] if len(when) == 1 else f"{', '.join(when[:-1])} and {when[-1]}"
+    return f"It tells {' and '.join(budget.channels)} {listed}."
 
 
 def _hard(budget: Budget) -> Iterator[str]:
@@ -167,3 +195,7 @@ def of_channel(channel: Channel) -> str:
         return f'Channel "{channel.name}" writes to the agent\'s log.'
     kind = "Slack" if channel.kind == "slack" else "a webhook"
     return f'Channel "{channel.name}" posts to {kind}, at the URL in the environment variable {channel.url_env}.'
+
+
+def of_digest(digest: Digest) -> str:
+    return f"Every {digest.day.capitalize()} at {digest.hour}:00 the week's spending is told to {digest.channel}."

@@ -22,6 +22,7 @@ TOP_KEYS = (
     "budget",
     "route",
     "channel",
+    "digest",
 )
 """The keys at the top of the file."""
 
@@ -95,6 +96,15 @@ class Fields:
             return value
         self.wrong(key, f"true or false is expected, not {kind_of(value)}", f"write {key} = true, without quotes")
         return False
+
+    def whole(self, key: str, least: int, most: int, default: int) -> int:
+        """A whole number between two others, both included."""
+        value = self._table.get(key, default)
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+            return value
+        said = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else kind_of(value)
+        self.wrong(key, f"a whole number from {least} to {most} is expected, not {said}", f"write {key} = {default}")
+        return default
 
     def texts(self, key: str, example: str) -> tuple[str, ...]:
         """A list of different, non-empty texts."""
