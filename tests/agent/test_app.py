@@ -42,6 +42,7 @@ mode = "observe"
 name = "day"
 limit = "10 USD"
 every = "day"
+watch = []
 [budget.at]
 "80%" = "alert team"
 "90%" = "batch"

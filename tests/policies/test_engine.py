@@ -457,6 +457,12 @@ def test_a_balance_of_nobody_refuses_without_a_name() -> None:
     assert after.verdict == Verdict(Action.BLOCK, Reason.SPENT, "opus", "", "other|w|")
 
 
+def kept(model: str, worst: int, least: int, expected: int) -> dict[str, Any]:
+    """What the ledger keeps of a candidate."""
+    tokens = {"worst_tokens": 0, "least_tokens": 0, "expected_tokens": 0}
+    return {"model": model, "worst": worst, "least": least, "expected": expected, **tokens}
+
+
 def test_the_numbers_are_ready_for_json() -> None:
     """Amounts whole, shares as percent with two decimals, every budget and every skipped step in them."""
     decision = decide(
@@ -476,6 +482,15 @@ def test_the_numbers_are_ready_for_json() -> None:
         "expected": 10,
         "skipped": ["x 80% to sonnet: beta"],
         "observed": {"action": "downgrade", "reason": "step", "budget": "z", "step": "90%"},
+        "rules": "",
+        "model": "haiku",
+        "unbounded": [],
+        "candidates": [
+            {**kept("opus", 1_000, 300, 100), "misfit": None},
+            {**kept("sonnet", 500, 150, 50), "misfit": "beta"},
+            {**kept("haiku", 100, 30, 10), "misfit": None},
+        ],
+        "milder": None,
         "balances": [
             {
                 "balance": "x|w|",
@@ -486,6 +501,8 @@ def test_the_numbers_are_ready_for_json() -> None:
                 "spent": 8_900,
                 "expected": 1_000,
                 "lent": 7,
+                "ceiling": 10_000,
+                "recent": {},
             },
             {
                 "balance": "y|w|",
@@ -496,6 +513,8 @@ def test_the_numbers_are_ready_for_json() -> None:
                 "spent": None,
                 "expected": None,
                 "lent": None,
+                "ceiling": 10_000,
+                "recent": {},
             },
             {
                 "balance": "z|w|",
@@ -506,6 +525,8 @@ def test_the_numbers_are_ready_for_json() -> None:
                 "spent": 9_000,
                 "expected": 0,
                 "lent": 7,
+                "ceiling": 10_000,
+                "recent": {},
             },
         ],
     }

@@ -103,7 +103,8 @@ CHARGES = st.builds(
 SENTS = st.builds(
     Sent,
     *(WORDS, WORDS, st.integers(0, 9), WORDS, WORDS, WORDS, LABELS, st.none() | TUPLES, TUPLES),
-    *(st.none() | st.integers(0, 9), st.integers(0, 9), WORDS, WORDS, LABELS),
+    *(st.none() | st.integers(0, 9), st.integers(0, 9), WORDS, WORDS),
+    *(st.none() | st.integers(0, 9), st.integers(0, 9), LABELS),
 )
 
 

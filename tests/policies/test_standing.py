@@ -115,6 +115,8 @@ def test_a_survey_is_ready_for_the_journal() -> None:
             "spent": 250,
             "expected": 0,
             "lent": 7,
+            "ceiling": 1_000,
+            "recent": {},
         },
         {
             "balance": "new|w|",
@@ -125,5 +127,7 @@ def test_a_survey_is_ready_for_the_journal() -> None:
             "spent": None,
             "expected": None,
             "lent": None,
+            "ceiling": 1_000,
+            "recent": {},
         },
     ]

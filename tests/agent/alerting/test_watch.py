@@ -72,7 +72,7 @@ class Place:
         """Spend so much at these instants: in the flows, and of those of today in the balance."""
 
         def put(db: Database) -> None:
-            spend(db, budget, "", at)
+            spend(db, budget, "", {second: nano for second, nano in at.items() if second < MIDNIGHT})
             for second, nano in at.items():
                 if second >= MIDNIGHT:
                     charge = Charge(f"{second}{nano}", nano, Usage(), Basis.USAGE, "m", "m", "r", at_ns=second * SECOND)
@@ -260,16 +260,3 @@ def test_what_is_kept_of_a_fire(place: Place) -> None:
     )
     assert payload["figures"] == {"rate": pytest.approx(3.6), "threshold": 3.0, "seconds": 3600, "spent": 3_600_000_000}
     assert (payload["window_start"], payload["window_end"]) == ("2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z")
-
-
-def test_what_is_only_expected_is_not_watched(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The twin of a balance with overdraft has no spending of its own."""
-    place.spend(minutes(60, 4 * USD // 60))
-
-    def both(db: Database, now_ns: int) -> list[alertbook.Open]:
-        (found,) = found_alone(db, now_ns)
-        return [found, found._replace(key=f"{found.key}|expected")]
-
-    found_alone = alertbook.open_balances
-    monkeypatch.setattr(alertbook, "open_balances", both)
-    assert {balance for balance, _, _ in place.told()} == {TODAY}

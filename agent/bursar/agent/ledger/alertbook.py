@@ -90,7 +90,7 @@ def before(db: Database, key: str, since_ns: int, until_ns: int) -> dict[str, in
     rows = db.conn.execute(
         """
         SELECT route, sum(nano) FROM postings JOIN attempts USING (attempt_id)
-        WHERE balance IN (SELECT value FROM json_each(?)) AND at_ns >= ? AND at_ns < ? GROUP BY route
+        WHERE balance IN (SELECT value FROM json_each(?)) AND attempts.at_ns >= ? AND attempts.at_ns < ? GROUP BY route
         """,
         [json.dumps([found for (found,) in keys]), since_ns, until_ns],
     ).fetchall()

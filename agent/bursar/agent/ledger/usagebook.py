@@ -35,7 +35,7 @@ class Group:
 
 _CLASSES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "web_searches")
 _GROUP = f"""
-    SELECT model, requested_model, action, at_ns / 86400000000000 AS day, coalesce(price_id, '') AS price_id,
+    SELECT model, requested_model, action, attempts.at_ns / 86400000000000 AS day, coalesce(price_id, '') AS price_id,
         coalesce(modifiers, '[]') AS modifiers, count(*), sum(cost_nano),
         {", ".join(f"coalesce(sum({name}), 0)" for name in _CLASSES)}
 """
@@ -46,7 +46,7 @@ _BY = "GROUP BY model, requested_model, action, day, price_id, modifiers"
 def groups_of(db: Database, since_ns: int, until_ns: int) -> list[Group]:
     """All charges of a stretch of time whose cost is known."""
     return _groups(
-        db, f"{_GROUP} FROM attempts WHERE {_KNOWN} AND at_ns >= ? AND at_ns < ? {_BY}", [since_ns, until_ns]
+        db, f"{_GROUP} FROM attempts WHERE {_KNOWN} AND attempts.at_ns >= ? AND attempts.at_ns < ? {_BY}", [since_ns, until_ns]
     )
 
 
