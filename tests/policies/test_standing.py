@@ -20,9 +20,9 @@ WINDOW = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), UTC)
 
 def at(share: int | None, kind: ActionKind) -> Step:
     """At a percentage, or else at 500 nano-dollars within a minute."""
-    target = "rung" if kind == "downgrade" else None
-    mark = (None, Velocity(500, 60.0)) if share is None else (Fraction(share, 100), None)
-    return Step("a step", *mark, (StepAction(kind, target=target),))
+    velocity = Velocity(500, 60.0) if share is None else None
+    action = StepAction(kind, target="rung" if kind == "downgrade" else None)
+    return Step("a step", None if share is None else Fraction(share, 100), velocity, (action,))
 
 
 def standing(
