@@ -18,6 +18,10 @@ MODEL = "claude-haiku-5-5"
 ERRAND = Errand("a1", "desk", {}, {"model": MODEL}, 1_795_262_400 * 10**9)
 
 
+def ignore(*_: object) -> None:
+    """Nobody listens."""
+
+
 def told(attempt: Attempt) -> None:
     attempt.told({"model": MODEL, "usage": {"input_tokens": 30, "output_tokens": 2}})
 
@@ -36,11 +40,15 @@ def test_money_is_free_only_once_the_journal_says_why(end: Callable[[Attempt], N
     leases = Leases()
     leases.merge({"day": 100_000}, {"a1": Hold(("day",), 100_000)})
     free: list[tuple[type[Record], int]] = []
+
+    def keep(record: Record) -> None:
+        free.append((type(record), leases.free("day")))
+
     runtime = SimpleNamespace(
         leases=leases,
-        record=lambda record: free.append((type(record), leases.free("day"))),
+        record=keep,
         rules=SimpleNamespace(book=shipped_book()),
-        guard=SimpleNamespace(estimates=SimpleNamespace(learn=lambda *_: None)),
+        guard=SimpleNamespace(estimates=SimpleNamespace(learn=ignore)),
     )
     call: Any = SimpleNamespace(
         runtime=runtime,
@@ -48,8 +56,8 @@ def test_money_is_free_only_once_the_journal_says_why(end: Callable[[Attempt], N
         work=SimpleNamespace(route="desk", labels={}),
         requested_model=MODEL,
         region=None,
-        show=lambda *_: None,
-        charged=lambda *_: None,
+        show=ignore,
+        charged=ignore,
     )
     attempt = Attempt(call, ERRAND, MODEL, Admission(("day",), ("day",), 100_000))
     end(attempt)

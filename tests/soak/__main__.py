@@ -12,9 +12,10 @@ import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from tests.benchmarks import decisions
 from tests.soak import killpoints, modelcheck, storm, trimming, windows
 from tests.soak.figure import Figure
@@ -46,20 +47,15 @@ def main(arguments: Sequence[str]) -> int:
     logging.disable()  # of journals that are adopted, thousands of times
     console = Console(stderr=True)
     figures: list[Figure] = []
-    with Progress(console=console, transient=True) as progress:
-        for name in asked.names or SOAKS:
-            soak = SOAKS[name]
-            size: int = asked.seeds or (soak.small if asked.small else soak.full)
-            task = progress.add_task(name, total=None)
-            figure = soak.measure(
-                size,
-                first=asked.first,
-                progress=lambda done, of, task=task: progress.update(task, completed=done, total=of),  # type: ignore[misc]
-            )
-            progress.remove_task(task)
-            figures.append(figure)
-            if not asked.json:
-                show(Console(width=200), figure)
+    for name in asked.names or SOAKS:
+        soak = SOAKS[name]
+        size: int = asked.seeds or (soak.small if asked.small else soak.full)
+        with Progress(console=console, transient=True) as progress:
+            show_progress = partial(_show_progress, progress, progress.add_task(name, total=None))
+            figure = soak.measure(size, first=asked.first, progress=show_progress)
+        figures.append(figure)
+        if not asked.json:
+            show(Console(width=200), figure)
     if asked.json:
         sys.stdout.write(json.dumps({figure.name: _plain(figure) for figure in figures}, indent=1) + "\n")
     return 0 if all(figure.holds for figure in figures) else 1
@@ -73,6 +69,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=0, help="so many seeds, schedules, deaths or decisions")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     return parser.parse_args(arguments)
+
+
+def _show_progress(progress: Progress, task: TaskID, done: int, of: int) -> None:
+    progress.update(task, completed=done, total=of)
 
 
 def _plain(figure: Figure) -> dict[str, object]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.soak.accounts import Accounts
-from tests.soak.premises import INPUT_NANO, MODEL, OUTPUT_NANO, Clock, instant, most_input, read_policy
+from tests.soak.premises import INPUT_NANO, MODEL, OUTPUT_NANO, Clock, ignore, instant, most_input, read_policy
 from tests.soak.process import Post, Process
 from tests.soak.provider import Provider
 from tests.soak.turns import TURNS_A_SECOND, Stage, Strand
@@ -91,7 +92,7 @@ class Hours:
         self.stage = TimedStage(self.clock, rng)
         self.provider = Provider()
         self.policy = read_policy(policy)
-        self.accounts = Accounts(self.policy, self.clock, lambda *_: None)
+        self.accounts = Accounts(self.policy, self.clock, ignore)
         self.messages = 0
         self.over = False
         self.admitted = 0
@@ -104,9 +105,9 @@ class Hours:
             for number in range(processes)
         ]
         for process in self.processes:
-            self.stage.begin(lambda process=process: self._background(process), process)  # type: ignore[misc]
+            self.stage.begin(partial(self._background, process), process)
 
-    def together(self, works: list[Callable[[], object]]) -> None:
+    def together(self, works: Iterable[Callable[[], object]]) -> None:
         """Each of these in a thread of its own, until all are done."""
         threads = [self.stage.begin(work, self) for work in works]
         self.stage.run(lambda: all(thread.over for thread in threads))

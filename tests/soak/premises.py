@@ -47,6 +47,10 @@ class Clock:
         return self.start_ns + int((self.seconds + self.offset) * 1e9)
 
 
+def ignore(*_: object, **__: object) -> None:
+    """What is told here interests nobody."""
+
+
 def instant(text: str) -> int:
     """An ISO instant in nanoseconds since the epoch."""
     return int(datetime.fromisoformat(text).astimezone(UTC).timestamp()) * 10**9

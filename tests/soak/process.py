@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Iterable
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from tests.soak.premises import HOST, MODEL, Clock
+from tests.soak.premises import HOST, MODEL, Clock, ignore
 from tests.soak.turns import Killed, Stage, TurnFuture, TurnLock
 
 from bursar.instrumentation.attempt import Attempt
@@ -24,7 +24,7 @@ from bursar.instrumentation.sync import Ask, Sync
 from bursar.policies import protocol
 from bursar.policies.policy import Policy
 from bursar.policies.pricefile import shipped_book
-from bursar.policies.protocol import Answer, Holder
+from bursar.policies.protocol import Answer, BalanceView, Holder
 from bursar.policies.records import Record, Released, to_line
 
 
@@ -139,10 +139,10 @@ class Process:
             lambda: Holder(name, 1, HOST, 1, str(self.journal.path)),
             lambda: self.journal,
             self.leases,
-            on_views=lambda views: self.guard.standings.see(views),
-            on_snapshot=lambda _: None,
+            on_views=self._see,
+            on_snapshot=ignore,
             on_unclaimed=self._never_sent,
-            watched=lambda: self.guard.standings.watched(),
+            watched=self._watched,
             clock=clock.monotonic,
         )
         self.guard = SteppedGuard(
@@ -187,9 +187,9 @@ class Process:
             work=SimpleNamespace(route=errand.route, labels=errand.labels),
             requested_model=MODEL,
             region=None,
-            show=lambda *_: None,
-            charged=lambda *_: None,
-            streaming=lambda: None,
+            show=ignore,
+            charged=ignore,
+            streaming=ignore,
         )
         return Attempt(call, errand, MODEL, admission)
 
@@ -203,6 +203,12 @@ class Process:
         shipped = self.sync.close(2.0)
         if not self.leases.holding:
             self.journal.close(remove=shipped)
+
+    def _see(self, views: Iterable[BalanceView]) -> None:
+        self.guard.standings.see(views)
+
+    def _watched(self) -> set[str]:
+        return self.guard.standings.watched()
 
     def _never_sent(self, attempt_id: str) -> None:
         self.record(Released(attempt_id, "never sent"))

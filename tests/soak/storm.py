@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from os import cpu_count
 from pathlib import Path
@@ -66,10 +67,10 @@ class Outcome:
 def measure(size: int, *, first: int = 0, progress: Progress = silently) -> Figure:
     """So many seeds of each scene."""
     seeds = range(first, first + size)
-    found = [
-        _in_parallel(at, seeds, lambda done, of, at=at: progress(at * of + done, len(SCENES) * of))
-        for at in range(len(SCENES))
-    ]  # type: ignore[misc]
+    found: list[list[Outcome]] = []
+    for at in range(len(SCENES)):
+        found.append(_in_parallel(at, seeds))
+        progress(at + 1, len(SCENES))
     rows = [
         (
             scene.title,
@@ -111,11 +112,11 @@ def run(scene: Scene, seed: int) -> Outcome:
 
 def _run(scene: Scene, seed: int, hours: Hours, limit: int) -> Outcome:
     idle, busy = hours.processes[: scene.idle], hours.processes[scene.idle :]
-    hours.together([lambda process=process: _small_calls(hours, process) for process in idle])  # type: ignore[misc]
+    hours.together(partial(_small_calls, hours, process) for process in idle)
     lying = sum(row.out for row in hours.accounts.rows().values())
     before, began = hours.admitted, hours.clock.seconds
     threads = PROCESSES * THREADS // len(busy)
-    hours.together([lambda process=process: _caller(hours, process) for process in busy for _ in range(threads)])  # type: ignore[misc]
+    hours.together(partial(_caller, hours, process) for process in busy for _ in range(threads))
     admitted, seconds = hours.admitted - before, hours.clock.seconds - began
     hours.stage.run(lambda: hours.clock.seconds > began + seconds + 3)  # until the last charge is shipped
     booked = all(row.spent == hours.spent() for row in hours.accounts.rows().values())
@@ -150,7 +151,7 @@ def _policy(limit: int, budgets: int) -> str:
     return "".join(lines)
 
 
-def _in_parallel(scene: int, seeds: range, progress: Callable[[int, int], object]) -> list[Outcome]:
+def _in_parallel(scene: int, seeds: range) -> list[Outcome]:
     parts = [seeds[at : at + PART] for at in range(0, len(seeds), PART)]
     if len(parts) == 1:
         return run_all(scene, parts[0])
@@ -158,7 +159,6 @@ def _in_parallel(scene: int, seeds: range, progress: Callable[[int, int], object
     with ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn")) as pool:
         for done in as_completed([pool.submit(run_all, scene, part) for part in parts]):
             found += done.result()
-            progress(len(found), len(seeds))
     return sorted(found, key=lambda outcome: outcome.seed)
 
 

@@ -19,11 +19,11 @@ def test_exactly_as_many_leave_as_the_money_pays_for(scene: Scene) -> None:
 
 def test_without_recall_idle_money_is_missed() -> None:
     """The idle processes' part is what the last call lacks: the storm sees when nothing is recalled."""
-    with swapped(Leases, "let_keep", lambda leases, told, kept: _keep_all(leases, told)):
+    with swapped(Leases, "let_keep", _keep_all):
         assert run(SCENES[2], 1).admitted < PAID
 
 
-def _keep_all(leases: Leases, told: object) -> bool:
+def _keep_all(leases: Leases, told: object, kept: object) -> bool:
     slices = leases._slices  # pyright: ignore[reportPrivateUsage] - as if the agent had let everything be kept
     for one in slices.values():
         one.keep = True

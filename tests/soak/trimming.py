@@ -7,6 +7,7 @@ import random
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,12 +137,9 @@ def run(scene: Scene, seed: int, *, most: int) -> Outcome:
             spent = int(limit * USED)
             hours.accounts.spend(spent)
             left = iter(range(calls))
-            works = [
-                lambda process=process: _caller(hours, process, scene, left)  # type: ignore[misc]
-                for process in hours.processes
-                for _ in range(THREADS)
-            ]
-            hours.together(works)
+            hours.together(
+                partial(_caller, hours, process, scene, left) for process in hours.processes for _ in range(THREADS)
+            )
             overspent = max(spent + hours.spent() - limit, 0)
             return Outcome(scene, calls, hours.admitted, hours.cut, hours.trimmed, overspent, tuple(hours.refused))
         finally:

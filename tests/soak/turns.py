@@ -49,7 +49,9 @@ class Strand:
         """Give the turn back; from within the strand."""
         if not self._killed:
             self.at = at
-            self._greenlet.parent.switch()
+            scheduler = self._greenlet.parent
+            assert scheduler is not None
+            scheduler.switch()
         if self._killed:
             raise Killed
 

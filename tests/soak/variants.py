@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from sqlite_utils import Database
+from tests.soak.premises import ignore
 from tests.soak.world import World
 
-from bursar.agent.ledger import booking, holders
+from bursar.agent.ledger import booking, holders, life
 from bursar.agent.ledger.life import Attempt as Booked
 from bursar.agent.ledger.life import State
 from bursar.instrumentation.attempt import Attempt
@@ -35,12 +36,16 @@ def swapped(owner: Any, name: str, other: Any) -> Generator[None]:
 
 def settle_is_dropped() -> AbstractContextManager[object]:
     """What a call cost is free again at its process."""
-    return swapped(Leases, "settle", lambda leases, attempt_id, cost: leases.release(attempt_id))
+
+    def settle(leases: Leases, attempt_id: str, cost: int | None) -> None:
+        leases.release(attempt_id)
+
+    return swapped(Leases, "settle", settle)
 
 
 def sent_is_not_journalled() -> AbstractContextManager[object]:
     """A crash hides what was in flight."""
-    return swapped(Attempt, "sent", lambda attempt: None)
+    return swapped(Attempt, "sent", ignore)
 
 
 @contextmanager
@@ -82,7 +87,7 @@ def deltas_instead_of_sums() -> Generator[None]:
 @contextmanager
 def orphans_cost_nothing() -> Generator[None]:
     """What a dead process had in flight is taken to be free."""
-    shipped = booking.as_orphan
+    shipped = life.as_orphan
 
     def as_orphan(attempt: Booked, now_ns: int) -> Booked:
         known = shipped(attempt, now_ns)

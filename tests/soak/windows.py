@@ -11,7 +11,7 @@ from typing import Any
 from tests.soak.accounts import Accounts
 from tests.soak.figure import Claim, Figure, Progress, silently
 from tests.soak.hours import usd
-from tests.soak.premises import INPUT_NANO, MODEL, OUTPUT_NANO, Clock, instant, read_policy
+from tests.soak.premises import INPUT_NANO, MODEL, OUTPUT_NANO, Clock, ignore, instant, read_policy
 from tests.soak.process import Post, Process
 from tests.soak.turns import Stage
 
@@ -126,7 +126,7 @@ class House:
         policy = read_policy(_policy(turn))
         self.turn_ns = instant(turn.turns)
         self.clock, self.agents_clock = Clock(), Clock()
-        self.accounts = Accounts(policy, self.agents_clock, lambda *_: None)
+        self.accounts = Accounts(policy, self.agents_clock, ignore)
         self.process = Process("p", folder, policy, Straight(self.accounts), self.clock, Stage())
 
     def set(self, seconds: float) -> None:
