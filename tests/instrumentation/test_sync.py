@@ -439,6 +439,27 @@ def test_closing_says_goodbye_after_all_is_shipped(scene: Scene) -> None:
     assert (scene.link.closed, scene.back.closed) == (1, 1)
 
 
+def test_no_goodbye_while_a_call_is_under_way(scene: Scene) -> None:
+    """What another thread holds would be lent to others: all else goes back, and the journal is left to be adopted."""
+    scene.ask("h-2", 50)
+    scene.ask("h-1", 100)
+    scene.leases.settle("h-1", 30)
+    scene.leases.let_keep(("a",), ("a",))
+    assert not scene.sync.close(1)
+    assert not any(message.goodbye for message in scene.back.messages)
+    assert scene.back.messages[-1].returned == {"a": 70}, "although it might have been kept"
+    assert scene.leases.held("h-2")
+    assert scene.leases.free("a") == 0
+
+
+def test_nothing_is_asked_for_once_the_money_went_back(scene: Scene) -> None:
+    """A grant after the goodbye would be nobody's."""
+    scene.sync.close(1)
+    with pytest.raises(Unreachable, match="given its money back"):
+        scene.ask("h-1", 100)
+    assert scene.link.messages == []
+
+
 def test_closing_without_an_agent_says_so(scene: Scene) -> None:
     """No goodbye is said to nobody, and connections are closed all the same."""
 

@@ -106,8 +106,10 @@ class Attempt:
         self._over = True
         charge = self._shown or self._charge()
         runtime = self._call.runtime
-        runtime.leases.settle(self.id, charge.cost_nano_usd, charge.tokens)
+        # In this order: money that is free may be lent to others at once, and a crash between the two would count the
+        # whole bound beside what they spend of it.
         runtime.record(Settled(charge))
+        runtime.leases.settle(self.id, charge.cost_nano_usd, charge.tokens)
         if charge.basis is Basis.USAGE:
             runtime.guard.estimates.learn(charge.route, charge.model, charge.usage.output)
         self._call.charged(charge, None if self._shown is not None else self.tally)
@@ -117,8 +119,8 @@ class Attempt:
         if self._over:
             return
         self._over = True
-        self._call.runtime.leases.release(self.id)
         self._call.runtime.record(Released(self.id, why))
+        self._call.runtime.leases.release(self.id)
         self._call.show((), None)
 
     def _charge(self) -> Charge:

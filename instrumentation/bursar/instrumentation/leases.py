@@ -118,6 +118,12 @@ class Leases:
         with self._lock:
             return attempt_id in self._holds
 
+    @property
+    def holding(self) -> bool:
+        """Whether any attempt has money set aside: one that is about to leave, or is in flight."""
+        with self._lock:
+            return bool(self._holds)
+
     def let_keep(self, told: Iterable[str], kept: Iterable[str]) -> bool:
         """
         Of the balances just `told` of, what is free of the `kept` ones may stay, and of no other.

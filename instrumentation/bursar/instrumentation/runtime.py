@@ -118,7 +118,8 @@ class Runtime:
             shipped = journal is None or journal.drained
         else:
             shipped = self.sync.close(CLOSING_SECONDS)
-        if journal is not None:
+        # While another thread has a call under way the lock has to say that this process lives.
+        if journal is not None and not self.leases.holding:
             journal.close(remove=shipped)
 
     def renew(self) -> None:

@@ -170,21 +170,39 @@ class Sync:
             ask.reply.set_result(answers.get(ask.need.attempt_id) if ask.need is not None else None)
 
     def _exchange_asks(self, asks: Sequence[Ask]) -> tuple[list[Ask], SyncResponse]:
+        if self._stopping.is_set():
+            raise Unreachable("this process has given its money back")
         if self._link.broken:
             raise Unreachable("the agent did not answer a moment ago")
         self._seq += 1
         return self._exchange(self._link, self._seq, asks)
 
     def _say_goodbye(self, timeout: float) -> bool:
+        """
+        Close this incarnation, unless other threads have calls under way.
+
+        The agent would lend what these hold to others: they are accounted for by whoever adopts the journal.
+        """
         if not self._shipping.acquire(timeout=timeout):
             return False
         try:
-            self._ship(goodbye=True)
+            last = not self._holding_still()
+            self._ship(goodbye=last)
         except Unreachable:
             return False
         finally:
             self._shipping.release()
-        return True
+        return last
+
+    def _holding_still(self) -> bool:
+        """Whether anything is held once no ask can bring more: none is on its way, and nothing is free."""
+        if not self._channel.acquire(timeout=BUSY_SECONDS):
+            return True
+        try:
+            self._leases.give_back(everything=True)
+            return self._leases.holding
+        finally:
+            self._channel.release()
 
     def _ship(self, *, goodbye: bool = False) -> None:
         """Records and idle money alone. Sequence zero: such a message may arrive at any time, it is granted nothing."""

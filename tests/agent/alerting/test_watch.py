@@ -12,7 +12,7 @@ from tests.agent.ledger.flowing import spend
 
 from bursar.agent.alerting.watch import Watch
 from bursar.agent.bookkeeper import Bookkeeper
-from bursar.agent.ledger import Ledger, alertbook, outbox
+from bursar.agent.ledger import Ledger, outbox
 from bursar.agent.ledger.booking import book
 from bursar.agent.rules import Rules, RulesInForce
 from bursar.agent.settings import Settings

@@ -46,7 +46,9 @@ _BY = "GROUP BY model, requested_model, action, day, price_id, modifiers"
 def groups_of(db: Database, since_ns: int, until_ns: int) -> list[Group]:
     """All charges of a stretch of time whose cost is known."""
     return _groups(
-        db, f"{_GROUP} FROM attempts WHERE {_KNOWN} AND attempts.at_ns >= ? AND attempts.at_ns < ? {_BY}", [since_ns, until_ns]
+        db,
+        f"{_GROUP} FROM attempts WHERE {_KNOWN} AND attempts.at_ns >= ? AND attempts.at_ns < ? {_BY}",
+        [since_ns, until_ns],
     )
 
 
