@@ -94,13 +94,14 @@ def wrap_agent() -> None:
     """Every step between a message and its answer, and between a journal and its removal."""
     from bursar.agent.adoption import Adoption
     from bursar.agent.bookkeeper import Bookkeeper
-    from bursar.agent.ledger import alertbook, attempts, booking, holders, lending
+    from bursar.agent.ledger import alertbook, attempts, booking, holders, lending, postings
     from bursar.agent.ledger.writer import Ledger
 
     points.wrap(Bookkeeper, ["sync", "close_holder"])
     points.wrap(Ledger, ["_commit", "_outcome"])
     points.wrap(lending, ["sync", "close_holder", "book", "orphan"])
-    points.wrap(booking, ["_charge_leases", "_post", "_hold"])
+    points.wrap(booking, ["_charge_leases", "_hold"])
+    points.wrap(postings, ["bring"])
     points.wrap(attempts, ["save"])
     points.wrap(holders, ["register", "grant", "take_back", "square", "move"])
     points.wrap(alertbook, ["raise_reached"])

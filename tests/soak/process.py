@@ -187,6 +187,7 @@ class Process:
             work=SimpleNamespace(route=errand.route, labels=errand.labels),
             requested_model=MODEL,
             region=None,
+            stage=None,
             show=ignore,
             charged=ignore,
             streaming=ignore,

@@ -37,7 +37,7 @@ def swapped(owner: Any, name: str, other: Any) -> Generator[None]:
 def settle_is_dropped() -> AbstractContextManager[object]:
     """What a call cost is free again at its process."""
 
-    def settle(leases: Leases, attempt_id: str, cost: int | None) -> None:
+    def settle(leases: Leases, attempt_id: str, *_: int | None) -> None:
         leases.release(attempt_id)
 
     return swapped(Leases, "settle", settle)
