@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help setup test test-sdk test-sdk-suite test-frameworks check format demo bench clean
+.PHONY: help setup test test-sdk test-sdk-suite test-frameworks check format demo bench soak clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -48,6 +48,9 @@ demo: $(STAMP) ## A day's budget spent in a minute, against a sandbox: no key, n
 
 bench: $(STAMP) ## Figures, as ratios in one run
 	$(BIN)/python tests/benchmarks/overhead.py
+
+soak: $(STAMP) ## Prove that budgets hold, at full size; NAMES="storm windows" names some
+	$(BIN)/python -m tests.soak $(NAMES)
 
 clean: ## Remove what was made
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -39,7 +39,7 @@ def research(client: anthropic.Anthropic, question: str, notes: str) -> str:
     turns: list[MessageParam] = [{"role": "user", "content": f"{question}\nNotes:\n{notes}"}]
     for round_ in range(MOST_ROUNDS):
         message = client.messages.create(
-            model="claude-sonnet-5-5",
+            model="claude-sonnet-5",  # 5.5 cannot be made to use a tool
             max_tokens=400,
             tools=[SEARCH],
             tool_choice={"type": "any"} if round_ == 0 else {"type": "auto"},

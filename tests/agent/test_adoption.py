@@ -247,6 +247,29 @@ def test_in_parts(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     assert house.totals() == (5, 5, 0)
 
 
+def test_an_owner_never_heard_of_is_lent_nothing(house: House) -> None:
+    """Killed before its first message arrived: that message finds it gone, and lends a dead process nothing."""
+    house.journal("dead")
+    house.adoption.run()
+    house.adoption.run()
+    need = Need("dead-1", (KEY,), 100, 100)
+    late = house.bookkeeper.sync(SyncRequest(Holder("dead", 42, "host", NOON), 1, needs=(need,))).result()
+    assert late.answers == ()
+    assert house.view().lent == 0
+
+
+def test_a_journal_that_its_owner_takes_along(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Between the look at the folder and the look into the file: nothing to say about."""
+    path = house.journal("leaving", *lines(sent("a")))
+    listed = list(house.folder.glob("*.jsonl"))
+    path.unlink()
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter(listed))
+    assert house.adoption.run() == []
+    assert not caplog.records
+
+
 def test_no_folder(house: House, tmp_path: Path) -> None:
     """Where no application ever wrote a journal there is nothing to do."""
     assert Adoption(tmp_path / "none", "host", house.bookkeeper).run() == []

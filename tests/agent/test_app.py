@@ -42,6 +42,7 @@ mode = "observe"
 name = "day"
 limit = "10 USD"
 every = "day"
+watch = []
 [budget.at]
 "80%" = "alert team"
 "90%" = "batch"
@@ -150,7 +151,7 @@ def test_from_charge_to_webhook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert hook.arrived.wait(10)
         assert sync(running.url, charge("b", USD)) == 200
     assert [(told["budget"], told["step"], told["spent"]) for told in hook.accepted] == [("day", "80%", 8 * USD)]
-    assert hook.accepted[0]["routes"] == [{"route": "desk", "nano": 8 * USD}]
+    assert hook.accepted[0]["routes"] == [{"route": "desk", "nano": 8 * USD, "before": None}]
 
 
 def test_alert_over_a_restart(tmp_path: Path) -> None:
@@ -167,6 +168,42 @@ def test_alert_over_a_restart(tmp_path: Path) -> None:
             assert hook.arrived.wait(10)
             until(lambda: tried(running) == 2)
     assert len(hook.accepted) == 1
+
+
+DIGEST = """\
+version = 1
+mode = "observe"
+[digest]
+channel = "team"
+day = "saturday"
+hour = 12
+[[channel]]
+name = "team"
+kind = "webhook"
+url_env = "TEAM_URL"
+"""
+
+
+def test_the_week_is_told(tmp_path: Path) -> None:
+    """At noon of Saturday the week up to its midnight, once, also over a restart."""
+    week_ago = replace(charge("a", 8 * USD).charge, at_ns=NOON - 86_400 * SECOND)
+    with webhook() as hook:
+        there = settings(tmp_path, policy=DIGEST, TEAM_URL=hook.url)
+        ledger = Ledger(make(there.db), clock_ns=lambda: NOON)
+        ledger.book([Settled(week_ago)], holder="h", policy=None).result()
+        ledger.close()
+        for _ in range(2):
+            with serving_agent(there, clock_ns=lambda: NOON) as running:
+                assert hook.arrived.wait(10)
+                until(lambda: tried(running) == 1)
+    assert [(told["kind"], told["spent"], told["week"]["until"]) for told in hook.accepted] == [
+        ("digest", 8 * USD, "2026-11-21T00:00:00+00:00")
+    ]
+
+
+def make(path: Path) -> Path:
+    path.parent.mkdir(parents=True)
+    return path
 
 
 def tried(running: Running) -> int:

@@ -19,9 +19,10 @@ Instructions are those of callgrind for so many calls after as many others, by a
 callgrind is switched on for these calls only. In valgrind calls take fifty times as long, and Bursar's clock would not:
 so all of Bursar's `*_SECONDS` are stretched until nothing falls due by the clock. What is counted is thus the work that
 a call itself makes, with the asks that it needs where no money is lent to this process (their number is shown). The
-work of the background, shipping the journal to the agent, is counted apart, by shipping what the counted calls left;
-so is one ask, by the first calls of new tenants. What was there before the calls is exempt from garbage collection: a
-full one, of all the imported packages, would fall into one stretch or another by chance. Figures repeat within 0.003.
+work of the background, counting the metrics and shipping the journal to the agent, is counted apart, by a flush of what
+the counted calls left; so is one ask, by the first calls of new tenants. What was there before the calls is exempt from
+garbage collection: a full one, of all the imported packages, would fall into one stretch or another by chance. Figures
+repeat within 0.003.
 The kernel's work, such as writing the journal, is in the CPU time only.
 
 CPU time is `process_time`, background threads included, at full speed and with the real clock; medians of rounds that

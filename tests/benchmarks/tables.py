@@ -63,8 +63,8 @@ def _judged(text: str, *, met: bool) -> str:
 def _lines(stages: Stages, booked: Booked, counted: Sequence[Row]) -> Iterator[str]:
     if batches := [row.batch for row in counted if row.batch is not None]:
         yield (
-            "Of it asks: asking the agent for money, and how often a call does. Background: what in addition shipping "
-            f"the journal takes, {', '.join(map(str, batches))} calls at a time."
+            "Of it asks: asking the agent for money, and how often a call does. Background: what in addition counting "
+            f"the metrics and shipping the journal take, {', '.join(map(str, batches))} calls at a time."
         )
     exchange = exchange_of(stages)
     if exchange is not None:

@@ -39,6 +39,7 @@ STILL = 1e5
 """By how much Bursar's clock-driven work is put off where it must stand still."""
 FILLING, KEPT = 1_200, 2_000
 """Calls until bounded memories are full, such as that of recent responses; and calls after these."""
+WARMING = 2
 ASKING = 5
 PROFILED = 400
 Figures = dict[str, Any]
@@ -106,7 +107,7 @@ class Worker:
 
     def warm(self, name: str) -> Figures:
         """Unmeasured calls: caches are filled, money is lent."""
-        self._act(name, 2)
+        self._act(name, WARMING)
         return {}
 
     def time(self, name: str) -> Figures:
@@ -125,7 +126,7 @@ class Worker:
         }
 
     def count(self, name: str) -> Figures:
-        """Instructions per call; then those of shipping what these calls left in the journal, per call too."""
+        """Instructions per call; then those of counting and shipping what these calls left, per call too."""
         work, valgrind = WORKLOADS[name], self._in_valgrind()
         self._act(name, work.counted)
         flush(FLUSH_SECONDS)
@@ -141,11 +142,12 @@ class Worker:
         with valgrind.counting(found):
             flush(FLUSH_SECONDS)
         calls = work.counted * work.calls
+        left = calls + WARMING * work.calls  # nothing was shipped since before the warming
         return {
             "instructions": (found[0].main + found[0].others) / calls,
             "asking": (found[0].aside + found[0].others) / calls,
-            "shipping": found[1].main / calls,
-            "batch": calls,
+            "shipping": found[1].main / left,
+            "batch": left,
             "asks": asks / calls,
         }
 

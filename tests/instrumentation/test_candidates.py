@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from bursar.instrumentation.candidates import Candidates, weigh
 from bursar.instrumentation.errand import Errand
 from bursar.instrumentation.estimates import Estimates
 from bursar.instrumentation.rules import Rules
+from bursar.policies.amounts import Limit
+from bursar.policies.changes import REMOVED
 from bursar.policies.engine import Candidate
 from bursar.policies.plan import Misfit
-from bursar.policies.policy import Mode, Policy, Route
+from bursar.policies.policy import Budget, Mode, Policy, Route, Step, StepAction
 from bursar.policies.pricefile import parse_book, shipped_book
 
 POLICY = Policy(1, Mode.ENFORCE, ladder=("big", "mid", "small"), routes=(Route("short", ladder=("big", "small")),))
@@ -92,29 +95,84 @@ def test_a_retry_keeps_the_plan_of_its_call() -> None:
 
 def test_a_rung_that_does_not_fit_says_why() -> None:
     """It is priced all the same, so that the decision can show it."""
-    found = weighed(max_tokens=20_000)
-    assert [candidate.misfit for candidate in found.facts.candidates] == [None, None, Misfit.MAX_TOKENS]
-    assert [candidate.misfit for candidate in weighed(speed="fast").facts.candidates] == [
-        None,
-        Misfit.SPEED,
-        Misfit.SPEED,
-    ]
+    found = weighed(inference_geo="us")
+    assert [candidate.misfit for candidate in found.facts.candidates] == [None, Misfit.RESIDENCY, Misfit.RESIDENCY]
+    assert found.facts.candidates[1].worst == WORST["mid"]
+
+
+def test_a_rung_is_asked_for_no_more_output_than_it_has() -> None:
+    """`max_tokens` is lowered to its ceiling of 16,000, which is what its bound is made of."""
+    small = weighed(max_tokens=20_000).facts.candidates[2]
+    assert small.plan is not None
+    assert small.plan.changes == {"max_tokens": 16_000}
+    assert small.worst == weighed(max_tokens=16_000).facts.candidates[2].worst
 
 
 def test_a_beta_that_stands_in_a_header_is_seen() -> None:
-    """A feature of one generation is not known to fit another, whichever way it is asked for."""
-    rules = Rules(shipped_book(), Policy(1, Mode.ENFORCE, ladder=("claude-opus-5-5", "claude-haiku-4-5")), heard=True)
+    """One that nobody knows fits no other model; one that has no effect on it is left out."""
+    rules = Rules(shipped_book(), Policy(1, Mode.ENFORCE, ladder=("claude-opus-5-5", "claude-haiku-5-5")), heard=True)
     body = {**BODY, "model": "claude-opus-5-5"}
-    plain = weigh(Errand("h-1", "desk", {}, body, NOON), rules, Estimates())
-    with_beta = weigh(Errand("h-1", "desk", {}, body, NOON, betas="context-1m"), rules, Estimates())
-    assert plain.facts.candidates[1].misfit is None
-    assert with_beta.facts.candidates[1].misfit is Misfit.GENERATION
+
+    def rung(betas: str | None) -> Candidate:
+        return weigh(Errand("h-1", "desk", {}, body, NOON, betas=betas), rules, Estimates()).facts.candidates[1]
+
+    assert (rung(None).misfit, rung(None).plan) == (None, None)
+    assert rung("surprise-2026-11-01").misfit is Misfit.BETA
+    planned = rung("context-1m-2025-08-07, files-api-2025-04-14").plan
+    assert planned is not None
+    assert planned.dropped_betas == ("context-1m-2025-08-07",)
+
+
+def test_what_a_request_would_lose_depends_on_its_route() -> None:
+    """Fast mode is lost to a model without it; the price of the plan is the price of what is sent."""
+    ladder = ("claude-opus-5-5", "claude-sonnet-5-5")
+    routes = (Route("desk"), Route("plain", lossy=True))
+    rules = Rules(shipped_book(), Policy(1, Mode.ENFORCE, ladder=ladder, routes=routes), heard=True)
+    fast: dict[str, Any] = {"model": "claude-opus-5-5", "speed": "fast"}
+    assert weighed(rules=rules, **fast).facts.candidates[1].misfit is Misfit.LOSSY
+    assert weighed(rules=rules, route="elsewhere", **fast).facts.candidates[1].misfit is Misfit.LOSSY
+    moved = weighed(rules=rules, route="plain", **fast).facts.candidates[1]
+    plain = weighed(rules=rules, route="plain", model="claude-opus-5-5").facts.candidates[1]
+    assert moved.plan is not None
+    assert moved.plan.changes == {"speed": REMOVED}
+    assert (moved.misfit, moved.worst, moved.expected) == (None, plain.worst, plain.expected)
+
+
+def test_a_prompt_too_short_for_a_model_s_cache_is_priced_without_it() -> None:
+    """Haiku 4.5 caches from 4,096 tokens on; of 3,276 at most none is written: 1 USD a million tokens, not 1.25."""
+    ladder = ("claude-sonnet-4-5", "claude-haiku-4-5")
+    rules = Rules(shipped_book(), Policy(1, Mode.ENFORCE, ladder=ladder), heard=True)
+    marked = {"type": "text", "text": "x" * 8_000, "cache_control": {"type": "ephemeral"}}
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 2_048, "messages": [{"role": "user", "content": [marked]}]}
+    haiku = weigh(Errand("h-1", "desk", {}, body, NOON), rules, Estimates()).facts.candidates[1]
+    tokens = (haiku.expected - 1_024 * 5_000) // 1_000
+    assert haiku.expected == tokens * 1_000 + 1_024 * 5_000
+    assert 3_200 < tokens < 3_300
+
+
+def test_less_effort_is_weighed_where_a_step_may_ask_for_it() -> None:
+    """On a lossy route; elsewhere it says why not. An answer with less effort is taken to be a quarter shorter."""
+    step = Step("80%", Fraction(4, 5), None, (StepAction("effort"),))
+    budget = Budget("b", Limit("usd", 1), "day", steps=(step,))
+    routes = (Route("plain", lossy=True),)
+    rules = Rules(shipped_book(), Policy(1, Mode.ENFORCE, budgets=(budget,), routes=routes), heard=True)
+    found = weighed(rules=rules, route="plain", model="claude-opus-5-5").facts
+    assert found.milder is not None
+    assert found.milder.plan is not None
+    assert found.milder.plan.changes == {"output_config": {"effort": "low"}}
+    assert found.asked.expected - found.milder.expected == 256 * 20_000
+    strict = weighed(rules=rules, model="claude-opus-5-5").facts.milder
+    assert strict is not None
+    assert strict.misfit is Misfit.LOSSY
+    assert weighed().facts.milder is None
 
 
 RETIRING = """
 [[model]]
 id = "gone"
 retirement = 2026-11-22
+context_window = 50_000
+max_output = 32_000
 input = 1
 cache_read = 1
 cache_write_5m = 1

@@ -21,9 +21,11 @@ from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.standings import FRESH_SECONDS, VIEWS
 from bursar.instrumentation.sync import Ask, lent_by
 from bursar.policies.balancekey import Amounts, kind_of
+from bursar.policies.changes import REMOVED
 from bursar.policies.engine import Action, Reason
 from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.policyfile import parse_policy
+from bursar.policies.pricefile import shipped_book
 from bursar.policies.protocol import Answer, BalanceView, Need, Verdict
 
 LIMIT = 10**9
@@ -612,6 +614,85 @@ def test_a_retry_keeps_its_call_s_plan() -> None:
     unmoved = scene.admit("h-2", settled="big")
     assert unmoved.decision is not None
     assert (unmoved.changes, unmoved.decision.verdict.action) == ({}, Action.GO)
+
+
+LOSSY = """[[route]]
+name = "desk"
+ladder = ["claude-opus-4-6", "claude-haiku-4-5"]
+lossy = true
+"""
+ASKED: dict[str, Any] = {
+    "model": "claude-opus-4-6",
+    "max_tokens": 100_000,
+    "thinking": {"type": "adaptive"},
+    "output_config": {"effort": "max"},
+}
+
+
+def real(*steps: str) -> Scene:
+    """The models of the shipped book on a route that may lose something, a soft budget, and 0.9 USD of 1 spent."""
+    text = policy(LOSSY, budget(at="\n".join(steps)))
+    scene = Scene()
+    scene.rules = Rules(shipped_book(), parse_policy(text, file="p.toml"), heard=True)
+    scene.view(spent=9 * 10**8)
+    return scene
+
+
+def told(admission: Admission) -> list[tuple[str, str, bool]]:
+    assert admission.decision is not None
+    return [(note.parameter, note.why.value, note.lossy) for note in admission.decision.changes]
+
+
+def test_a_request_is_changed_to_fit_the_model_it_moves_to() -> None:
+    """Each change in the decision; a retry is changed alike, whatever the balance says by then."""
+    scene = real('"80%" = "downgrade"')
+    moved = scene.guard.admit(replace(errand(**ASKED), betas="interleaved-thinking-2025-05-14"))
+    assert moved.changes == {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 64_000,
+        "thinking": {"type": "enabled", "budget_tokens": 32_000},
+        "output_config": REMOVED,
+    }
+    assert moved.dropped_betas == ("interleaved-thinking-2025-05-14",)
+    assert told(moved) == [
+        ("max_tokens", "ceiling", False),
+        ("thinking", "form", False),
+        ("output_config.effort", "unsupported", True),
+        ("betas", "unsupported", True),
+    ]
+    assert moved.decision is not None
+    scene.view(spent=0)
+    settled = replace(errand("h-2", **ASKED, settled="claude-haiku-4-5"), settled_plan=moved.decision.candidate.plan)
+    again = scene.guard.admit(settled)
+    assert (again.changes, again.dropped_betas, told(again)) == (moved.changes, moved.dropped_betas, told(moved))
+
+
+def test_effort_is_lowered_on_the_model_asked_for() -> None:
+    """And stays lowered for a retry, which says so."""
+    scene = real('"80%" = "effort"')
+    lowered = scene.admit(**ASKED)
+    assert lowered.changes == {"output_config": {"effort": "high"}}
+    assert told(lowered) == [("output_config.effort", "step", True)]
+    assert lowered.decision is not None
+    assert (lowered.decision.verdict.action, lowered.decision.verdict.reason) == (Action.EFFORT, Reason.STEP)
+    scene.view(spent=0)
+    plain = scene.admit("h-2", **ASKED)
+    assert (plain.changes, told(plain)) == ({}, [])
+    settled = replace(errand("h-3", **ASKED, settled="claude-opus-4-6"), settled_plan=lowered.decision.candidate.plan)
+    again = scene.guard.admit(settled)
+    assert again.decision is not None
+    assert (again.changes, again.decision.verdict.action) == (lowered.changes, Action.EFFORT)
+
+
+def test_a_trimmed_answer_is_a_change_that_no_retry_keeps() -> None:
+    """The money of the next attempt may bound more; and a trimmed call is not one of less effort."""
+    scene = Scene(policy(HARD))
+    scene.script = [scene.grants(104_000_000)]
+    admission = scene.admit()
+    assert told(admission) == [("max_tokens", "fit", False)]
+    assert admission.decision is not None
+    assert admission.decision.candidate.plan is None
+    assert admission.decision.verdict.action is Action.GO
 
 
 # Observing

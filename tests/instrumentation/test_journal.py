@@ -209,19 +209,48 @@ def test_the_lock_is_held_while_its_owner_lives_and_free_after_its_death(tmp_pat
     assert path.read_bytes() == b"sent\n"
 
 
-@pytest.mark.parametrize("remove", [True, False])
-def test_closing_lets_go_of_the_lock(tmp_path: Path, remove: bool) -> None:
+@pytest.mark.parametrize(
+    ("booked", "remove", "stays"), [(True, True, False), (True, False, True), (False, True, True), (False, False, True)]
+)
+def test_closing_lets_go_of_the_lock(tmp_path: Path, booked: bool, remove: bool, stays: bool) -> None:
     """And takes the file away where everything in it is booked."""
     journal = Journal(tmp_path, "h")
     journal.append(b"a\n")
+    if booked:
+        journal.acknowledge(journal.unshipped())
     journal.close(remove=remove)
-    assert journal.path.exists() is not remove
-    assert remove or lockable(journal.path)
+    assert journal.path.exists() is stays
+    assert not stays or lockable(journal.path)
     assert not journal.writable
-    journal.append(b"b\n")
+
+
+@pytest.mark.parametrize("booked", [True, False])
+def test_what_comes_after_the_end_is_written_all_the_same(tmp_path: Path, booked: bool) -> None:
+    """A thread that outlives the rest of the process has a call to tell of: whoever adopts the journal reads it."""
+    journal = Journal(tmp_path, "h")
+    journal.append(b"a\n")
+    if booked:
+        journal.acknowledge(journal.unshipped())
     journal.close(remove=True)
-    assert journal.path.exists() is not remove
+    journal.append(b"b\n")
+    journal.append(b"c\n")
+    assert journal.path.read_bytes() == (b"b\nc\n" if booked else b"a\nb\nc\n")
+    assert journal.unshipped().lines == ((b"b\n", b"c\n") if booked else (b"a\n", b"b\n", b"c\n"))
+    assert not lockable(journal.path)
+    journal.close(remove=True)
+    assert journal.path.exists()
+
+
+def test_what_comes_after_an_adoption_is_written_alone(tmp_path: Path) -> None:
+    """The file was let go of, adopted and removed meanwhile."""
+    journal = Journal(tmp_path, "h")
+    journal.append(b"a\n")
+    journal.close(remove=False)
+    journal.path.unlink()
+    journal.append(b"b\n")
+    assert journal.path.read_bytes() == b"b\n"
     assert journal.unshipped().lines == (b"b\n",)
+    journal.close(remove=True)
 
 
 def test_a_folder_that_cannot_be_written_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,10 +16,12 @@ from opentelemetry import metrics as api
 from opentelemetry.metrics import Histogram, Meter, NoOpMeterProvider, _internal
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
 
 from bursar.instrumentation import metrics
 from bursar.instrumentation.metrics import Metrics, error_type
 from bursar.instrumentation.quiet import forget_told
+from bursar.instrumentation.sums import NOTES
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.engine import Action, Candidate, Decision, Reason, Verdict
 from bursar.policies.errors import BudgetExceeded, RefusalReason
@@ -280,6 +283,88 @@ def test_a_refusal_is_a_decision_and_the_only_one_of_its_call(told: Told) -> Non
     assert told.sums("bursar.decisions") == [(block, 1)]
     ((by, *_),) = told.points("gen_ai.client.inference.duration")
     assert by["error.type"] == "BudgetExceeded"
+
+
+class Slow:
+    """A histogram that says in which thread it was recorded."""
+
+    def __init__(self) -> None:
+        self.recorded: list[tuple[float, int]] = []
+
+    def record(self, amount: float, attributes: object) -> None:
+        self.recorded.append((amount, threading.get_ident()))
+
+
+@pytest.fixture
+def slow(told: Told, monkeypatch: pytest.MonkeyPatch) -> Slow:
+    made = Slow()
+    meter = told.provider.get_meter("bursar.instrumentation")
+
+    def create(*_: object, **__: object) -> Slow:
+        return made
+
+    monkeypatch.setattr(meter, "create_histogram", create)
+    return made
+
+
+def test_a_call_does_not_wait_until_it_is_counted(told: Told, slow: Slow) -> None:
+    """It is counted by whoever collects, before anything is told; once, however often that is."""
+    count = Metrics({"new"})
+    count.finished(Call(), None, END_NS)
+    assert slow.recorded == []
+    collector = threading.Thread(target=told.metrics)
+    collector.start()
+    collector.join()
+    told.metrics()
+    assert [(amount, thread == threading.get_ident()) for amount, thread in slow.recorded] == [
+        (2.5, False),
+        (0.5, False),
+    ]
+
+
+def test_the_background_spares_the_collection_the_work(told: Told, slow: Slow) -> None:
+    """And where nothing was told yet, there is nothing to count."""
+    count = Metrics({"new"})
+    count.count()
+    count.finished(Call(), None, END_NS)
+    count.count()
+    assert [amount for amount, _ in slow.recorded] == [2.5, 0.5]
+
+
+def test_a_provider_that_never_collects_holds_no_more_than_so_many_calls(told: Told, slow: Slow) -> None:
+    """Then each call counts the oldest one that waits; none is lost."""
+    count = Metrics({"new"})
+    for seconds in range(NOTES + 3):
+        count.finished(Call(first_chunk_ns=None), None, (7 + seconds) * SECOND)
+    assert [amount for amount, _ in slow.recorded] == [0.0, 1.0, 2.0]
+    told.metrics()
+    assert [amount for amount, _ in slow.recorded] == [float(seconds) for seconds in range(NOTES + 3)]
+
+
+def test_a_time_is_an_example_of_the_span_it_was_taken_in(told: Told) -> None:
+    """Although it is recorded elsewhere, and later."""
+    with TracerProvider().get_tracer("t").start_as_current_span("desk") as span:
+        Metrics({"new"}).finished(Call(first_chunk_ns=None), None, END_NS)
+    (point,) = told.metrics()["gen_ai.client.inference.duration"].data.data_points
+    assert [example.trace_id for example in point.exemplars] == [span.get_span_context().trace_id]
+
+
+def test_what_cannot_be_counted_keeps_nothing_else_from_it(
+    told: Told, slow: Slow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor from being collected."""
+
+    def fail(amount: float, attributes: object) -> None:
+        raise OSError("no histograms today")
+
+    monkeypatch.setattr(slow, "record", fail)
+    count = Metrics({"new"})
+    with caplog.at_level(logging.WARNING, "bursar"):
+        for _ in range(2):
+            count.finished(Call(), None, END_NS)
+            count.charged(CHARGE, "anthropic")
+        assert told.sums("bursar.cost.nano_usd") == [({**MODELS, "bursar.route": "desk"}, 44_740_000)]
+    assert caplog.messages == ["bursar could not count a call in the metrics; the application goes on"]
 
 
 def test_attribute_sets_are_bounded_and_that_is_said_once(told: Told, caplog: pytest.LogCaptureFixture) -> None:

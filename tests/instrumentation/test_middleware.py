@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ import anthropic
 import httpx2
 import pytest
 from anthropic import AnthropicFoundry
+from anthropic._models import FinalRequestOptions
+from anthropic._request import APIRequest
 from anthropic.lib.bedrock import AnthropicBedrock
 from anthropic.lib.vertex import AnthropicVertex
 from tests.instrumentation.scene import (
@@ -29,9 +32,14 @@ from tests.instrumentation.scene import (
 )
 
 from bursar.instrumentation import route, served
+from bursar.instrumentation.errand import Admission, Errand
+from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.middleware import METER, is_billable
 from bursar.instrumentation.testing import recorded
+from bursar.policies.changes import REMOVED, Change, Why
 from bursar.policies.charge import Basis
+from bursar.policies.engine import Candidate, Facts, decide
+from bursar.policies.plan import Plan
 
 Client = Any
 Act = Callable[[Client], object]
@@ -371,6 +379,110 @@ def test_what_served_a_message_can_be_asked() -> None:
         assert known is not None
         assert (known.requested_model, known.model, known.charge) == (ASK["model"], ASK["model"], seen.charges[0])
         assert served(anthropic.types.Message.model_construct(id="msg_other")) is None
+
+
+PLANNED = Plan(
+    {"thinking": {"type": "adaptive"}, "speed": REMOVED},
+    ("context-1m-2025-08-07",),
+    (
+        Change("thinking", {"type": "enabled", "budget_tokens": 2_000}, {"type": "adaptive"}, Why.FORM),
+        Change("speed", "fast", None, Why.UNSUPPORTED, lossy=True),
+        Change("betas", "context-1m-2025-08-07", None, Why.UNSUPPORTED),
+    ),
+)
+CHANGED_ASK: Any = {**ASK, "thinking": {"type": "enabled", "budget_tokens": 2_000}, "speed": "fast"}
+
+
+def planned(errand: Errand) -> Admission:
+    """An admission that changes the request as planned."""
+    decision = decide(Facts("r", (Candidate("claude-haiku-5-5", 1, 1, 1, plan=PLANNED),)), [])
+    changes = {"model": "claude-haiku-5-5", **PLANNED.changes}
+    return Admission(changes=changes, dropped_betas=PLANNED.dropped_betas, decision=decision)
+
+
+def with_betas(c: Client) -> object:
+    return c.beta.messages.create(**CHANGED_ASK, betas=["files-api-2025-04-14", "context-1m-2025-08-07"])
+
+
+def with_headers(c: Client) -> object:
+    headers = {"Anthropic-Beta": "files-api-2025-04-14,context-1m-2025-08-07"}
+    return c.messages.create(**CHANGED_ASK, extra_headers=headers)
+
+
+def with_client_headers(c: Client) -> object:
+    headers = {"anthropic-beta": "files-api-2025-04-14, context-1m-2025-08-07"}
+    return c.with_options(default_headers=headers).messages.create(**CHANGED_ASK)
+
+
+def with_extra_body(c: Client) -> object:
+    body = {"thinking": {"type": "enabled", "budget_tokens": 2_000}, "speed": "fast", "metadata": {"user_id": "u"}}
+    return c.messages.create(**ASK, extra_body=body, extra_headers={"anthropic-beta": "context-1m-2025-08-07"})
+
+
+@pytest.mark.parametrize(
+    ("act", "betas", "extra"),
+    [
+        (with_betas, "files-api-2025-04-14", {}),
+        (with_headers, "files-api-2025-04-14", {}),
+        (with_client_headers, "files-api-2025-04-14", {}),
+        (with_extra_body, None, {"metadata": {"user_id": "u"}}),
+    ],
+)
+def test_a_request_is_sent_as_planned(
+    act: Act, betas: str | None, extra: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parameters set and left out, betas left out of whichever header; told on the span, and by `served`."""
+    sent: list[tuple[Any, str | None]] = []
+    judged: list[Errand] = []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        sent.append((json.loads(request.content), request.headers.get("anthropic-beta")))
+        return answer(request)
+
+    def admit(self: Guard, errand: Errand) -> Admission:
+        judged.append(errand)
+        return planned(errand)
+
+    monkeypatch.setattr(Guard, "admit", admit)
+    with recorded() as seen:
+        known = served(act(client(respond)))
+    asked = {name: told for name, told in ASK.items() if name != "model"}
+    assert sent == [({**asked, **extra, "model": "claude-haiku-5-5", "thinking": {"type": "adaptive"}}, betas)]
+    assert judged[0].body == {**CHANGED_ASK, **extra}
+    assert "context-1m-2025-08-07" in (judged[0].betas or "")
+    assert known is not None
+    assert known.changes == PLANNED.notes
+    (span,) = seen.spans
+    assert json.loads(str((span.attributes or {})["bursar.plan"])) == [note.told() for note in PLANNED.notes]
+
+
+def test_an_extra_body_that_an_older_sdk_merges_later_is_seen_and_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would win over the body: what is planned is taken out of it, what is not stays."""
+    extra = {"thinking": {"type": "enabled", "budget_tokens": 2_000}, "speed": "fast", "metadata": {"user_id": "u"}}
+    options = FinalRequestOptions.construct(method="post", url="/v1/messages", json_data=ASK, extra_json=extra)
+    judged: list[Errand] = []
+    sent: list[APIRequest] = []
+
+    def admit(self: Guard, errand: Errand) -> Admission:
+        judged.append(errand)
+        return planned(errand)
+
+    monkeypatch.setattr(Guard, "admit", admit)
+    with recorded():
+        METER.handle(APIRequest(options=options, cast_to=object), sent.append)
+    assert judged[0].body == {**ASK, **extra}
+    assert sent[0].options.extra_json == {"metadata": {"user_id": "u"}}
+    assert sent[0].json == {**ASK, "model": "claude-haiku-5-5", "thinking": {"type": "adaptive"}}
+    assert (options.json_data, options.extra_json) == (ASK, extra)
+
+
+def test_a_request_that_does_not_change_says_nothing_of_a_plan() -> None:
+    """Neither on the span nor to who asks."""
+    with recorded() as seen:
+        known = served(client().messages.create(**ASK))
+    assert known is not None
+    assert known.changes == ()
+    assert "bursar.plan" not in (seen.spans[0].attributes or {})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from threading import Event, Thread
 import pytest
 
 from bursar.instrumentation import quiet as quiet_module
-from bursar.instrumentation.quiet import forget_told, quiet, tell_once
+from bursar.instrumentation.quiet import excuse, forget_told, quiet, tell_once
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,17 @@ def test_an_error_of_ours_stays_inside_and_is_told_in_full_once(caplog: pytest.L
         (logging.DEBUG, message.format("write a span"), True),
         (logging.WARNING, message.format("end a span"), True),
     ]
+
+
+def test_an_excuse_says_what_quiet_says(caplog: pytest.LogCaptureFixture) -> None:
+    """For an error that was caught already."""
+    nothing: dict[str, int] = {}
+    try:
+        _ = nothing["x"]
+    except KeyError:
+        excuse("write a span")
+    message = "bursar could not write a span; the application goes on without it"
+    assert told(caplog) == [(logging.WARNING, message, True)]
 
 
 def test_what_works_says_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -84,6 +84,7 @@ class Scene:
         self.snapshots: list[Snapshot] = []
         self.unclaimed: list[str] = []
         self.watched: tuple[str, ...] = ()
+        self.beside: Callable[[], object] = object
         self.now = 0.0
         self.sync = Sync(
             self.link,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -95,6 +96,7 @@ class Scene:
             on_snapshot=self.snapshots.append,
             on_unclaimed=self.unclaimed.append,
             watched=lambda: self.watched,
+            beside=lambda: self.beside(),
             clock=lambda: self.now,
         )
 
@@ -368,6 +370,20 @@ def test_the_background_speaks_up_every_so_often(scene: Scene, monkeypatch: pyte
         assert scene.back.heard.acquire(timeout=WAIT_SECONDS)
 
 
+def test_the_background_does_what_else_is_left_to_it(scene: Scene) -> None:
+    """Before it ships; and it ships also where that fails."""
+    done: list[int] = []
+
+    def beside() -> None:
+        done.append(len(scene.back.messages))
+        raise KeyError("x")
+
+    scene.beside = beside
+    scene.sync.nudge()
+    assert scene.back.heard.acquire(timeout=WAIT_SECONDS)
+    assert done[0] == 0
+
+
 def test_an_agent_that_is_away_is_told_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -421,6 +437,27 @@ def test_closing_says_goodbye_after_all_is_shipped(scene: Scene) -> None:
     assert not any(message.goodbye for message in before)
     assert [name for message in scene.back.messages for name in carried(message)] == ["h-1"]
     assert (scene.link.closed, scene.back.closed) == (1, 1)
+
+
+def test_no_goodbye_while_a_call_is_under_way(scene: Scene) -> None:
+    """What another thread holds would be lent to others: all else goes back, and the journal is left to be adopted."""
+    scene.ask("h-2", 50)
+    scene.ask("h-1", 100)
+    scene.leases.settle("h-1", 30)
+    scene.leases.let_keep(("a",), ("a",))
+    assert not scene.sync.close(1)
+    assert not any(message.goodbye for message in scene.back.messages)
+    assert scene.back.messages[-1].returned == {"a": 70}, "although it might have been kept"
+    assert scene.leases.held("h-2")
+    assert scene.leases.free("a") == 0
+
+
+def test_nothing_is_asked_for_once_the_money_went_back(scene: Scene) -> None:
+    """A grant after the goodbye would be nobody's."""
+    scene.sync.close(1)
+    with pytest.raises(Unreachable, match="given its money back"):
+        scene.ask("h-1", 100)
+    assert scene.link.messages == []
 
 
 def test_closing_without_an_agent_says_so(scene: Scene) -> None:

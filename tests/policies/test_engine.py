@@ -11,11 +11,21 @@ from typing import Any, Literal
 import pytest
 
 from bursar.policies.amounts import Limit, Velocity
-from bursar.policies.engine import Action, Candidate, Decision, Facts, Reason, Verdict, decide, refused
-from bursar.policies.plan import Misfit
+from bursar.policies.changes import Change, Why
+from bursar.policies.engine import (
+    Action,
+    Candidate,
+    Decision,
+    Facts,
+    Reason,
+    Verdict,
+    decide,
+    refused,
+)
+from bursar.policies.plan import Misfit, Plan
 from bursar.policies.policy import Budget, Mode, Step, StepAction, Unbounded
 from bursar.policies.protocol import BalanceView
-from bursar.policies.standing import Standing
+from bursar.policies.standing import Standing, Survey
 from bursar.policies.windows import window_at
 
 WINDOW = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), UTC)
@@ -47,7 +57,7 @@ def standing(
     """A budget of 10,000 nano-dollars, of which so much is spent and expected; `spent=None`: never seen."""
     rule = Budget(name, Limit("usd", limit), "day", steps=steps, **budget)
     key = f"{name}|w|"
-    view = None if spent is None else BalanceView(key, limit, rule.ceiling, spent, expected, lent=7)
+    view = None if spent is None else BalanceView(key, limit, rule.ceiling_of(""), spent, expected, lent=7)
     return Standing(rule, key, WINDOW, mode, view)
 
 
@@ -208,7 +218,7 @@ def test_what_a_call_holds_of_each_kind() -> None:
         ("downgrade", (OPUS, replace(SONNET, expected=100)), "opus", (("b 80% to sonnet", "dearer"),)),
         ("downgrade", (OPUS, replace(SONNET, expected=99)), "sonnet", ()),
         ("cheapest", (OPUS, SONNET, HAIKU), "haiku", ()),
-        ("cheapest", (OPUS, SONNET, replace(HAIKU, misfit=Misfit.SPEED)), "sonnet", (("b 80% to haiku", "speed"),)),
+        ("cheapest", (OPUS, SONNET, replace(HAIKU, misfit=Misfit.BETA)), "sonnet", (("b 80% to haiku", "beta"),)),
         (
             "cheapest",
             (OPUS, replace(SONNET, expected=101), replace(HAIKU, misfit=Misfit.RETIRED)),
@@ -231,6 +241,70 @@ def test_a_misfit_is_named_before_a_price() -> None:
     rung = replace(SONNET, misfit=Misfit.MAX_TOKENS, expected=1_000)
     decision = decide(Facts("r", (OPUS, rung)), [standing(DOWN, spent=8_000)])
     assert decision.skipped == (("b 80% to sonnet", "max_tokens"),)
+
+
+EFFORT = Step("70%", Fraction(7, 10), None, (StepAction("effort"),))
+LESS = Plan(
+    {"output_config": {"effort": "low"}}, notes=(Change("output_config.effort", None, "low", Why.STEP, lossy=True),)
+)
+MILDER = replace(CALL, milder=replace(OPUS, expected=80, plan=LESS))
+
+
+@pytest.mark.parametrize(
+    ("facts", "standings", "expected", "skipped"),
+    [
+        (MILDER, [standing(EFFORT, spent=6_999)], GO, ()),
+        (MILDER, [standing(EFFORT, spent=7_000)], ("effort", "step", "opus", "b", "70%"), ()),
+        (CALL, [standing(EFFORT, spent=7_000)], GO, ()),
+        (MILDER, [standing(EFFORT, DOWN, spent=8_000)], ("downgrade", "step", "sonnet", "b", "80%"), ()),
+        (
+            replace(MILDER, candidates=(OPUS, replace(SONNET, misfit=Misfit.CONTEXT))),
+            [standing(EFFORT, DOWN, spent=8_000)],
+            ("effort", "step", "opus", "b", "70%"),
+            (("b 80% to sonnet", "context"),),
+        ),
+        (
+            replace(MILDER, milder=replace(OPUS, misfit=Misfit.LOSSY)),
+            [standing(EFFORT, spent=7_000)],
+            GO,
+            (("b 70% effort", "lossy"),),
+        ),
+        (
+            replace(MILDER, milder=replace(OPUS, expected=100, plan=LESS)),
+            [standing(EFFORT, spent=7_000)],
+            GO,
+            (("b 70% effort", "dearer"),),
+        ),
+    ],
+)
+def test_less_effort_is_milder_than_another_model(
+    facts: Facts, standings: list[Standing], expected: tuple[str, ...], skipped: tuple[tuple[str, str], ...]
+) -> None:
+    """On the same model; where it does not fit or saves nothing the call goes as it is, with the reason."""
+    decision = decide(facts, standings)
+    assert short(decision) == expected
+    assert decision.skipped == skipped
+    assert (decision.candidate.plan is LESS) is (expected[0] == "effort")
+
+
+def test_every_change_stands_in_the_figures() -> None:
+    """Those of the plan, and how the money lent trimmed the output; where nothing changes nothing is said."""
+    lower = Change("max_tokens", 9_000, 8_000, Why.CEILING)
+    moved = replace(SONNET, plan=Plan({"max_tokens": 8_000}, notes=(lower,)))
+    decision = decide(Facts("r", (OPUS, moved)), [standing(DOWN, spent=8_000)])
+    assert decision.changes == (lower,)
+    trimmed = replace(decision, fit=Change("max_tokens", 9_000, 5_000, Why.FIT))
+    assert json.loads(trimmed.figures().text)["changes"] == [
+        {"parameter": "max_tokens", "from": 9_000, "to": 5_000, "why": "fit", "lossy": False}
+    ]
+    assert "changes" not in json.loads(decide(CALL, []).figures().text)
+
+
+def test_a_step_that_lowers_effort_disturbs_the_calm() -> None:
+    """Like one that changes the model; an alert does not."""
+    assert not Survey([standing(EFFORT, spent=7_000)]).calm
+    assert Survey([standing(EFFORT, spent=6_999)]).calm
+    assert Survey([standing(step(50, "alert"), spent=7_000)]).calm
 
 
 @pytest.mark.parametrize(
@@ -383,10 +457,16 @@ def test_a_balance_of_nobody_refuses_without_a_name() -> None:
     assert after.verdict == Verdict(Action.BLOCK, Reason.SPENT, "opus", "", "other|w|")
 
 
+def kept(model: str, worst: int, least: int, expected: int) -> dict[str, Any]:
+    """What the ledger keeps of a candidate."""
+    tokens = {"worst_tokens": 0, "least_tokens": 0, "expected_tokens": 0}
+    return {"model": model, "worst": worst, "least": least, "expected": expected, **tokens}
+
+
 def test_the_numbers_are_ready_for_json() -> None:
     """Amounts whole, shares as percent with two decimals, every budget and every skipped step in them."""
     decision = decide(
-        Facts("r", (OPUS, replace(SONNET, misfit=Misfit.SPEED), HAIKU)),
+        Facts("r", (OPUS, replace(SONNET, misfit=Misfit.BETA), HAIKU)),
         [
             standing(DOWN, FLOOR, BLOCK, name="x", spent=8_900, expected=1_000),
             standing(DOWN, name="y", spent=None, mode=Mode.OBSERVE),
@@ -400,8 +480,17 @@ def test_the_numbers_are_ready_for_json() -> None:
         "most": 100,
         "least": 30,
         "expected": 10,
-        "skipped": ["x 80% to sonnet: speed"],
+        "skipped": ["x 80% to sonnet: beta"],
         "observed": {"action": "downgrade", "reason": "step", "budget": "z", "step": "90%"},
+        "rules": "",
+        "model": "haiku",
+        "unbounded": [],
+        "candidates": [
+            {**kept("opus", 1_000, 300, 100), "misfit": None},
+            {**kept("sonnet", 500, 150, 50), "misfit": "beta"},
+            {**kept("haiku", 100, 30, 10), "misfit": None},
+        ],
+        "milder": None,
         "balances": [
             {
                 "balance": "x|w|",
@@ -412,6 +501,8 @@ def test_the_numbers_are_ready_for_json() -> None:
                 "spent": 8_900,
                 "expected": 1_000,
                 "lent": 7,
+                "ceiling": 10_000,
+                "recent": {},
             },
             {
                 "balance": "y|w|",
@@ -422,6 +513,8 @@ def test_the_numbers_are_ready_for_json() -> None:
                 "spent": None,
                 "expected": None,
                 "lent": None,
+                "ceiling": 10_000,
+                "recent": {},
             },
             {
                 "balance": "z|w|",
@@ -432,6 +525,8 @@ def test_the_numbers_are_ready_for_json() -> None:
                 "spent": 9_000,
                 "expected": 0,
                 "lent": 7,
+                "ceiling": 10_000,
+                "recent": {},
             },
         ],
     }

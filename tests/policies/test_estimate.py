@@ -97,6 +97,15 @@ def recorded() -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     ]
 
 
+def test_a_prompt_that_no_cache_takes_costs_plain_input() -> None:
+    """Marked or not, warm or not."""
+    plain = expected(replace(SIZE, marks=0), RATES, output_tokens=50, warm=False)
+    marked = replace(SIZE, marks=2, hour_marks=True)
+    for warm in (True, False):
+        assert expected(marked, RATES, output_tokens=50, warm=warm, cached=False) == plain
+    assert expected(marked, RATES, output_tokens=50, warm=False) > plain
+
+
 @pytest.mark.parametrize(
     ("text", "size"),
     [("abc", 3), ("é", 2), ("日本", 6), ("\ud800", 3), ("", 0)],

@@ -123,7 +123,7 @@ def test_the_ceiling_is_the_blocks_share_and_the_overdraft(
 ) -> None:
     """Rounded down, so that a fraction of a nano-dollar is never overspent; a soft budget has its limit."""
     rule = budget(steps=steps, limit=Limit("usd", limit), overdraft_nano=overdraft)
-    assert (rule.hard, rule.ceiling) == (hard, ceiling)
+    assert (rule.hard, rule.ceiling_of("")) == (hard, ceiling)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_expectations_stay_below_the_overdraft(
 ) -> None:
     """It is for calls that cost more than was expected, and not for planning with."""
     rule = budget(steps=steps, limit=Limit("usd", limit), overdraft_nano=overdraft)
-    assert rule.soft_ceiling == soft_ceiling
+    assert rule.soft_ceiling_of("") == soft_ceiling
 
 
 NIGHT = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
@@ -225,6 +225,19 @@ def test_a_route_has_its_own_ladder_or_the_policys(name: str, ladder: tuple[str,
     """Also a route that the policy does not list."""
     policy = Policy(1, Mode.ENFORCE, ladder=("a", "b"), routes=(Route("own", ladder=("b", "c")), Route("none")))
     assert policy.ladder_for(name) == ladder
+
+
+def test_nothing_is_lost_unless_the_route_says_so() -> None:
+    """A route that the file does not name says nothing."""
+    policy = Policy(1, Mode.ENFORCE, routes=(Route("plain"), Route("loose", lossy=True)))
+    assert [policy.lossy_for(name) for name in ("plain", "loose", "elsewhere")] == [False, True, False]
+
+
+def test_a_policy_knows_whether_any_step_lowers_effort() -> None:
+    """Only then is less effort ever weighed."""
+    lower = Step("80%", Fraction(4, 5), None, (StepAction("alert", channel="log"), StepAction("effort")))
+    assert Policy(1, Mode.ENFORCE, budgets=(budget(), budget(steps=(lower,)))).lowers_effort
+    assert not Policy(1, Mode.ENFORCE, budgets=(budget(),)).lowers_effort
 
 
 def test_the_defaults_are_the_documented_ones() -> None:

@@ -7,7 +7,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge, Line
 from bursar.policies.jsontext import Encoded
 from bursar.policies.records import (
@@ -43,6 +46,7 @@ CHARGE = Charge(
     modifiers=("batch", "geo:us"),
     action="downgrade",
     reason="step",
+    stage=Stage("h-k1", "strong", "claude-opus-5-5", "not_accepted"),
 )
 SENT = Sent(
     attempt_id="h-1",
@@ -59,6 +63,7 @@ SENT = Sent(
     action="downgrade",
     reason="step",
     decision={"step": "80%", "balances": [{"spent": None}]},
+    stage=Stage("h-k1", "cheap", "claude-opus-5-5"),
 )
 RECORDS: list[Record] = [
     SENT,
@@ -69,6 +74,7 @@ RECORDS: list[Record] = [
     Settled(Charge("h-3", None, Usage(), Basis.UNKNOWN, "m", "m", "r")),
     Released("h-1", "http 429"),
     Decided("h-c1", 5, "r", "m", "block", "spent", {"tenant": "acme"}, {"needed": 7}),
+    Decided("h-c1", 5, "r", "m", "block", "spent", stage=Stage('k"1', "strong", "m", "max_tokens")),
 ]
 
 
@@ -81,6 +87,32 @@ def test_a_record_survives_its_line(record: Record) -> None:
     assert line.isascii()
     assert from_line(line) == record
     assert from_json(to_json(record)) == record
+
+
+# Few words, so that lines often have in common what is written only once.
+WORDS = st.sampled_from(["", "m", "n", '"', "\\u0022", "é", "a|b,c"])
+TUPLES = st.lists(WORDS, max_size=2).map(tuple)
+LABELS = st.dictionaries(WORDS, WORDS, max_size=2)
+LINES = st.builds(Line, WORDS, st.integers(0, 2), st.integers(0, 2), st.integers(0, 2), WORDS, WORDS)
+CHARGES = st.builds(
+    Charge,
+    *(WORDS, st.none() | st.integers(0, 9), st.just(Usage(1, 2, 3)), st.sampled_from(Basis), WORDS, WORDS, WORDS),
+    *(WORDS, LABELS, st.none() | WORDS, st.none() | WORDS, st.none() | WORDS, st.integers(0, 9)),
+    *(st.lists(LINES, max_size=2).map(tuple), TUPLES, TUPLES, WORDS, WORDS),
+)
+SENTS = st.builds(
+    Sent,
+    *(WORDS, WORDS, st.integers(0, 9), WORDS, WORDS, WORDS, LABELS, st.none() | TUPLES, TUPLES),
+    *(st.none() | st.integers(0, 9), st.integers(0, 9), WORDS, WORDS),
+    *(st.none() | st.integers(0, 9), st.integers(0, 9), LABELS),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(SENTS | st.builds(Settled, CHARGES, st.booleans()), min_size=2, max_size=4))
+def test_lines_share_only_what_their_records_share(records: list[Record]) -> None:
+    """What most lines of a process have in common is written once; no line takes it from another that is not alike."""
+    assert [from_line(to_line(record)) for record in records] == records
 
 
 @pytest.mark.parametrize(
@@ -172,7 +204,7 @@ def test_a_charge_of_wrong_shapes_is_no_record(changes: dict[str, Any]) -> None:
         from_json(value)
 
 
-@pytest.mark.parametrize("record", [SENT, Settled(CHARGE), Released("a"), Decided("c", 1, "r", "m", "go", "within")])
+@pytest.mark.parametrize("record", [SENT, Settled(CHARGE), Released("a"), RECORDS[-1]])
 def test_every_field_is_written(record: Record) -> None:
     """Lines are written out by hand: a field that is added must be added there."""
     written = to_json(record)
@@ -181,6 +213,21 @@ def test_every_field_is_written(record: Record) -> None:
         assert set(written["charge"]) == {field.name for field in fields(Charge)}
         assert set(written["charge"]["usage"]) == {field.name for field in fields(Usage)}
         assert list(written["charge"]["lines"][0]) == LINE_FIELDS
+
+
+def test_a_place_in_no_cascade_is_not_written() -> None:
+    """Nearly every call is part of none: its lines are as long as before."""
+    plain = replace(CHARGE, stage=None)
+    for record in (replace(SENT, stage=None), Settled(plain), Decided("c", 1, "r", "m", "go", "within")):
+        assert b"stage" not in to_line(record)
+        assert from_json({**to_json(record), "stage": None}) == record
+
+
+@pytest.mark.parametrize("stage", ["cheap", 5, ["k"], {"cascade": "k", "name": "cheap"}])
+def test_a_place_of_another_shape_is_no_record(stage: object) -> None:
+    """It has an id, a name and a model."""
+    with pytest.raises(RecordError, match="not a complete `sent` record"):
+        from_json({**to_json(SENT), "stage": stage})
 
 
 LINE_FIELDS = ["label", "quantity", "pico_usd_each", "nano_usd", "model", "price_id"]

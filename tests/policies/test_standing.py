@@ -20,10 +20,9 @@ WINDOW = window_at("day", datetime(2026, 11, 22, 12, tzinfo=UTC), UTC)
 
 def at(share: int | None, kind: ActionKind) -> Step:
     """At a percentage, or else at 500 nano-dollars within a minute."""
+    velocity = Velocity(500, 60.0) if share is None else None
     action = StepAction(kind, target="rung" if kind == "downgrade" else None)
-    if share is None:
-        return Step("a step", None, Velocity(500, 60.0), (action,))
-    return Step("a step", Fraction(share, 100), None, (action,))
+    return Step("a step", None if share is None else Fraction(share, 100), velocity, (action,))
 
 
 def standing(
@@ -115,6 +114,8 @@ def test_a_survey_is_ready_for_the_journal() -> None:
             "spent": 250,
             "expected": 0,
             "lent": 7,
+            "ceiling": 1_000,
+            "recent": {},
         },
         {
             "balance": "new|w|",
@@ -125,5 +126,7 @@ def test_a_survey_is_ready_for_the_journal() -> None:
             "spent": None,
             "expected": None,
             "lent": None,
+            "ceiling": 1_000,
+            "recent": {},
         },
     ]

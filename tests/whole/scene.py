@@ -138,6 +138,13 @@ def house(folder: Path, *, limit: str | None = None) -> Generator[House]:
         yield made
 
 
+def free_port() -> int:
+    """One that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
 def program(folder: Path, source: str, name: str = "desk.py") -> Path:
     """A script of these lines."""
     path = folder / name

@@ -86,6 +86,8 @@ class Adoption:
         try:
             with _locked(path) as file:
                 return None if file is None else self._recover(path, file)
+        except FileNotFoundError:
+            return None  # its owner has just ended as it should, and taken it along
         except OSError as error:
             if path not in self._told:
                 self._told.add(path)
@@ -103,6 +105,9 @@ class Adoption:
             self._bookkeeper.sync(SyncRequest(holder=owner, seq=0, records=records)).result()
             count += len(chunk)
             torn += chunk.count(None)
+        if not count:
+            # Its first message may still be on its way: from here on it is known, and known to be gone.
+            self._bookkeeper.sync(SyncRequest(holder=owner, seq=0)).result()
         self._bookkeeper.close_holder(owner.id).result()
         path.unlink(missing_ok=True)
         _log.info("adopted the journal of %s: %d records, %d lines not readable", owner.id, count - torn, torn)

@@ -22,10 +22,13 @@ from anyio.from_thread import start_blocking_portal
 from bursar.agent.adoption import Adoption
 from bursar.agent.alerting.channels import open_channel
 from bursar.agent.alerting.delivery import Delivery
+from bursar.agent.alerting.watch import Watch
 from bursar.agent.bookkeeper import Bookkeeper
+from bursar.agent.housekeeping import Housekeeping
 from bursar.agent.ledger import Ledger, LedgerError
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
+from bursar.agent.serving import desk
 from bursar.agent.serving.listening import ListenError, answering, bind, url_of
 from bursar.agent.serving.recalls import Recalls
 from bursar.agent.serving.server import ServerState, create_app
@@ -39,6 +42,8 @@ ADOPT_SECONDS = 2
 RELOAD_SECONDS = 2
 DELIVER_SECONDS = 1
 SILENCE_SECONDS = 10
+KEEP_HOUSE_SECONDS = 600
+WATCH_SECONDS = 60
 RETRY_SPANS_SECONDS = 5
 STOP_SECONDS = 5.0
 """After a signal the process ends within this, whatever hangs: everything acknowledged is on the disk already."""
@@ -68,15 +73,21 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as teardown:
         token = _read_token(settings.token_file)
-        rules = RulesInForce(settings)
+        rules = RulesInForce(settings, clock_ns=clock_ns)
         listener = bind(settings.host, settings.port)
         teardown.callback(listener.close)
         teardown.enter_context(own_state_folder(settings.state_dir))
         ledger = Ledger(settings.db, clock_ns=clock_ns)
+        _tell_of_older_copy(ledger, settings)
         teardown.push_async_callback(asyncio.to_thread, ledger.close)
 
         client = await teardown.enter_async_context(httpx.AsyncClient())
-        delivery = Delivery(ledger, lambda name: open_channel(name, rules.current, client), clock_ns=clock_ns)
+        delivery = Delivery(
+            ledger,
+            lambda name: open_channel(name, rules.current, client),
+            clock_ns=clock_ns,
+            rules=lambda: rules.current,
+        )
         teardown.push_async_callback(delivery.aclose)
         nudge = partial(loop.call_soon_threadsafe, delivery.nudge)
         recalls = Recalls()
@@ -87,18 +98,23 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
             on_alert=nudge,
             on_wanted=lambda holder, keys: loop.call_soon_threadsafe(recalls.want, holder, keys),
         )
+        bookkeeper.take_up_overrides()
         adoption = Adoption(settings.journals, socket.gethostname(), bookkeeper)
 
+        housekeeping = Housekeeping(ledger, clock_ns=clock_ns)
         chores = [
+            Chore("keep house", KEEP_HOUSE_SECONDS, housekeeping.run),
             Chore("adopt journals", ADOPT_SECONDS, adoption.run),
             Chore("deliver alerts", DELIVER_SECONDS, nudge),
             Chore("reload rules", RELOAD_SECONDS, rules.reload),
             Chore("look for the silent", SILENCE_SECONDS, _silence(ledger, clock_ns)),
+            Chore("watch the outlook", WATCH_SECONDS, Watch(bookkeeper, clock_ns=clock_ns).look),
         ]
         await teardown.enter_async_context(scheduled(chores))
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
-        state = ServerState(bookkeeper, token, settings.local, recalls)
-        app = create_app(state, receiver.routes(_on_spans(bookkeeper)))
+        teardown.callback(housekeeping.stop)
+        others = [*receiver.routes(_on_spans(bookkeeper)), *desk.routes(bookkeeper, clock_ns)]
+        app = create_app(ServerState(bookkeeper, token, settings.local, recalls), others)
         url = url_of(listener)
         await teardown.enter_async_context(answering(app, listener))
         teardown.callback(recalls.close)
@@ -183,6 +199,17 @@ def _on_spans(bookkeeper: Bookkeeper) -> receiver.OnSpans:
             raise receiver.BehindError(str(error), retry_after_seconds=RETRY_SPANS_SECONDS) from error
 
     return book
+
+
+def _tell_of_older_copy(ledger: Ledger, settings: Settings) -> None:
+    if ledger.lost_commits:
+        _log.warning(
+            "the ledger %s is an older copy: %d commits that it once had are not in it. What processes were lent is "
+            "repaired as they are heard of; what was charged since the copy is in no balance, so compare "
+            "`bursar report` with your bill",
+            settings.db,
+            ledger.lost_commits,
+        )
 
 
 def _silence(ledger: Ledger, clock_ns: Callable[[], int]) -> Callable[[], None]:

@@ -10,12 +10,14 @@ from typing import Protocol, TypeVar
 from sqlite_utils import Database
 
 from bursar.agent.alerting.alerts import Looping
-from bursar.agent.ledger import Ledger, LedgerError, alertbook, lending, slices
+from bursar.agent.alerting.announcement import announcement
+from bursar.agent.ledger import Ledger, LedgerError, alertbook, balances, lending, outbox, overridebook, slices
 from bursar.agent.ledger.booking import Booked
 from bursar.agent.rules import Rules, RulesInForce
 from bursar.agent.spans import intake
 from bursar.agent.spans.intake import Counted
 from bursar.agent.spans.seenspan import SeenSpan
+from bursar.policies.overrides import Override
 from bursar.policies.policy import Policy
 from bursar.policies.protocol import SyncRequest, SyncResponse, Verdict
 
@@ -72,6 +74,7 @@ class Bookkeeper:
             response = lending.sync(db, request, policy=rules.policy, now_ns=now_ns)
             recalled.update(slices.idlers(db, _sought(request, response)))
             if request.snapshot_id != rules.snapshot.id:
+                overridebook.keep_rules(db, rules.snapshot, now_ns)
                 response = replace(response, snapshot=rules.snapshot)
             refusing, looping = alertbook.refusing(request), alertbook.looping(request)
             touched = alertbook.touched(db, request)
@@ -95,10 +98,88 @@ class Bookkeeper:
             )
         )
 
+    def raise_noticed(self, raise_all: Callable[[Database, int], int]) -> Future[None]:
+        """Put into the outbox what was noticed by the clock; `raise_all` says how many alerts are new."""
+
+        def job(db: Database) -> tuple[None, int]:
+            return None, raise_all(db, self._clock_ns())
+
+        return self._submit(job)
+
     def close_holder(self, holder: str) -> Future[Booked]:
         """Recover a process that is proven dead and whose journal is booked."""
         return self._watched(
             lambda db, rules, now_ns: lending.close_holder(db, holder, policy=rules.policy, now_ns=now_ns)
+        )
+
+    def override(self, override: Override) -> Future[None]:
+        """Put an override in force as soon as it is kept, and announce it to those whom its budgets alert."""
+
+        def job(db: Database) -> tuple[None, int]:
+            overridebook.keep(db, override)
+            return None, self._announce(db, override, f"{override}", self._clock_ns())
+
+        return self._overriding(job)
+
+    def end_overrides(self, budget: str, by: str) -> Future[tuple[Override, ...]]:
+        """Take back what is in force of a budget's overrides, and announce that."""
+
+        def job(db: Database) -> tuple[tuple[Override, ...], int]:
+            now_ns = self._clock_ns()
+            ended = overridebook.end(db, budget, now_ns=now_ns, by=by)
+            told = (self._announce(db, o, f"no longer: {o}", now_ns, by=by) for o in ended)
+            return ended, sum(told)
+
+        return self._overriding(job)
+
+    def take_up_overrides(self) -> None:
+        """Put those in force that the ledger has: at the agent's start."""
+        with self.ledger.reading() as db:
+            self.rules.override(overridebook.standing(db, self._clock_ns()))
+
+    def _overriding(self, job: Callable[[Database], tuple[T, int]]) -> Future[T]:
+        """Run a job, and have the rules take over what it made of the overrides before its result is told."""
+
+        def with_rules(db: Database) -> tuple[tuple[T, tuple[Override, ...]], int]:
+            result, alerts = job(db)
+            return (result, overridebook.standing(db, self._clock_ns())), alerts
+
+        told: Future[T] = Future()
+
+        def done(future: Future[tuple[T, tuple[Override, ...]]]) -> None:
+            error = future.exception()
+            if error is not None:
+                told.set_exception(error)
+                return
+            result, standing = future.result()
+            self.rules.override(standing)
+            told.set_result(result)
+
+        told.set_running_or_notify_cancel()
+        self._submit(with_rules).add_done_callback(done)
+        return told
+
+    def _announce(self, db: Database, override: Override, text: str, now_ns: int, *, by: str = "") -> int:
+        """Put a notice into the outbox of each channel that a budget of the override alerts; how many are new."""
+        policy = self.rules.current.policy
+        if policy is None:
+            return 0
+        channels = {
+            action.channel
+            for budget in policy.budgets
+            if override.concerns(budget)
+            for step in budget.steps
+            for action in step.actions
+            if action.channel is not None
+        }
+        payload = announcement(
+            text, until=balances.iso(override.until_ns), reason=override.reason, by=by or override.by
+        )
+        return sum(
+            outbox.raise_alert(
+                db, balance=f"override {override.id}", step=text, channel=channel, payload=payload, now_ns=now_ns
+            )
+            for channel in sorted(channels or {"log"})
         )
 
     def beat(self) -> Future[None]:

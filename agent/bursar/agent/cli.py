@@ -22,7 +22,7 @@ from bursar.agent.commands.check import check_policy
 from bursar.agent.commands.pricing import explain, load_book, render
 from bursar.agent.commands.private_agent import PrivateAgentError
 from bursar.agent.commands.program import ProgramError
-from bursar.agent.commands.reach import TurnedAwayError, UnreachableError
+from bursar.agent.commands.reach import RefusedError, TurnedAwayError, UnreachableError
 from bursar.agent.commands.run import Order, RunError
 from bursar.agent.commands.run import run as run_order
 from bursar.agent.commands.span_of_time import SpanError, parse_span
@@ -39,7 +39,17 @@ NO, USAGE, CANNOT_START = 1, 2, 3
 
 _LATER = {
     "advise": "bursar.agent.advice.command:advise_command",
+    "cascades": "bursar.agent.commands.cascades:cascades_command",
+    "db": "bursar.agent.commands.database:db_command",
+    "explain": "bursar.agent.commands.explain:explain_command",
+    "overrides": "bursar.agent.commands.overriding:overrides_command",
+    "pause": "bursar.agent.commands.overriding:pause_command",
+    "raise": "bursar.agent.commands.overriding:raise_command",
+    "resume": "bursar.agent.commands.overriding:resume_command",
+    "alert": "bursar.agent.alerting.command:alert_group",
+    "alerts": "bursar.agent.alerting.command:alerts_command",
     "demo": "bursar.agent.demo.command:demo_command",
+    "digest": "bursar.agent.alerting.command:digest_command",
 }
 """Commands of other rooms, loaded when they are called for."""
 
@@ -65,6 +75,8 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except RefusedError as error:
+            _end(error, NO)
         except _WRONG_USAGE as error:
             _end(error, USAGE)
         except _STOPPED_AT_START as error:
@@ -218,10 +230,12 @@ def budgets(db: Path | None, as_json: bool) -> None:
     now_ns = time.time_ns()
     with open_for_reading(_settings(db).db) as ledger:
         rows = [_with_instants(row) for row in reports.budgets(ledger, now_ns)]
+        observed = reports.observed(ledger, now_ns - reports.IDLE_NS, now_ns)
     if as_json:
-        _answer({"budgets": rows, "at": balances.iso(now_ns)})
+        _answer({"budgets": rows, "observed": observed, "at": balances.iso(now_ns)})
     else:
         _answer(tables.budgets(rows, width=_console().width) if rows else Text("No budget counts anything now."))
+        _answer(*tables.observed(observed))
 
 
 @cli.command()
@@ -259,16 +273,19 @@ def holds(db: Path | None, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("policy", type=_file)
+@_db_option
 @_json_option
-def check(policy: Path, as_json: bool) -> None:
-    """What does a policy file do? Exit code 1 where it has mistakes."""
-    checked = check_policy(policy, load_book(read_settings(os.environ).prices))
+def check(policy: Path, db: Path | None, as_json: bool) -> None:
+    """What does a policy file do, what would it change, and whom would it refuse now? Exit code 1 for mistakes."""
+    settings = _settings(db)
+    checked = check_policy(policy, load_book(settings.prices), db=settings.db, now_ns=time.time_ns())
     if as_json:
         _answer(checked.to_json())
     elif checked.mistakes:
         _answer(tables.mistakes(checked.file, checked.mistakes, width=_console().width))
     else:
         _answer(*map(Text, checked.description), *(Text(f"warning: {warning}") for warning in checked.warnings))
+        _answer(*tables.changes(checked.difference), *tables.prospects(checked.prospects, width=_console().width))
     sys.exit(NO if checked.mistakes else 0)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bursar.agent.settings import Settings
 from bursar.policies.book import PriceBook, PriceBookError
+from bursar.policies.overrides import Override, to_text, with_overrides
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
@@ -66,36 +68,76 @@ def read_rules(settings: Settings) -> Rules:
 
 
 class RulesInForce:
-    """The one place that says which rules hold now. `reload` does all that can fail before it swaps."""
+    """
+    The one place that says which rules hold now: the files', and what overrides make of them for a while.
 
-    def __init__(self, settings: Settings, read: Callable[[Settings], Rules] = read_rules) -> None:
+    `reload` does all that can fail before it swaps.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        read: Callable[[Settings], Rules] = read_rules,
+        *,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._settings = settings
         self._read = read
-        self._reloading = threading.Lock()
+        self._clock_ns = clock_ns
+        self._changing = threading.RLock()
         self._seen = _stamps(settings)
-        self.current = read(settings)
+        self._overrides: tuple[Override, ...] = ()
+        self.filed = read(settings)
+        """What the files say."""
+        self.current = self.filed
 
     def reload(self, *, asked: bool = False) -> Reload:
         """
         Read the files again where they have changed since they were last read, or in any case when `asked`.
 
-        What is wrong with them is logged once for each change.
+        What is wrong with them is logged once for each change. Overrides whose time is over go in the same step.
         """
-        with self._reloading:
+        with self._changing:
+            before = self.current
             stamps = _stamps(self._settings)
-            if stamps == self._seen and not asked:
+            if stamps != self._seen or asked:
+                self._seen = stamps
+                try:
+                    self.filed = self._read(self._settings)
+                except RulesError as error:
+                    _log.warning("the rules before stay in force, since the new ones cannot be used: %s", error)
+                    return Reload.KEPT
+            self._combine()
+            if self.current == before:
                 return Reload.UNCHANGED
-            self._seen = stamps
-            try:
-                rules = self._read(self._settings)
-            except RulesError as error:
-                _log.warning("the rules before stay in force, since the new ones cannot be used: %s", error)
-                return Reload.KEPT
-            if rules == self.current:
-                return Reload.UNCHANGED
-            self.current = rules
-        _log.info("new rules are in force, from %s", rules.snapshot.file or "no policy file")
+        _log.info("new rules are in force, from %s", self.current.snapshot.file or "no policy file")
         return Reload.SWAPPED
+
+    def override(self, overrides: Iterable[Override]) -> None:
+        """Put these overrides in force, each for as long as it says, in place of those before."""
+        with self._changing:
+            self._overrides = tuple(overrides)
+            self._combine()
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """The overrides that hold at this moment."""
+        now_ns = self._clock_ns()
+        return tuple(override for override in self._overrides if override.holds(now_ns))
+
+    def _combine(self) -> None:
+        combined = overridden(self.filed, self.overrides)
+        if combined != self.current:
+            self.current = combined
+
+
+def overridden(rules: Rules, overrides: Sequence[Override]) -> Rules:
+    """Rules as these overrides leave them, under an id of their own."""
+    if not overrides or rules.policy is None:
+        return rules
+    text, snapshot = to_text(overrides), rules.snapshot
+    snapshot = replace(snapshot, id=hashlib.sha256(f"{snapshot.id}\n{text}".encode()).hexdigest()[:16], overrides=text)
+    return replace(rules, policy=with_overrides(rules.policy, overrides), snapshot=snapshot)
 
 
 def _text(path: Path | None, kind: str) -> str | None:

@@ -18,6 +18,8 @@ from dataclasses import replace
 from typing import Any
 
 from bursar.instrumentation import runtime, seat
+from bursar.instrumentation.acceptance import at_least, flag, matches
+from bursar.instrumentation.cascade import cascade
 from bursar.instrumentation.config import Config, ConfigError, read_config, read_dialects
 from bursar.instrumentation.context import route
 from bursar.instrumentation.served import Served
@@ -34,8 +36,12 @@ __all__ = [
     "RefusalReason",
     "Served",
     "Usage",
+    "at_least",
+    "cascade",
+    "flag",
     "flush",
     "instrument",
+    "matches",
     "route",
     "served",
     "uninstrument",
@@ -81,10 +87,14 @@ def flush(timeout: float = 5.0) -> bool:
 
 
 def served(message: Any) -> Served | None:
-    """What a response was served by, and what it cost; None for one that this process has not seen of late."""
+    """
+    What a response was served by, and what it cost; None for one that this process has not seen of late.
+
+    `message` is any form of it: a message of the SDK's or its JSON, a raw or streaming response, a stream read to its
+    end, a result of a batch by its message.
+    """
     present = runtime.current_runtime()
-    response_id = getattr(message, "id", None)
-    return present.served(response_id) if present is not None and isinstance(response_id, str) else None
+    return present.served(message) if present is not None else None
 
 
 def _after_fork() -> None:

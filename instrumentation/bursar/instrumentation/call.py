@@ -17,8 +17,9 @@ from bursar.instrumentation.context import Work, name_work
 from bursar.instrumentation.extract import Tally
 from bursar.instrumentation.metrics import error_type
 from bursar.instrumentation.peers import claim
-from bursar.instrumentation.quiet import quiet
+from bursar.instrumentation.quiet import excuse, quiet
 from bursar.instrumentation.runtime import Runtime
+from bursar.policies.cascade import Stage
 from bursar.policies.charge import Charge
 from bursar.policies.engine import Decision
 from bursar.policies.errors import BudgetExceeded
@@ -31,6 +32,22 @@ _PROVIDERS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "GoogleCloud"
 class Call:
     """What is known of one call, and the span that tells it: the SDK's where it makes one, else our own."""
 
+    span: Span | None = None
+    own_span = False
+    tells_response = False
+    """Whether the SDK's own span leaves this response untold, since the application reads it by itself."""
+    decision: Decision | None = None
+    sent_max_tokens: int | None = None
+    first_chunk_ns: int | None = None
+    """When a stream had told its first event, by the same clock as `began_ns`."""
+    attempts = 0
+    body_pending = False
+    """Whether the application holds a body that is not read yet: then the call ends with the body."""
+    outermost_watched = False
+    """Whether `Entry` watches what the application reads: then no inner body ends the call."""
+    _finished = False
+    _conversation = _run = ""
+
     def __init__(
         self, runtime: Runtime, client: Any, requested_model: str, work: Work, *, span_is_ours: bool = True
     ) -> None:
@@ -39,28 +56,14 @@ class Call:
         self.id = runtime.ids.call()
         self.requested_model = requested_model
         self.work = work
+        self.stage: Stage | None = work.staging.stage if work.staging is not None else None
         self.provider = _provider(type(client).__name__)
         self.region = _region(client, requested_model, self.provider)
-        self.span: Span | None = None
-        self.own_span = False
-        self.tells_response = False
-        """Whether the SDK's own span leaves this response untold, since the application reads it by itself."""
         self.dialects = runtime.config.dialects
-        self.decision: Decision | None = None
-        self.sent_max_tokens: int | None = None
         self.began_ns = perf_counter_ns()
-        self.first_chunk_ns: int | None = None
-        """When a stream had told its first event, by the same clock."""
-        self.attempts = 0
         self.charges: list[Charge] = []
-        self.body_pending = False
-        """Whether the application holds a body that is not read yet: then the call ends with the body."""
-        self.outermost_watched = False
-        """Whether `Entry` watches what the application reads: then no inner body ends the call."""
         self._span_is_ours = span_is_ours
         self._outer_span = trace.get_current_span()
-        self._finished = False
-        self._conversation = self._run = ""
 
     def belonging(self, body: Any) -> tuple[str, str]:
         """The conversation and the run that it belongs to, each empty where no budget asks; the same for a retry."""
@@ -106,12 +109,14 @@ class Call:
     def charged(self, charge: Charge, tally: Tally | None) -> None:
         """Keep a charge, and tell whoever listens, and the span, where `tally` brings what it does not say yet."""
         self.charges.append(charge)
+        if self.work.staging is not None:
+            self.work.staging.charges.append(charge)
         if self._conversation and charge.response_id is not None:
             self.runtime.conversations.answered(charge.response_id, self._conversation)
         if tally is not None:
             self.show((), tally)
         self.runtime.metrics.charged(charge, self.provider)
-        self.runtime.tell(charge)
+        self.runtime.tell(charge, self.decision.changes if self.decision is not None else ())
 
     def streaming(self) -> None:
         """A stream has told its first event."""
@@ -129,7 +134,8 @@ class Call:
                 action="block",
                 reason=refusal.reason.value,
                 labels=self.work.labels,
-                decision=_numbers(refusal),
+                decision={**refusal.figures, **_numbers(refusal)},
+                stage=self.stage,
             )
         )
         self.runtime.metrics.refused(refusal)
@@ -137,8 +143,10 @@ class Call:
 
     def show(self, provisional: tuple[Charge, ...], tally: Tally | None) -> None:
         """Stamp the span with what is known so far; `tally` is what the last response said."""
-        with quiet("write a span"):
+        try:
             telemetry.stamp(self, (*self.charges, *provisional), tally)
+        except Exception:  # noqa: BLE001 - the guest never breaks its host
+            excuse("write a span")
 
     def returned(self) -> None:
         """The SDK's method has returned: the call is over unless a body is still to be read."""

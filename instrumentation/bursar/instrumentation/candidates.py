@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 from bursar.instrumentation.errand import Errand, utc_day
 from bursar.instrumentation.estimates import Estimates
 from bursar.instrumentation.rules import Rules
-from bursar.policies import plan
 from bursar.policies.book import Rates
+from bursar.policies.capabilities import capabilities
+from bursar.policies.changes import changed
 from bursar.policies.engine import Candidate, Facts
 from bursar.policies.estimate import (
     FLOOR_OUTPUT_TOKENS,
@@ -22,10 +24,15 @@ from bursar.policies.estimate import (
     expected,
     measure,
 )
+from bursar.policies.features import Features, features
 from bursar.policies.moving import later
+from bursar.policies.plan import Misfit, Plan, Rung, milder, plan
 from bursar.policies.policy import Policy
 from bursar.policies.prices import rates
 from bursar.policies.values import value
+
+LESS_OUTPUT = Fraction(3, 4)
+"""What a lower level of effort leaves of an answer; argued: the pages tell of more than half."""
 
 
 @value
@@ -50,15 +57,17 @@ def weigh(
     if exact:
         size = counted(size, exact)
     day = utc_day(errand.at_ns)
-    asked = errand.settled_model or str(errand.body.get("model") or "")
+    asked = errand.settled_model or errand.asked
     # Where nothing is known of what is to come, only this call is counted.
     to_come = (estimates.to_come(errand.route, size.turns) or 1) if ladder else 1
     weigher = _Weigher(errand, rules, estimates, size, day, here=moved_to or asked, to_come=to_come)
     candidates: tuple[Candidate, ...] = (weigher.candidate(asked, asked=True),)
+    less: Candidate | None = None
     if ladder and rules.policy is not None and errand.settled_model is None:
         below = _below(asked, rules.policy.ladder_for(errand.route), rules)
         candidates = (*candidates, *(weigher.candidate(model, asked=model == asked) for model in below))
-    facts = Facts(errand.route, candidates, size.unbounded, errand.labels, moved_to)
+        less = weigher.milder(candidates[0]) if rules.policy.lowers_effort else None
+    facts = Facts(errand.route, candidates, size.unbounded, errand.labels, less, moved_to)
     return Candidates(facts, size, weigher.rates)
 
 
@@ -78,6 +87,19 @@ def _below(asked: str, ladder: tuple[str, ...], rules: Rules) -> tuple[str, ...]
         if rung == asked or (here is not None and rules.book.find(rung) == here):
             return ladder[position + 1 :]
     return ()
+
+
+class _Likely(NamedTuple):
+    """What a request is likely to come to on one model."""
+
+    output: int
+    """Tokens."""
+    floor: int
+    """The fewest `max_tokens` that its route can work with."""
+    density: Density
+    warm: bool
+    cached: bool
+    """Whether the model caches a prompt of this length at all."""
 
 
 class _Weigher:
@@ -100,70 +122,96 @@ class _Weigher:
         """The model that the conversation is on."""
         self._to_come = to_come
         """The calls that it has to come, this one included."""
+        self._used: Features | None = None
         self.rates: dict[str, Rates] = {}
 
     def candidate(self, model: str, *, asked: bool) -> Candidate:
-        size = self._size
+        planned = self._errand.settled_plan if asked else self._plan(model)
+        if isinstance(planned, Misfit):
+            return replace(self._priced(model, None, asked=False), misfit=planned)
+        return self._priced(model, planned, asked=asked)
+
+    def milder(self, asked: Candidate) -> Candidate:
+        """
+        The model asked for with less effort, whose answer is taken to be a quarter shorter.
+
+        Its cache is another: effort and thinking are part of the prefix, so a conversation under way is written anew.
+        """
+        rung, allowed = self._rung(asked.model), self._lossy_allowed
+        planned = milder(self._errand.body, rung, lossy_allowed=allowed, used=self._features())
+        if isinstance(planned, Misfit):
+            return replace(asked, misfit=planned)
+        return self._priced(asked.model, planned, asked=True, warm=False, less=LESS_OUTPUT)
+
+    def _priced(
+        self, model: str, planned: Plan | None, *, asked: bool, warm: bool = True, less: Fraction = Fraction(1)
+    ) -> Candidate:
+        body, size = self._errand.body, self._size
+        if planned is not None and planned.changes:
+            body = changed(body, planned.changes)
+            size = replace(size, max_tokens=int(body.get("max_tokens") or 0))
         output, longest = self._estimates.outputs(self._errand.route, model)
-        likely = min(self._floor(None) if output is None else output, size.max_tokens)
-        floor = min(self._floor(longest), size.max_tokens)
-        worst, least, hoped = self._money(model, likely, floor, asked=asked)
+        usual = _floor(body, None) if output is None else output
+        there = _Likely(
+            output=min(usual if less == 1 else int(usual * less), size.max_tokens),
+            floor=min(_floor(body, longest), size.max_tokens),
+            density=self._density(model),
+            # A conversation under way has its prefix cached where it is, and nowhere else.
+            warm=warm and size.turns > 0 and model == self._here,
+            cached=planned is None or planned.cache_works,
+        )
+        worst, least, hoped = self._money(model, body, size, there, asked=asked)
         return Candidate(
             model,
             worst=worst,
             least=least,
             expected=hoped,
-            later=self._later(model, likely),
-            misfit=None if asked else self._misfit(model),
+            later=self._later(model, there),
             worst_tokens=size.input_bound + size.max_tokens,
-            least_tokens=size.input_bound + floor,
-            expected_tokens=self._density(model).tokens(size) + likely,
+            least_tokens=size.input_bound + there.floor,
+            expected_tokens=there.density.tokens(size) + there.output,
+            plan=planned if planned is not None and planned.notes else None,
         )
 
-    def _money(self, model: str, likely: int, floor: int, *, asked: bool) -> tuple[int | None, int, int]:
+    def _money(
+        self, model: str, body: Mapping[str, Any], size: RequestSize, there: _Likely, *, asked: bool
+    ) -> tuple[int | None, int, int]:
         """Worst, least and expected cost; nothing where another organisation pays, and no worst without a price."""
-        found = self._rates_of(model) or (self._dearest() if asked else None)
+        found = self._rates_of(model, body) or (self._dearest() if asked else None)
         if found is None:
             return None, 0, 0
         self.rates[model] = found
         if self._errand.linked:
             return 0, 0, 0
-        size = self._size
         worst = bound(size, found)
-        least = worst if size.max_tokens <= floor else bound(size, found, max_tokens=floor)
-        # A conversation under way has its prefix cached where it is, and nowhere else.
-        warm = size.turns > 0 and model == self._here
-        return worst, least, expected(size, found, output_tokens=likely, density=self._density(model), warm=warm)
+        least = worst if size.max_tokens <= there.floor else bound(size, found, max_tokens=there.floor)
+        hoped = expected(
+            size, found, output_tokens=there.output, density=there.density, warm=there.warm, cached=there.cached
+        )
+        return worst, least, hoped
 
-    def _later(self, model: str, likely: int) -> int:
+    def _later(self, model: str, there: _Likely) -> int:
         """What the calls to come will cost; nothing where nobody knows."""
         found = self.rates.get(model)
         if found is None or self._errand.linked or self._to_come <= 1:
             return 0
-        density = self._density(model)
-        return later(self._size, found, calls=self._to_come - 1, output_tokens=likely, density=density)
+        calls = self._to_come - 1
+        return later(self._size, found, calls=calls, output_tokens=there.output, density=there.density)
 
     def _density(self, model: str) -> Density:
         facts = self._rules.book.find(model)
         new = facts is None or facts.tokenizer != "old"
         return self._estimates.density(self._errand.route, model, new_tokenizer=new)
 
-    def _floor(self, longest: int | None) -> int:
-        """The fewest `max_tokens` this route can work with: its usual longest answer, its thinking, a page."""
-        thinking = self._errand.body.get("thinking")
-        budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None  # pyright: ignore
-        thought = budget if isinstance(budget, int) else 0
-        return max(FLOOR_OUTPUT_TOKENS + thought, longest or 0)
-
-    def _rates_of(self, model: str) -> Rates | None:
-        body: Mapping[str, Any] = self._errand.body
+    def _rates_of(self, model: str, body: Mapping[str, Any] | None = None) -> Rates | None:
+        body = self._errand.body if body is None else body
         return rates(
             model,
             self._day,
             self._rules.book,
             prompt_tokens=self._size.input_bound,
             fast=body.get("speed") == "fast",
-            geo=str(body.get("inference_geo") or "") or None,
+            geo=str(geo) if (geo := body.get("inference_geo")) else None,
             region=self._errand.region,
         )
 
@@ -180,9 +228,43 @@ class _Weigher:
         known = ladder or [found for model in self._rules.book.models if (found := self._rates_of(model.id))]
         return max(known, key=lambda found: bound(self._size, found), default=None)
 
-    def _misfit(self, model: str) -> plan.Misfit | None:
-        book, asked = self._rules.book, str(self._errand.body.get("model") or "")
-        facts = book.find(model)
-        retired = facts is not None and facts.retirement is not None and facts.retirement <= self._day
-        body = self._errand.body if self._errand.betas is None else {**self._errand.body, "betas": self._errand.betas}
-        return plan.misfit(body, self._size, book.find(asked), plan.Target(model, facts, retired))
+    def _plan(self, model: str) -> Plan | Misfit:
+        errand = self._errand
+        source, target = self._rung(errand.asked), self._rung(model)
+        longest = self._estimates.outputs(errand.route, source.model)[1]
+        return plan(
+            errand.body,
+            errand.betas,
+            self._size,
+            source,
+            target,
+            lossy_allowed=self._lossy_allowed,
+            floor=_floor(errand.body, longest),
+            used=self._features(),
+        )
+
+    def _features(self) -> Features:
+        if self._used is None:
+            self._used = features(self._errand.body)
+        return self._used
+
+    def _rung(self, model: str) -> Rung:
+        facts = self._rules.book.find(model)
+        can = capabilities(facts.id if facts is not None else model, model)
+        if facts is None:
+            return Rung(model, None, can)
+        retired = facts.retirement is not None and facts.retirement <= self._day
+        return Rung(model, facts, can, retired, facts.has_fast(self._day))
+
+    @property
+    def _lossy_allowed(self) -> bool:
+        policy: Policy | None = self._rules.policy
+        return policy is not None and policy.lossy_for(self._errand.route)
+
+
+def _floor(body: Mapping[str, Any], longest: int | None) -> int:
+    """The fewest `max_tokens` a route can work with: its usual longest answer, its thinking, a page."""
+    thinking = body.get("thinking")
+    budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None  # pyright: ignore
+    thought = budget if isinstance(budget, int) else 0
+    return max(FLOOR_OUTPUT_TOKENS + thought, longest or 0)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from contextlib import ContextDecorator
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import field
 from functools import wraps
 from pathlib import PurePath
 from types import CodeType, FrameType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bursar.policies.values import value
+
+if TYPE_CHECKING:
+    from bursar.instrumentation.staging import Staging
 
 _FRAMEWORK_NAMES = (
     "_asyncio anthropic anyio asyncio backoff bursar celery click concurrent contextlib functools gunicorn httpcore"
@@ -37,6 +40,8 @@ class Work:
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     caller: str | None = None
     """Who made the call, where nobody named the route: the policy's rules may find one for it."""
+    staging: Staging | None = None
+    """The part of a cascade that it is done for."""
 
 
 _NOTHING = Work()
@@ -46,6 +51,25 @@ _work: ContextVar[Work] = ContextVar("bursar_work", default=_NOTHING)
 def current_work() -> Work:
     """The innermost `route(...)` around the caller, labels of the outer ones included."""
     return _work.get()
+
+
+@contextmanager
+def doing(work: Work) -> Generator[None]:
+    """Let the calls made inside be of this work, whatever is said outside."""
+    token = _work.set(work)
+    try:
+        yield
+    finally:
+        _put_back(token)
+
+
+def _put_back(token: Token[Work]) -> None:
+    try:
+        _work.reset(token)
+    except ValueError:
+        # Left in another context than entered, as a generator closed by the garbage collector is: that context ends
+        # with its own copy, so there is nothing to put back.
+        return
 
 
 def sound(text: str) -> str:
@@ -68,18 +92,14 @@ class route(ContextDecorator):  # noqa: N801 - reads as a verb: `with route("sup
 
     def __enter__(self) -> route:
         outer = _work.get()
-        self._tokens.append(_work.set(Work(self._name or outer.route, {**outer.labels, **self._labels})))
+        labels = {**outer.labels, **self._labels}
+        self._tokens.append(_work.set(Work(self._name or outer.route, labels, staging=outer.staging)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            _work.reset(self._tokens.pop())
-        except ValueError:
-            # Left in another context than entered, as a generator closed by the garbage collector is: that context
-            # ends with its own copy, so there is nothing to put back.
-            return
+        _put_back(self._tokens.pop())
 
     def __call__(self, func: Any) -> Any:
         """Decorate a function or a coroutine function; each call enters a block of its own."""
@@ -156,9 +176,9 @@ def name_work(*, default_route: str | None, default_labels: Mapping[str, str], f
     caller itself.
     """
     work = _work.get()
-    labels = {**default_labels, **work.labels} if default_labels else work.labels
+    labels = {**default_labels, **work.labels} if default_labels and work.labels else work.labels or default_labels
     if work.route is not None:
-        return work if not default_labels else Work(work.route, labels)
+        return work if not default_labels else Work(work.route, labels, staging=work.staging)
     if default_route is not None:
         return Work(default_route, labels)
     caller = find_caller()

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from bursar.policies.engine import Decision
+from bursar.policies.plan import Plan
 from bursar.policies.values import value
 
 
@@ -33,6 +34,8 @@ class Errand:
     """The cloud region its endpoint bills by, for clients of Bedrock and Vertex."""
     settled_model: str | None = None
     """The model an earlier attempt of this call was planned on: a retry keeps its call's plan."""
+    settled_plan: Plan | None = None
+    """How that attempt was changed."""
     betas: str | None = None
     """The request's `anthropic-beta` header: features that another model may not know."""
     linked: bool = False
@@ -48,6 +51,12 @@ class Errand:
     converse: Callable[[], str] = str
     """Tells the conversation it belongs to also where no budget asks: looked for only where it matters."""
 
+    @property
+    def asked(self) -> str:
+        """The model that the request names."""
+        model = self.body.get("model")
+        return model if type(model) is str else str(model or "")
+
 
 @value
 class Admission:
@@ -62,6 +71,9 @@ class Admission:
     text_bytes: int = 0
     """How large the text of the request is, to learn from how many tokens it came to; zero: nothing is to be learnt."""
     changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Parameters to set; `REMOVED` stands for one to leave out."""
+    dropped_betas: tuple[str, ...] = ()
+    """What to leave out of its `anthropic-beta` header."""
     decision: Decision | None = None
 
 

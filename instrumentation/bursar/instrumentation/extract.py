@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bursar.policies.usage import UsageReport, read_report
-
-Get = Callable[[str], Any]
+from bursar.policies.usage import Get, UsageReport, fields_of, read_report
 
 
 class Tally:
@@ -34,7 +32,8 @@ class Tally:
         self.failure: str | None = None
         """What broke a stream off, as `error.type` names it; None where nothing did."""
         self._has_content = self._has_container = False
-        self._usage: dict[str, Any] | None = None
+        self._usage: Any = None
+        """A message's as it stands in it; a stream's as put together from its events."""
         self._report: UsageReport | None = None
 
     @property
@@ -44,12 +43,12 @@ class Tally:
 
     def message(self, message: Any) -> None:
         """A whole message, as the SDK's object or as JSON."""
-        get = reader(message)
+        get = fields_of(message)
         self._identify(get)
         self.complete = True
         usage = get("usage")
         if usage is not None:
-            self._usage = _fields(usage)
+            self._usage = usage
             self._report = None
             self.final = True
         self._has_content = bool(get("content"))
@@ -57,7 +56,7 @@ class Tally:
 
     def event(self, event: Any) -> bool:
         """One stream event, as the SDK's object or as JSON. Whether it changed the usage."""
-        get = reader(event)
+        get = fields_of(event)
         kind = get("type")
         if kind == "message_start":
             return self._start(get("message"))
@@ -68,7 +67,7 @@ class Tally:
         elif kind == "message_stop":
             self.complete = True
         elif kind == "error":
-            self.failure = _text(reader(get("error"))("type")) or "error"
+            self.failure = _text(fields_of(get("error"))("type")) or "error"
         return False
 
     def report(self) -> UsageReport | None:
@@ -83,7 +82,7 @@ class Tally:
         return self._report
 
     def _start(self, message: Any) -> bool:
-        get = reader(message)
+        get = fields_of(message)
         self._identify(get)
         usage = get("usage")
         if usage is None:
@@ -93,7 +92,7 @@ class Tally:
         return True
 
     def _delta(self, get: Get) -> bool:
-        delta = reader(get("delta"))
+        delta = fields_of(get("delta"))
         self.stop_reason = _text(delta("stop_reason")) or self.stop_reason
         self._has_container = self._has_container or delta("container") is not None
         usage = get("usage")
@@ -101,7 +100,7 @@ class Tally:
             return False
         # Counts of a delta are cumulative: they replace, and what it leaves out stands in `message_start` alone.
         counts = {name: value for name, value in _fields(usage).items() if value is not None}
-        self._usage = {**(self._usage or {}), **counts}
+        self._usage = {**_fields(self._usage), **counts}
         self._report = None
         self.final = True
         return True
@@ -146,7 +145,7 @@ class EventBytes:
             headers = int.from_bytes(self._buffer[4:8], "big")
             frame = _json(self._buffer[12 + headers : total - 4])
             self._buffer = self._buffer[total:]
-            encoded = reader(frame)("bytes")
+            encoded = fields_of(frame)("bytes")
             if isinstance(encoded, str):
                 yield _decoded(encoded)
 
@@ -195,13 +194,6 @@ def _fields(source: Any) -> dict[str, Any]:
         return dict(source)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     extra: dict[str, Any] = getattr(source, "__pydantic_extra__", None) or {}
     return {**getattr(source, "__dict__", {}), **extra}
-
-
-def reader(source: Any) -> Get:
-    """How a JSON object, or an object of the SDK's, is asked for a field that it may lack."""
-    if isinstance(source, (dict, Mapping)):  # `dict` first: asking the abstract class takes five times as long
-        return source.get  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return lambda name: getattr(source, name, None)
 
 
 def _text(value: Any) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bursar.instrumentation.candidates import Candidates
 from bursar.instrumentation.errand import Admission
 from bursar.policies.balancekey import Amounts
-from bursar.policies.engine import Decision, as_asked
+from bursar.policies.engine import Decision
 from bursar.policies.estimate import fitted_tokens
 from bursar.policies.protocol import Need
 
@@ -20,7 +20,7 @@ def need_of(attempt_id: str, decision: Decision) -> Need:
         decision.least,
         expected=candidate.expected,
         most_tokens=candidate.worst_tokens,
-        least_tokens=candidate.worst_tokens if as_asked(decision.survey) else candidate.least_tokens,
+        least_tokens=candidate.worst_tokens if decision.survey.as_asked else candidate.least_tokens,
         expected_tokens=candidate.expected_tokens,
     )
 

@@ -31,6 +31,7 @@ from bursar.instrumentation.standings import Met, Standings
 from bursar.instrumentation.sync import Ask, lent_by
 from bursar.policies import engine
 from bursar.policies.balancekey import Amounts, told_of
+from bursar.policies.changes import Change, Why
 from bursar.policies.engine import Action, Decision, Reason, decide
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.policy import Mode, Policy
@@ -332,7 +333,7 @@ class Guard:
                 decision = self._decide(errand, policy, weighed)
                 continue
             fresher = self._decide(errand, policy, weighed)
-            if not left or fresher.verdict.model == decision.verdict.model:
+            if not left or _same_plan(fresher, decision):
                 shown = replace(decision, survey=fresher.survey)
                 return self._go(errand, shown, weighed, lent=lent, leased=decision.hard)
             self._leases.release(errand.attempt_id)
@@ -398,18 +399,19 @@ class Guard:
             yield POLL_SECONDS
 
     def _decide(self, errand: Errand, policy: Policy, weighed: Candidates) -> Decision:
-        asked = str(errand.body.get("model") or "")
         survey = self._met(errand, policy).survey
         decision = decide(weighed.facts, survey, refuse_unknown_price=policy.unknown_price == "refuse")
-        if decision.verdict.action is Action.GO and decision.candidate.model != asked:
+        if decision.verdict.action is Action.GO and decision.candidate.model != errand.asked:
             # A retry stays on the model that its call was moved to, and says so.
             moved = replace(decision.verdict, action=Action.DOWNGRADE, reason=Reason.STEP)
             return replace(decision, verdict=moved)
+        if decision.verdict.action is Action.GO and errand.settled_plan is not None:
+            milder = replace(decision.verdict, action=Action.EFFORT, reason=Reason.STEP)
+            return replace(decision, verdict=milder)
         return decision
 
     def _met(self, errand: Errand, policy: Policy) -> Met:
-        asked = str(errand.body.get("model") or "")
-        return self.standings.met(policy, errand, asked)
+        return self.standings.met(policy, errand, errand.asked)
 
     def _go(
         self, errand: Errand, decision: Decision, weighed: Candidates, *, lent: Amounts, leased: tuple[str, ...]
@@ -417,11 +419,14 @@ class Guard:
         """The attempt leaves: on the planned model, and with no more output than what is lent bounds."""
         candidate = decision.candidate
         self.moves.note(errand, decision)
-        changes: dict[str, Any] = {}
-        if candidate.model != str(errand.body.get("model") or ""):
+        planned = candidate.plan
+        changes: dict[str, Any] = dict(planned.changes) if planned is not None else {}
+        if candidate.model != errand.asked:
             changes["model"] = candidate.model
         if leased and (lent.usd < decision.most or lent.tokens < candidate.worst_tokens):
-            changes["max_tokens"] = fitted(decision, weighed, lent)
+            tokens = changes["max_tokens"] = fitted(decision, weighed, lent)
+            asked = weighed.size.max_tokens
+            decision = replace(decision, fit=Change("max_tokens", asked, tokens, Why.FIT))
         return Admission(
             balances=decision.balances,
             leased=leased,
@@ -432,6 +437,7 @@ class Guard:
             expected_tokens=min(candidate.expected_tokens, lent.tokens),
             text_bytes=learnable(weighed, errand.context_tokens),
             changes=changes,
+            dropped_betas=planned.dropped_betas if planned is not None else (),
             decision=decision,
         )
 
@@ -447,3 +453,7 @@ class Guard:
 def _patience(decision: Decision) -> float:
     """How long the most impatient of the budgets that must lend lets a call wait, in seconds."""
     return min(s.budget.patience_seconds for s in decision.standings if s.key in decision.hard)
+
+
+def _same_plan(one: Decision, other: Decision) -> bool:
+    return (one.verdict.model, one.verdict.action) == (other.verdict.model, other.verdict.action)

@@ -22,3 +22,7 @@ class Ids:
     def call(self) -> str:
         """A call's id."""
         return f"{self.prefix}c{next(self._count):x}"
+
+    def cascade(self) -> str:
+        """The id that the calls of a cascade share."""
+        return f"{self.prefix}k{next(self._count):x}"

@@ -62,6 +62,7 @@ class Journal:
         self._spares_gone = 0
         self._torn = False
         self._busy = False
+        self._closed = False
         self._file: int | None = None
         _all.add(self)
         self._open()
@@ -72,8 +73,14 @@ class Journal:
         return self._file is not None
 
     def append(self, line: bytes) -> None:
-        """Write one line, newline included. Never raises: a full disk is told once and the line kept for shipping."""
+        """
+        Write one line, newline included. Never raises: a full disk is told once and the line kept for shipping.
+
+        A journal that was closed is opened again: a call that outlives the rest is left to whoever adopts it.
+        """
         with self._lock:
+            if self._closed and not self._busy:
+                self._reopen()
             # A destructor may append at any bytecode: also in here, and while the file is trimmed.
             if self._file is None or self._busy:
                 self._keep(line)
@@ -113,17 +120,19 @@ class Journal:
             return self._shipped == self._end and not self._spares
 
     def close(self, *, remove: bool) -> None:
-        """Let go of the file; `remove` it when everything in it is booked."""
+        """Let go of the file; `remove` it unless another thread has written what is not booked."""
         with self._lock:
             file, self._file = self._file, None
             if file is None:
                 return
-            if remove:
+            if remove and self._shipped == self._end:
                 self.path.unlink(missing_ok=True)
             os.close(file)
+            self._closed = True
 
     def abandon(self) -> None:
         """Forget an inherited file after a fork: it is the parent's, and so is its lock."""
+        self._closed = False
         file, self._file = self._file, None
         if file is not None:
             os.close(file)
@@ -138,6 +147,14 @@ class Journal:
             # Without its lock a journal is a dead process's to everybody else: better none.
             self.abandon()
             self._unwritable(error)
+
+    def _reopen(self) -> None:
+        self._closed = False
+        self._open()
+        if self._file is not None:
+            # What was removed, or adopted meanwhile, is not there any more.
+            self._start = self._end - os.fstat(self._file).st_size
+            self._shipped = max(self._shipped, self._start)
 
     def _write(self, file: int, line: bytes) -> bool:
         """Whether the line stands in the file, whole. Half a line is cut off again before the next."""

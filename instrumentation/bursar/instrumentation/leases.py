@@ -41,6 +41,12 @@ class _Slice:
     def free(self) -> int:
         return self.granted - self.returned - self.charged - self.held
 
+    def hold(self, amount: int) -> None:
+        self.held = held = self.held + amount
+        free = self.granted - self.returned - self.charged - held
+        if free < self.idle:
+            self.idle = free
+
 
 class Leases:
     """
@@ -67,14 +73,13 @@ class Leases:
         with self._lock:
             if attempt_id in self._holds:
                 self._drop(attempt_id)
-            slices = [self._slice(balance) for balance in balances]
+            slices = [self._slices.get(balance) or self._slice(balance) for balance in balances]
             for found in slices:
                 if found.free < amounts[found.kind]:
                     return False
             self._holds[attempt_id] = Hold(balances, amounts)
             for found in slices:
-                found.held += amounts[found.kind]
-                found.idle = min(found.idle, found.free)
+                found.hold(amounts[found.kind])
             return True
 
     def settle(self, attempt_id: str, cost: int | None, tokens: int | None = None) -> None:
@@ -114,6 +119,12 @@ class Leases:
         """Whether money is set aside for an attempt."""
         with self._lock:
             return attempt_id in self._holds
+
+    @property
+    def holding(self) -> bool:
+        """Whether any attempt has money set aside: one that is about to leave, or is in flight."""
+        with self._lock:
+            return bool(self._holds)
 
     def let_keep(self, told: Iterable[str], kept: Iterable[str]) -> bool:
         """

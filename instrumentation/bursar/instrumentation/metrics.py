@@ -8,13 +8,14 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 from opentelemetry import metrics as api
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.metrics import Histogram, MeterProvider, NoOpMeter
 
-from bursar.instrumentation.quiet import tell_once
-from bursar.instrumentation.sums import NANO, Sums, Times, add_charge, add_decision
+from bursar.instrumentation.sums import NANO, Sums, Times, add_charge, add_decision, tell_failure
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.engine import Decision
 from bursar.policies.errors import BudgetExceeded
+from bursar.policies.values import value
 
 SCOPE = "bursar.instrumentation"
 
@@ -57,11 +58,9 @@ class Metrics:
         try:
             kit = self._now()
             if kit is not None:
-                models = (provider, charge.requested_model, charge.model)
-                rest = [charge.labels.get(label, "") for label in self._labels] if self._labels else ()
-                add_charge(charge, kit.sums.tokens[models], kit.money[(*models, charge.route, *rest)])
+                kit.sums.note(_charged, kit, charge, provider)
         except Exception:  # noqa: BLE001 - the guest never breaks its host
-            _tell()
+            tell_failure()
 
     def refused(self, refusal: BudgetExceeded) -> None:
         """Count a call that a budget said no to. Never raises."""
@@ -70,16 +69,21 @@ class Metrics:
             if kit is not None:
                 add_decision(kit.sums.decisions["block", refusal.reason.value, refusal.budget, ""])
         except Exception:  # noqa: BLE001 - the guest never breaks its host
-            _tell()
+            tell_failure()
 
     def finished(self, call: Finished, failure: str | None, now_ns: int) -> None:
         """Count a call that is over. `failure`: the `error.type` of what the application sees of it. Never raises."""
         try:
             kit = self._now()
             if kit is not None:
-                _finished(kit, call, failure, now_ns)
+                kit.sums.note(_finished, kit, _Over.of(call, failure, now_ns))
         except Exception:  # noqa: BLE001 - the guest never breaks its host
-            _tell()
+            tell_failure()
+
+    def count(self) -> None:
+        """Count what calls have noted: whoever has the time spares the next collection the work."""
+        if self._kit is not None:
+            self._kit.sums.count()
 
     def _now(self) -> _Kit | None:
         """What to count with for the provider in force; None while nobody would hear of it."""
@@ -102,10 +106,11 @@ class Metrics:
 class _Kit:
     """The rows and histograms of one provider, for one choice of families and labels."""
 
-    __slots__ = ("durations", "first_chunks", "money", "old_sizes", "sizes", "sums")
+    __slots__ = ("durations", "first_chunks", "labels", "money", "old_sizes", "sizes", "sums")
 
     def __init__(self, sums: Sums, families: Collection[str], labels: Sequence[str]) -> None:
         self.sums = sums
+        self.labels = labels
         self.money = sums.money(labels)
         prefixes = [prefix for family, prefix in (("new", _NEW), ("old", _OLD)) if family in families]
         told = "How long calls took, from the request to the end of the response."
@@ -126,21 +131,60 @@ class _Kit:
             self.old_sizes = sums.histogram("gen_ai.client.token.usage", "{token}", told, TOKENS)
 
 
-def _finished(kit: _Kit, call: Finished, failure: str | None, now_ns: int) -> None:
-    last = call.charges[-1] if call.charges else None
-    models = (call.provider, call.requested_model, last.model if last is not None else "")
-    times = kit.sums.times[(*models, failure or "")]
+@value
+class _Over:
+    """What is counted of a call that is over, without what only the call itself still needs."""
+
+    models: tuple[str, str, str]
+    failure: str
+    charges: tuple[Charge, ...]
+    decision: Decision | None
+    duration_ns: int
+    first_chunk_ns: int | None
+    context: Context
+    """The one it ended in: a histogram may keep the span of it as an example."""
+
+    @classmethod
+    def of(cls, call: Finished, failure: str | None, now_ns: int) -> _Over:
+        charges, began, first = call.charges, call.began_ns, call.first_chunk_ns
+        return cls(
+            (call.provider, call.requested_model, charges[-1].model if charges else ""),
+            failure or "",
+            tuple(charges),
+            call.decision,
+            now_ns - began,
+            None if first is None else first - began,
+            get_current(),
+        )
+
+
+def _charged(kit: _Kit, charge: Charge, provider: str) -> None:
+    models = (provider, charge.requested_model, charge.model)
+    rest = [charge.labels.get(label, "") for label in kit.labels]
+    add_charge(charge, kit.sums.tokens[models], kit.money[(*models, charge.route, *rest)])
+
+
+def _finished(kit: _Kit, over: _Over) -> None:
+    token = attach(over.context)  # as if it were counted where the call ended
+    try:
+        _count_over(kit, over)
+    finally:
+        detach(token)
+
+
+def _count_over(kit: _Kit, over: _Over) -> None:
+    times = kit.sums.times[(*over.models, over.failure)]
     for histogram in kit.durations:
-        histogram.record((now_ns - call.began_ns) / NANO, times.attributes)
-    if call.first_chunk_ns is not None:
+        histogram.record(over.duration_ns / NANO, times.attributes)
+    if over.first_chunk_ns is not None:
         for histogram in kit.first_chunks:
-            histogram.record((call.first_chunk_ns - call.began_ns) / NANO, times.attributes)
-    if last is None:
-        _ = kit.sums.tokens[models]  # the conventions ask for a zero where no usage came
-    elif failure is None and last.basis is Basis.USAGE:
-        _record_sizes(kit, call.charges, times)
-    if call.decision is not None and failure != BudgetExceeded.__name__:
-        add_decision(kit.sums.decisions[_decided(call.decision)])
+            histogram.record(over.first_chunk_ns / NANO, times.attributes)
+    if not over.charges:
+        _ = kit.sums.tokens[over.models]  # the conventions ask for a zero where no usage came
+    elif not over.failure and over.charges[-1].basis is Basis.USAGE:
+        _record_sizes(kit, over.charges, times)
+    if over.decision is not None and over.failure != BudgetExceeded.__name__:
+        add_decision(kit.sums.decisions[_decided(over.decision)])
 
 
 def _record_sizes(kit: _Kit, charges: Sequence[Charge], times: Times) -> None:
@@ -220,10 +264,6 @@ def _sums_of(provider: MeterProvider) -> Sums | None:
         sums = Sums(meter)
         _all_sums[id(provider)] = (provider, sums)
         return sums
-
-
-def _tell() -> None:
-    tell_once("metrics", "bursar could not count a call in the metrics; the application goes on", exc_info=True)
 
 
 def _after_fork() -> None:

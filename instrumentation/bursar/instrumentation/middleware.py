@@ -11,6 +11,7 @@ from anthropic import APIResponse, AsyncAPIResponse
 from anthropic._compat import model_copy
 from anthropic._middleware import Middleware
 from anthropic._request import APIRequest
+from anthropic._types import Omit
 
 from bursar.instrumentation.attempt import Attempt
 from bursar.instrumentation.batches import observe
@@ -19,9 +20,10 @@ from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.counting import Counting
 from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.outcome import answered, failed, will_be_parsed
-from bursar.instrumentation.quiet import quiet, tell_once
+from bursar.instrumentation.quiet import excuse, quiet, tell_once
 from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.stream import Watcher, http, watch
+from bursar.policies.changes import changed, without_betas
 from bursar.policies.charge import Basis
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.prices import bills_user_profile
@@ -85,12 +87,13 @@ class Meter(Middleware):
             failed(call, attempt, error)
             raise
         if attempt is not None:
-            with quiet("charge a call"):
+            try:
                 if will_be_parsed(request, response):
-                    attempt.answered(response.http_response.headers)
-                    attempt.told(response.parse())
+                    attempt.told(response.parse(), response.http_response.headers)
                 else:
                     answered(call, attempt, request, response)
+            except Exception:  # noqa: BLE001 - the guest never breaks its host
+                excuse("charge a call")
         return response
 
     async def handle_async(self, request: APIRequest, call_next: Any) -> Any:
@@ -119,13 +122,14 @@ class Meter(Middleware):
             failed(call, attempt, error)
             raise
         if attempt is not None:
-            with quiet("charge a call"):
+            try:
                 if will_be_parsed(request, response):
                     parsed = response.parse()
-                    attempt.answered(response.http_response.headers)
-                    attempt.told(await parsed if isawaitable(parsed) else parsed)
+                    attempt.told(await parsed if isawaitable(parsed) else parsed, response.http_response.headers)
                 else:
                     answered(call, attempt, request, response)
+            except Exception:  # noqa: BLE001 - the guest never breaks its host
+                excuse("charge a call")
         return response
 
 
@@ -163,6 +167,8 @@ class Sole(Meter):
         response = await super().handle_async(request, call_next)
         return _as_of_the_sdk(AsyncAPIResponse, request, response) if _is_bare_error(response) else response
 
+
+BETA_HEADER = "anthropic-beta"
 
 METER = Meter()
 SOLE = Sole()
@@ -235,28 +241,33 @@ class _CallEnd(Watcher):
 
 
 def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
-    with quiet("judge a call"):
+    try:
         call.see_span()
-        body: Any = request.json
-        retried = request.retries_taken > 0 and call.decision is not None
+        body = _body(request)
+        if not _is_object(body):
+            body = {}
+        settled = call.decision.candidate if request.retries_taken and call.decision is not None else None
         conversation, run = call.belonging(body) if runtime.rules.belongs else ("", "")
         return Errand(
-            attempt_id=runtime.ids.attempt(),
-            route=call.work.route or "",
-            labels=call.work.labels,
-            body=body if _is_object(body) else {},
-            at_ns=runtime.clock_ns(),
-            betas=_betas(request),
-            region=call.region,
-            settled_model=call.decision.candidate.model if retried and call.decision else None,
-            linked=_is_object(body) and bills_user_profile(body),
-            context_tokens=_context(runtime, body) if _is_object(body) else 0,
-            conversation=conversation,
-            run=run,
-            counting=_counting(call, request),
-            converse=partial(call.conversation, body),
+            runtime.ids.attempt(),
+            call.work.route or "",
+            call.work.labels,
+            body,
+            runtime.clock_ns(),
+            call.region,
+            settled.model if settled is not None else None,
+            settled.plan if settled is not None else None,
+            _betas(request, call.client),
+            bills_user_profile(body),
+            _context(runtime, body),
+            conversation,
+            run,
+            _counting(call, request),
+            partial(call.conversation, body),
         )
-    return None
+    except Exception:  # noqa: BLE001 - the guest never breaks its host
+        excuse("judge a call")
+        return None
 
 
 def _context(runtime: Runtime, body: Mapping[str, Any]) -> int | None:
@@ -274,17 +285,23 @@ def _depart(
     """Journal that the attempt leaves, and the request it leaves as."""
     if errand is None:
         return None, request
-    with quiet("journal a call"):
+    try:
         admission = admission or Admission()
-        changes = dict(admission.changes)
+        changes = admission.changes
         call.attempts += 1
         call.decision = admission.decision or call.decision
-        call.sent_max_tokens = changes.get("max_tokens", call.sent_max_tokens)
-        model = str(changes.get("model") or _model(request.json))
+        model = _model(errand.body)
+        if changes:
+            call.sent_max_tokens = changes.get("max_tokens", call.sent_max_tokens)
+            model = str(changes.get("model") or model)
         attempt = Attempt(call, errand, model, admission)
         attempt.sent()
+        if admission.dropped_betas:
+            request = _without_betas(request, errand.betas, admission.dropped_betas)
         return attempt, _changed(request, changes) if changes else request
-    return None, request
+    except Exception:  # noqa: BLE001 - the guest never breaks its host
+        excuse("journal a call")
+        return None, request
 
 
 def _changed(request: APIRequest, changes: Mapping[str, Any]) -> APIRequest:
@@ -292,10 +309,26 @@ def _changed(request: APIRequest, changes: Mapping[str, Any]) -> APIRequest:
     The same request with other top-level parameters.
 
     Not `request.copy(body=...)`, which deep-copies the whole prompt; and never in place, since retries share the body.
+    What the application gave as `extra_body` would win over the body: a parameter that changes is taken out of it.
     """
     options = model_copy(request.options)
     body: Any = request.json
-    options.json_data = {**body, **changes}
+    options.json_data = changed(body, changes)
+    if options.extra_json:
+        options.extra_json = {name: told for name, told in options.extra_json.items() if name not in changes}
+    return _with(request, options)
+
+
+def _without_betas(request: APIRequest, header: str | None, dropped: tuple[str, ...]) -> APIRequest:
+    """The same request with fewer betas. Bedrock and Vertex read this header too, further down."""
+    left = without_betas(header or "", dropped)
+    others = {name: told for name, told in request.headers.items() if name.lower() != BETA_HEADER}
+    options = model_copy(request.options)
+    options.headers = {**others, BETA_HEADER: left or Omit()}
+    return _with(request, options)
+
+
+def _with(request: APIRequest, options: Any) -> APIRequest:
     return APIRequest(
         options=options,
         cast_to=request.cast_to,
@@ -316,16 +349,27 @@ def _counting(call: Call, request: APIRequest) -> Counting | None:
     body: Any = request.json
     if call.client is None or call.provider != "anthropic" or not _is_object(body) or "thread" in body:
         return None
-    return Counting(call.client, body, _betas(request))
+    return Counting(call.client, body, _betas(request, call.client))
 
 
-def _betas(request: APIRequest) -> str | None:
-    value = request.headers.get("anthropic-beta")
-    return value if isinstance(value, str) and value else None
+def _body(request: APIRequest) -> Any:
+    """The body as it will be sent, with what the application gave as `extra_body`."""
+    body: Any = request.json
+    extra: Any = request.options.extra_json
+    return {**body, **extra} if extra and _is_object(body) else body
+
+
+def _betas(request: APIRequest, client: Any) -> str | None:
+    """The `anthropic-beta` header, of the request or else of the client, under any spelling."""
+    for headers in (request.headers, getattr(client, "_custom_headers", None)):
+        for name, told in headers.items() if _is_object(headers) else ():
+            if name.lower() == BETA_HEADER:
+                return told if isinstance(told, str) and told else None
+    return None
 
 
 def _is_object(body: Any) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(body, Mapping)
+    return isinstance(body, (dict, Mapping))  # `dict` first: asking the abstract class takes five times as long
 
 
 def _model(body: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from bursar.instrumentation.errand import Errand
@@ -79,6 +80,7 @@ def refusal(decision: Decision | None, errand: Errand, *, settles_in: float) -> 
         route=errand.route,
         model=decision.candidate.model if decision else str(errand.body.get("model") or ""),
         decision_id=errand.attempt_id,
+        figures=json.loads(decision.figures().text) if decision is not None else None,
     )
 
 

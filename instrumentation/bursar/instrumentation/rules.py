@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from opentelemetry import baggage, trace
 
 from bursar.instrumentation.fallback import estimator
 from bursar.instrumentation.quiet import tell_once
-from bursar.policies.book import PriceBook, PriceBookError
+from bursar.policies.book import PriceBook
+from bursar.policies.overrides import from_text, with_overrides
 from bursar.policies.policy import Find, Policy, find_route
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
@@ -103,11 +104,13 @@ def rules_of(snapshot: Snapshot, fallback: Rules) -> Rules:
     """
     try:
         policy = parse_policy(snapshot.policy, file=snapshot.file) if snapshot.policy is not None else None
+        if policy is not None:
+            policy = with_overrides(replace(policy, id=snapshot.id), from_text(snapshot.overrides or "[]"))
         book = fallback.book
         if snapshot.prices:
             shipped = shipped_book().with_fallback(fallback.book.fallback)
             book = shipped.extended(parse_book(snapshot.prices, source="the agent's prices"))
-    except (PolicyError, PriceBookError) as error:
+    except (PolicyError, ValueError) as error:
         tell_once("snapshot", f"bursar: the agent's rules cannot be read here, those before stay in force: {error}")
         return fallback
     windows = {budget.every for budget in policy.budgets} if policy is not None else set[str]()

@@ -25,6 +25,7 @@ from bursar.instrumentation.quiet import forget_told, quiet
 from bursar.instrumentation.rules import keep_snapshot, load_snapshot, rules_of, shipped_rules
 from bursar.instrumentation.served import Served, Servings
 from bursar.instrumentation.sync import Sync
+from bursar.policies.changes import Change
 from bursar.policies.charge import Charge
 from bursar.policies.protocol import Holder, Snapshot
 from bursar.policies.records import Record, Released, Settled, to_line
@@ -85,16 +86,16 @@ class Runtime:
         if self.sync is not None:
             self.sync.nudge()
 
-    def tell(self, charge: Charge) -> None:
-        """Hand a final charge to whoever listens in this process."""
-        self.servings.keep(charge)
+    def tell(self, charge: Charge, changes: tuple[Change, ...] = ()) -> None:
+        """Hand a final charge to whoever listens in this process, with what was changed of its request."""
+        self.servings.keep(charge, changes)
         for observer in tuple(self.observers):
             with quiet("tell an observer of a charge"):
                 observer(charge)
 
-    def served(self, response_id: str) -> Served | None:
+    def served(self, response: Any) -> Served | None:
         """What is known of a recent response."""
-        return self.servings.find(response_id)
+        return self.servings.find(response)
 
     @property
     def journal(self) -> Journal:
@@ -107,16 +108,19 @@ class Runtime:
 
     def flush(self, timeout: float) -> bool:
         """Ship everything to the agent; whether it has booked it all. Without an agent the journal is all there is."""
+        self.metrics.count()
         return self.sync.flush(timeout) if self.sync is not None else True
 
     def close(self) -> None:
         """The end of the process, or of instrumentation: ship, give money back, let go of the journal."""
+        self.metrics.count()
         journal = self._journal
         if self.sync is None or (journal is None and not self.rules.heard):
             shipped = journal is None or journal.drained
         else:
             shipped = self.sync.close(CLOSING_SECONDS)
-        if journal is not None:
+        # While another thread has a call under way the lock has to say that this process lives.
+        if journal is not None and not self.leases.holding:
             journal.close(remove=shipped)
 
     def renew(self) -> None:
@@ -147,6 +151,7 @@ class Runtime:
             on_snapshot=self._take_snapshot,
             on_unclaimed=self._never_sent,
             line=AgentLink(agent, config.token_file),
+            beside=lambda: self.metrics.count(),
         )
 
     def _holder(self) -> Holder:

@@ -15,12 +15,13 @@ from bursar.instrumentation import tracing
 from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.middleware import ENTRY, METER, SOLE, is_billable, key_for
 from bursar.instrumentation.peers import tell_of_peers
-from bursar.instrumentation.quiet import quiet
+from bursar.instrumentation.quiet import excuse
 from bursar.instrumentation.runtime import Runtime, current_runtime
 
 log = logging.getLogger("bursar")
 
 _MARK = "_bursar_chain"
+_UNSEATED = object()
 _lock = threading.Lock()
 _seated: WeakSet[Any] = WeakSet()
 _active = False
@@ -112,23 +113,27 @@ def _begin(client: Any, options: Any) -> Call | None:
     runtime = current_runtime()
     if not _active or runtime is None:
         return None
-    with quiet("enter the SDK"):
-        if client.__dict__.get(_MARK) is not client.__dict__.get("_middleware_chain") or _MARK not in client.__dict__:
+    try:
+        inside = client.__dict__
+        if inside.get(_MARK, _UNSEATED) is not inside.get("_middleware_chain"):
             _seat(client)
         if is_billable(options.method, options.url):
-            if not runtime.traced:
-                _set_up_tracing(runtime)
+            set_up_tracing(runtime)
             body: Any = options.json_data
-            model = body.get("model") if isinstance(body, Mapping) else None  # pyright: ignore
+            model = body.get("model") if isinstance(body, (dict, Mapping)) else None  # pyright: ignore
             call = begin(runtime, client, model if isinstance(model, str) else "")
             given = options.idempotency_key
             options.idempotency_key = key_for(call, given if type(given) is str else None)
             return call
+    except Exception:  # noqa: BLE001 - the guest never breaks its host
+        excuse("enter the SDK")
     return None
 
 
-def _set_up_tracing(runtime: Runtime) -> None:
-    """Once; calls of other threads wait for it, or they would have no span."""
+def set_up_tracing(runtime: Runtime) -> None:
+    """Set tracing up, once; calls of other threads wait for it, or they would have no span."""
+    if runtime.traced:
+        return
     with _lock:
         if not runtime.traced:
             try:

@@ -92,10 +92,11 @@ class Standings:
         # Read first: views that come in between are looked at by the next call.
         version = self._version
         seen = [self._views.get(key) for _, key, _, _ in met.entries]
-        met.survey = Survey(
+        standings = (
             Standing(budget, key, window, mode, view[0] if view else None)
             for (budget, key, window, mode), view in zip(met.entries, seen, strict=True)
         )
+        met.survey = Survey(standings, met.policy.id)
         met.fresh_until = min((view[1] + FRESH_SECONDS if view else _NEVER for view in seen), default=float("inf"))
         met.version = version  # last: from here on other threads judge by it
 

@@ -2,15 +2,17 @@
 What is one meter provider told: sums by set of attributes, and histograms?
 
 Sums are kept here and told by observable counters, at each collection: one `add` of OpenTelemetry's SDK takes several
-times as long as all the sums of a charge together. Only what has to be a histogram is recorded call by call.
+times as long as all the sums of a charge together. Even these, and what has to be a histogram, are not counted on the
+caller's path: a call only notes what is to be counted, and the background counts it, or whoever collects.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, ObservableCounter, Observation
 
@@ -26,6 +28,8 @@ LONGEST = 128
 """Characters of any one value."""
 OTHER = "other"
 NANO = 1_000_000_000
+NOTES = 512
+"""Notes that may wait to be counted; beyond that, each new one has the oldest counted."""
 
 MODELS = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
 _CHAT = {names.OPERATION: "chat"}
@@ -33,6 +37,8 @@ _USAGE = "gen_ai.client.inference.usage."
 
 Attributes = Mapping[str, str]
 Key = tuple[str, ...]
+Note = tuple[Callable[..., None], tuple[Any, ...]]
+"""What counts something, and what it is to be given."""
 
 
 class Tokens:
@@ -79,6 +85,7 @@ class Times:
 
 Row = TypeVar("Row", Tokens, Money, Decisions, Times)
 _lock = threading.RLock()  # a body's destructor may charge a call while this thread counts another
+_counting = threading.RLock()
 
 
 class Table(dict[Key, Row], Generic[Row]):
@@ -119,12 +126,36 @@ class Sums:
         self._histograms: dict[str, Histogram] = {}
         self._money: dict[Key, Table[Money]] = {}
         self._tells_tokens = False
+        self._notes: deque[Note] = deque()
         self.tokens = Table(Tokens, MODELS, 1)
         self.times = Table(Times, (*MODELS, names.ERROR_TYPE), 1)
         self.decisions = Table(Decisions, (names.ACTION, names.REASON, names.BUDGET, names.WOULD_HAVE), 2)
         self._tell_money()
         told = "Calls by what was decided, and why."
         self._tell("bursar.decisions", "{call}", told, self.decisions.values, lambda row: row.count)
+
+    def note(self, count: Callable[..., None], *given: Any) -> None:
+        """Have something counted before anybody is told of any sum."""
+        self._notes.append((count, given))
+        if len(self._notes) > NOTES:
+            self._count_one()
+
+    def count(self) -> None:
+        """Count all that was noted so far."""
+        for _ in range(len(self._notes)):
+            self._count_one()
+
+    def _count_one(self) -> None:
+        # Under a lock, so that who comes second is told of what the first has only begun to count; under one of its
+        # own, since whoever collects holds locks of OpenTelemetry's, which are also taken to make an instrument.
+        with _counting:
+            if not self._notes:
+                return
+            count, given = self._notes.popleft()
+            try:
+                count(*given)
+            except Exception:  # noqa: BLE001 - the guest never breaks its host
+                tell_failure()
 
     def money(self, labels: Sequence[str]) -> Table[Money]:
         """The table of charges that has columns for these labels."""
@@ -185,6 +216,7 @@ class Sums:
         """Register a counter that reads its rows when it is asked; with `zeros` also those that are at zero."""
 
         def observe(_: CallbackOptions) -> Iterable[Observation]:
+            self.count()
             found = [(value(row), row.attributes) for row in tuple(rows())]
             return [Observation(amount, attributes) for amount, attributes in found if amount or zeros]
 
@@ -209,6 +241,11 @@ def add_charge(charge: Charge, tokens: Tokens, money: Money) -> None:
                 money.estimated += cost
 
 
+def tell_failure() -> None:
+    """Say once that something could not be counted."""
+    tell_once("metrics", "bursar could not count a call in the metrics; the application goes on", exc_info=True)
+
+
 def add_decision(row: Decisions) -> None:
     """Count a call that was decided so."""
     with _lock:
@@ -223,9 +260,9 @@ def _histogram(meter: Meter, name: str, unit: str, description: str, bounds: Seq
 
 
 def _after_fork() -> None:
-    """A forked child goes on with its parent's sums, as OpenTelemetry's own counters do; the lock may be held."""
-    global _lock
-    _lock = threading.RLock()
+    """A forked child goes on with its parent's sums, as OpenTelemetry's own counters do; the locks may be held."""
+    global _lock, _counting
+    _lock, _counting = threading.RLock(), threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork)

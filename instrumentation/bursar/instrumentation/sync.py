@@ -57,6 +57,7 @@ class Sync:
         on_unclaimed: Callable[[str], None],
         watched: Callable[[], Iterable[str]] = tuple,
         line: AgentLink | None = None,
+        beside: Callable[[], object] = object,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`line` is held open for what the agent wants back at once; None: it is told in the next answer."""
@@ -76,6 +77,8 @@ class Sync:
         """Told of an attempt that money was lent for after its asker had gone."""
         self._watched = watched
         """The balances that calls were judged by of late: the background keeps their state fresh."""
+        self._beside = beside
+        """What else is left to the background: done before each shipment."""
         self._careful = False
         """Whether every line is looked at before it is shipped: the agent could not read the last message."""
         self._channel = threading.Lock()
@@ -178,21 +181,39 @@ class Sync:
             ask.reply.set_result(answers.get(ask.need.attempt_id) if ask.need is not None else None)
 
     def _exchange_asks(self, asks: Sequence[Ask]) -> tuple[list[Ask], SyncResponse]:
+        if self._stopping.is_set():
+            raise Unreachable("this process has given its money back")
         if self._link.broken:
             raise Unreachable("the agent did not answer a moment ago")
         self._seq += 1
         return self._exchange(self._link, self._seq, asks)
 
     def _say_goodbye(self, timeout: float) -> bool:
+        """
+        Close this incarnation, unless other threads have calls under way.
+
+        The agent would lend what these hold to others: they are accounted for by whoever adopts the journal.
+        """
         if not self._shipping.acquire(timeout=timeout):
             return False
         try:
-            self._ship(goodbye=True)
+            last = not self._holding_still()
+            self._ship(goodbye=last)
         except Unreachable:
             return False
         finally:
             self._shipping.release()
-        return True
+        return last
+
+    def _holding_still(self) -> bool:
+        """Whether anything is held once no ask can bring more: none is on its way, and nothing is free."""
+        if not self._channel.acquire(timeout=BUSY_SECONDS):
+            return True
+        try:
+            self._leases.give_back(everything=True)
+            return self._leases.holding
+        finally:
+            self._channel.release()
 
     def _give_back_now(self, wanted: Collection[str]) -> None:
         """Somebody waits for the idle money of these balances."""
@@ -279,6 +300,8 @@ class Sync:
                 self._stopping.wait(HURRY_SECONDS if self._leases.short else GATHER_SECONDS)
                 while _taken(self._wake, 0):
                     pass
+            with quiet("do its work in the background"):
+                self._beside()
             with quiet("talk to its agent"):
                 try:
                     with self._shipping:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol, cast
 
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
 from opentelemetry.util.types import AttributeValue
 
 from bursar.instrumentation.context import Work
 from bursar.instrumentation.dialects import translate
 from bursar.instrumentation.extract import Tally
 from bursar.policies import attributes as names
+from bursar.policies.cascade import Stage
+from bursar.policies.changes import changes_json
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.engine import Decision
 from bursar.policies.errors import BudgetExceeded
@@ -21,6 +24,8 @@ SCOPE = "bursar.instrumentation"
 NANO_PER_USD = 1_000_000_000
 
 Attributes = dict[str, AttributeValue]
+_last_tracer: tuple[object, Tracer] = (None, NoOpTracer())
+"""The provider that was asked last, and its tracer: nearly always there is but one, and each question takes long."""
 
 
 class Told(Protocol):
@@ -33,6 +38,7 @@ class Told(Protocol):
     tells_response: bool
     dialects: tuple[str, ...]
     work: Work
+    stage: Stage | None
     attempts: int
     decision: Decision | None
     sent_max_tokens: int | None
@@ -40,9 +46,15 @@ class Told(Protocol):
 
 def tracer_of(client: object) -> Tracer:
     """The tracer for spans of our own: from the client's provider if it was given one, else the global one."""
+    global _last_tracer
     options = getattr(client, "open_telemetry", None)
-    provider = options.get("tracer_provider") if isinstance(options, dict) else None  # pyright: ignore
-    return trace.get_tracer(SCOPE, tracer_provider=provider)  # pyright: ignore[reportUnknownArgumentType]
+    given = cast("dict[str, Any]", options).get("tracer_provider") if isinstance(options, dict) else None
+    provider: TracerProvider = trace.get_tracer_provider() if given is None else given
+    known, tracer = _last_tracer
+    if known is not provider:
+        tracer = trace.get_tracer(SCOPE, tracer_provider=provider)
+        _last_tracer = provider, tracer
+    return tracer
 
 
 def start_span(call: Told, tracer: Tracer) -> Span:
@@ -100,19 +112,30 @@ def _identity(call: Told) -> Attributes:
     if call.attempts > 1:
         attributes[names.ATTEMPTS] = call.attempts
     for label, value in call.work.labels.items():
-        attributes[names.LABEL_PREFIX + label] = value
+        attributes[_label(label)] = value
+    if call.stage is not None:
+        attributes[names.CASCADE_ID] = call.stage.cascade
+        attributes[names.CASCADE_STAGE] = call.stage.name
     decision = call.decision
     if decision is not None:
         verdict = decision.verdict
-        attributes[names.ACTION] = verdict.action.value
-        attributes[names.REASON] = verdict.reason.value
+        attributes[names.ACTION] = str(verdict.action)
+        attributes[names.REASON] = str(verdict.reason)
         if verdict.budget:
             attributes[names.BUDGET] = verdict.budget
+        changes = decision.changes
+        if changes:
+            attributes[names.PLAN] = changes_json(changes)
         if decision.observed is not None:
             attributes[names.WOULD_HAVE] = f"{decision.observed.action}: {decision.observed.budget}"
     if call.sent_max_tokens is not None:
         attributes[names.SENT_MAX_TOKENS] = call.sent_max_tokens
     return attributes
+
+
+@lru_cache(maxsize=256)
+def _label(label: str) -> str:
+    return names.LABEL_PREFIX + label
 
 
 def _cost(attributes: Attributes, charges: Sequence[Charge]) -> None:
@@ -123,13 +146,15 @@ def _cost(attributes: Attributes, charges: Sequence[Charge]) -> None:
         attributes[names.SERVED_MODEL] = last.model
     if len(charges) == 1:
         basis, missing, cost = last.basis, last.missing, last.cost_nano_usd
+        estimated = basis is Basis.ESTIMATE
     else:
+        estimated = any(charge.basis is Basis.ESTIMATE for charge in charges)
         basis = max((charge.basis for charge in charges), key=lambda basis: basis.rank)
         missing = tuple(sorted({reason for charge in charges for reason in charge.missing}))
         costs = [charge.cost_nano_usd for charge in charges]
         cost = None if None in costs else sum(filter(None, costs))
-    attributes[names.COST_BASIS] = basis.value
-    attributes[names.COST_ESTIMATED] = any(charge.basis is Basis.ESTIMATE for charge in charges)
+    attributes[names.COST_BASIS] = str(basis)
+    attributes[names.COST_ESTIMATED] = estimated
     if missing:
         attributes[names.COST_MISSING] = missing
     if cost is not None:

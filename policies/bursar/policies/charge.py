@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 
+from bursar.policies.cascade import Stage
 from bursar.policies.usage import Usage
 from bursar.policies.values import value
 
@@ -76,6 +77,8 @@ class Charge:
     action: str = "go"
     """What the engine decided for this call; see `engine.Action`."""
     reason: str = ""
+    stage: Stage | None = None
+    """Its place in a cascade; None for a call that is part of none."""
 
     @property
     def estimated(self) -> bool:

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from enum import StrEnum
 from fractions import Fraction
+from typing import Any
 
 from bursar.policies.amounts import Unit
 from bursar.policies.balancekey import Amounts
+from bursar.policies.changes import Change, changes_json
 from bursar.policies.jsontext import Encoded, array, encode, quoted
-from bursar.policies.plan import Misfit
+from bursar.policies.plan import Misfit, Plan
 from bursar.policies.policy import Budget, Mode, Step
 from bursar.policies.standing import Standing, Survey
 from bursar.policies.values import value
@@ -25,6 +27,7 @@ class Action(StrEnum):
     """What is done with a call, from the mildest to the strictest."""
 
     GO = "go"
+    EFFORT = "effort"
     DOWNGRADE = "downgrade"
     BLOCK = "block"
 
@@ -76,6 +79,8 @@ class Candidate:
     least_tokens: int = 0
     """The same, fitted as far as the route allows."""
     expected_tokens: int = 0
+    plan: Plan | None = None
+    """How the request changes for it; None: not at all, or it was not asked."""
 
     def expected_in(self, unit: Unit) -> int:
         """What the call is expected to use of a unit."""
@@ -92,6 +97,8 @@ class Facts:
     candidates: tuple[Candidate, ...]
     unbounded: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    milder: Candidate | None = None
+    """The model asked for, with less effort; None where no step asks for it."""
     moved_to: str = ""
     """The model that the call's conversation was moved to before; empty where it was not."""
 
@@ -132,9 +139,13 @@ class Decision:
     reserve: int = 0
     """The part of both that is set aside for what the request does not bound."""
     skipped: tuple[tuple[str, str], ...] = ()
+    fit: Change | None = None
+    """How `max_tokens` was lowered to what the money lent bounds; no retry keeps it."""
     waited: float = 0.0
     """Seconds that it was made to wait for its turn."""
     survey: Survey = field(default_factory=lambda: Survey(()))
+    facts: Facts | None = None
+    """What it was decided on, beside the survey."""
 
     @property
     def standings(self) -> tuple[Standing, ...]:
@@ -152,15 +163,35 @@ class Decision:
         candidate = self.candidate
         return Amounts(self.most, candidate.worst_tokens, 1, min(candidate.expected, self.most))
 
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Every parameter that is changed, and why."""
+        planned, fit = self.candidate.plan, self.fit
+        notes = planned.notes if planned is not None else ()
+        return notes if fit is None else (*(note for note in notes if note.parameter != fit.parameter), fit)
+
     def figures(self) -> Encoded:
         """The numbers behind the decision, as JSON: amounts in nano-dollars, shares as percent with two decimals."""
-        verdict = self.verdict
+        verdict, changes = self.verdict, self.changes
         waited = f'"waited":{self.waited:g},' if self.waited else ""
+        notes = f'"changes":{changes_json(changes)},' if changes else ""
+        skipped = array([f"{step}: {why}" for step, why in self.skipped]) if self.skipped else "[]"
+        observed = encode(_observed(self.observed)) if self.observed is not None else "null"
         return Encoded(
             f'{{"budget":{quoted(verdict.budget)},"balance":{quoted(verdict.balance)},"step":{quoted(verdict.step)},'
             f'"most":{self.most},"least":{self.least},"expected":{self.candidate.expected},{waited}'
-            f'"skipped":{array(f"{step}: {why}" for step, why in self.skipped)},'
-            f'"observed":{encode(_observed(self.observed))},"balances":{self.survey.text}}}'
+            f'{notes}"skipped":{skipped},"observed":{observed},"rules":{quoted(self.survey.rules)},'
+            f'"balances":{self.survey.text}{self._changed()}}}'
+        )
+
+    def _changed(self) -> str:
+        """What else a decision is reproduced from that did not let the call go as it was."""
+        if self.facts is None or (self.verdict.action is Action.GO and self.observed is None):
+            return ""
+        return (
+            f',"model":{quoted(self.verdict.model)},"unbounded":{array(self.facts.unbounded)},'
+            f'"candidates":{encode([_kept(candidate) for candidate in self.facts.candidates])},'
+            f'"milder":{encode(None if self.facts.milder is None else _kept(self.facts.milder))}'
         )
 
 
@@ -171,25 +202,40 @@ def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_pri
     if survey.enforcing:
         verdict = _strictest(facts, survey, refuse_unknown_price=refuse_unknown_price, skipped=skipped)
     else:
-        verdict = Verdict(Action.GO, Reason.OBSERVED if survey.standings else Reason.NO_BUDGET, facts.asked.model)
+        verdict = _passed(survey, facts.asked.model)
     observed = None
     if survey.observing:
         observed = _would_have(facts, survey.observing, refuse_unknown_price=refuse_unknown_price)
-    candidate = next((c for c in facts.candidates if c.model == verdict.model), facts.asked)
+    candidate = _chosen(facts, verdict.model)
+    if verdict.action is Action.EFFORT and facts.milder is not None:
+        candidate = facts.milder
     reserve = 0
     if facts.unbounded:
         reserve = max((_reserve(candidate, standing.budget) for standing in survey.hard), default=0)
+    worst = candidate.worst or 0
+    least = worst if survey.as_asked else min(candidate.least, worst)
+    # By place: by keyword, values take twice as long to make.
     return Decision(
-        verdict=verdict,
-        candidate=candidate,
-        observed=observed,
-        hard=survey.purses,
-        most=(candidate.worst or 0) + reserve,
-        least=(candidate.worst or 0 if as_asked(survey) else min(candidate.least, candidate.worst or 0)) + reserve,
-        reserve=reserve,
-        skipped=tuple(skipped),
-        survey=survey,
+        verdict,
+        candidate,
+        observed,
+        survey.purses,
+        worst + reserve,
+        least + reserve,
+        reserve,
+        tuple(skipped),
+        None,
+        0.0,
+        survey,
+        facts,
     )
+
+
+def _chosen(facts: Facts, model: str) -> Candidate:
+    for candidate in facts.candidates:
+        if candidate.model == model:
+            return candidate
+    return facts.asked
 
 
 def refused(decision: Decision, reason: Reason, balance: str, step: Step | None = None) -> Decision:
@@ -213,12 +259,17 @@ def refused(decision: Decision, reason: Reason, balance: str, step: Step | None 
         reserve=decision.reserve,
         skipped=decision.skipped,
         survey=decision.survey,
+        facts=decision.facts,
     )
 
 
-def as_asked(survey: Survey) -> bool:
-    """Whether one of the budgets allows no fitting: then `max_tokens` stays."""
-    return any(standing.budget.fit == "asked" for standing in survey.hard)
+def _passed(survey: Survey, model: str) -> Verdict:
+    """The verdict for a call that no budget asks anything of: it goes as it is. Made once for a survey and model."""
+    found: Verdict | None = survey.passed.get(model)
+    if found is None:
+        reason = Reason.OBSERVED if survey.standings else Reason.NO_BUDGET
+        found = survey.passed[model] = Verdict(Action.GO, Reason.WITHIN if survey.enforcing else reason, model)
+    return found
 
 
 def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skipped: list[tuple[str, str]]) -> Verdict:
@@ -232,13 +283,14 @@ def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skip
                 return _verdict(Action.BLOCK, Reason.VELOCITY, facts.asked.model, standing, step)
             if step.does("batch"):
                 skipped.append((f"{standing.budget.name} {step.label} batch", Skipped.NOT_YET))
-            verdict = _downgrade(facts, standing, step, skipped)
-            if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
-                chosen = verdict
+            for judge in (_effort, _downgrade):
+                verdict = judge(facts, standing, step, skipped)
+                if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
+                    chosen = verdict
     kept = _moved_to(facts)
     if kept is not None and (chosen is None or _rank(facts, chosen) <= facts.candidates.index(kept)):
         return Verdict(Action.DOWNGRADE, Reason.CONVERSATION, kept.model)
-    return chosen or Verdict(Action.GO, Reason.WITHIN, facts.asked.model)
+    return chosen or _passed(survey, facts.asked.model)
 
 
 def _moved_to(facts: Facts) -> Candidate | None:
@@ -257,6 +309,17 @@ def _barred(facts: Facts, survey: Survey, *, refuse_unknown_price: bool) -> Verd
             return _verdict(Action.BLOCK, Reason.UNKNOWN_PRICE, facts.asked.model, standing)
         if facts.unbounded and standing.budget.unbounded.kind == "refuse":
             return _verdict(Action.BLOCK, Reason.UNBOUNDED, facts.asked.model, standing)
+    return None
+
+
+def _effort(facts: Facts, standing: Standing, step: Step, skipped: list[tuple[str, str]]) -> Verdict | None:
+    milder = facts.milder
+    if milder is None or not step.does("effort"):
+        return None
+    why = milder.misfit or (Skipped.DEARER if milder.expected >= facts.asked.expected else None)
+    if why is None:
+        return _verdict(Action.EFFORT, Reason.STEP, milder.model, standing, step)
+    skipped.append((f"{standing.budget.name} {step.label} effort", why))
     return None
 
 
@@ -290,7 +353,9 @@ def _would_have(facts: Facts, standings: tuple[Standing, ...], *, refuse_unknown
         view = standing.view
         spent = view.spent + view.expected if view is not None else 0
         unit = standing.budget.limit.unit
-        if standing.budget.hard and spent + facts.asked.expected_in(unit) > standing.budget.soft_ceiling:
+        if standing.budget.hard and spent + facts.asked.expected_in(unit) > standing.budget.soft_ceiling_of(
+            standing.scope
+        ):
             return _verdict(Action.BLOCK, Reason.SPENT, facts.asked.model, standing)
     acting = Survey(replace(standing, mode=Mode.ENFORCE) for standing in standings)
     verdict = _strictest(facts, acting, refuse_unknown_price=refuse_unknown_price, skipped=[])
@@ -310,7 +375,7 @@ def _verdict(action: Action, reason: Reason, model: str, standing: Standing, ste
 
 
 def _rank(facts: Facts, verdict: Verdict) -> int:
-    """How far down the ladder a verdict goes."""
+    """How far down the ladder a verdict goes; less effort is milder than any other model."""
     return next(i for i, candidate in enumerate(facts.candidates) if candidate.model == verdict.model)
 
 
@@ -327,7 +392,13 @@ def _block_label(budget: Budget) -> str:
     return next((step.label for step in budget.steps if any(a.kind == "block" for a in step.actions)), "")
 
 
-def _observed(verdict: Verdict | None) -> dict[str, str] | None:
-    if verdict is None:
-        return None
+def _observed(verdict: Verdict) -> dict[str, str]:
     return {"action": verdict.action, "reason": verdict.reason, "budget": verdict.budget, "step": verdict.step}
+
+
+_KEPT = ("model", "worst", "least", "expected", "misfit", "worst_tokens", "least_tokens", "expected_tokens")
+
+
+def _kept(candidate: Candidate) -> dict[str, Any]:
+    """What of a candidate a verdict depends on."""
+    return {name: getattr(candidate, name) for name in _KEPT}

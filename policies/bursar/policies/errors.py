@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -39,6 +39,8 @@ class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catc
     `limit`, `spent`, `held` and `needed` are in `unit`: nano-dollars where that is `usd`. `balance` is the balance key
     (`budget|window|scope`). `needed` is what the call may cost at most, None where nothing bounds it. `window_end` is
     when the window turns, None where it never does. `retry_after` is in seconds, None where waiting does not help.
+    `figures` are the numbers behind the decision, as the ledger keeps them under `decision_id`: `bursar explain` shows
+    them.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catc
         model: str,
         decision_id: str,
         unit: Unit = "usd",
+        figures: Mapping[str, Any] | None = None,
     ) -> None:
         self.budget = budget
         self.balance = balance
@@ -69,6 +72,7 @@ class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catc
         self.held = held
         self.needed = needed
         self.unit: Unit = unit
+        self.figures: Mapping[str, Any] = figures or {}
         self.reason = reason
         self.remedy = remedy
         self.retry_after = retry_after

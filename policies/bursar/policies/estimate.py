@@ -97,30 +97,30 @@ def measure(body: Mapping[str, Any]) -> RequestSize:
     tally = _Tally()
     messages, tools = body.get("messages"), body.get("tools")
     tally.conversation(messages)
-    tally.walk(body.get("system"))
-    for name in body.keys() & _SCHEMAS:
-        tally.walk(body[name])
-        if body[name]:
-            tally.tokens += SCHEMA_FRAME_TOKENS
+    system = body.get("system")
+    if system is not None:
+        tally.walk(system)
+    if not _SCHEMAS.isdisjoint(body):
+        tally.schemas(body)
     if body.get("cache_control"):
         tally.mark(body["cache_control"])
     if tools is not None:
         tally.walk(tools)
         if isinstance(tools, (list, tuple)):
             tally.tools(tools)  # pyright: ignore[reportUnknownArgumentType]
-    for name in body.keys() & _OPEN_ENDED:
-        if body[name]:
-            tally.unbounded.add(name)
+    if not _OPEN_ENDED.isdisjoint(body):
+        tally.unbounded.update(name for name in _OPEN_ENDED if body.get(name))
     max_tokens = body.get("max_tokens")
+    # By place: by keyword, values take twice as long to make.
     return RequestSize(
-        text_bytes=tally.bytes,
-        fixed_tokens=tally.tokens + FRAME_TOKENS,
-        max_tokens=max_tokens if isinstance(max_tokens, int) else 0,
-        marks=tally.marks,
-        hour_marks=tally.hour_marks,
-        turns=tally.turns,
-        searches=tally.searches,
-        unbounded=tuple(sorted(tally.unbounded)) if tally.unbounded else (),
+        tally.bytes,
+        tally.tokens + FRAME_TOKENS,
+        max_tokens if isinstance(max_tokens, int) else 0,
+        tally.marks,
+        tally.hour_marks,
+        tally.turns,
+        tally.searches,
+        tuple(sorted(tally.unbounded)) if tally.unbounded else (),
     )
 
 
@@ -147,14 +147,23 @@ def fitted_tokens(size: RequestSize, rates: Rates, amount_nano: int) -> int:
     return (amount_nano * PICO_PER_NANO - fixed) // max(rates.output, 1)
 
 
-def expected(size: RequestSize, rates: Rates, *, output_tokens: int, density: Density = _NEW, warm: bool) -> int:
+def expected(
+    size: RequestSize,
+    rates: Rates,
+    *,
+    output_tokens: int,
+    density: Density = _NEW,
+    warm: bool,
+    cached: bool = True,
+) -> int:
     """
     What this request will likely cost, in nano-dollars.
 
-    `warm`: a marked prefix is read from the cache instead of being written.
+    `warm`: a marked prefix is read from the cache instead of being written. Not `cached`: it is too short for either.
     """
     tokens = density.tokens(size)
-    rate = rates.cache_read if warm and size.marks else dearest_input(size, rates)
+    written = dearest_input(size, rates) if cached else rates.input
+    rate = rates.cache_read if cached and warm and size.marks else written
     return (tokens * rate + min(output_tokens, size.max_tokens) * rates.output) // PICO_PER_NANO
 
 
@@ -247,13 +256,10 @@ _PLAIN_BYTES = ITEM_BYTES + BLOCK_BYTES + len("role") + ITEM_BYTES + len("conten
 class _Tally:
     """Running sums of one walk over a request."""
 
+    bytes = tokens = marks = searches = turns = 0
+    hour_marks = False
+
     def __init__(self) -> None:
-        self.bytes = 0
-        self.tokens = 0
-        self.marks = 0
-        self.hour_marks = False
-        self.searches = 0
-        self.turns = 0
         self.unbounded: set[str] = set()
 
     def conversation(self, messages: Any) -> None:
@@ -318,6 +324,12 @@ class _Tally:
             self.walk(data if form == "text" else source.get("content"))
         else:
             self.unbounded.add(f"{kind} by {form}")
+
+    def schemas(self, body: Mapping[str, Any]) -> None:
+        for name in body.keys() & _SCHEMAS:
+            self.walk(body[name])
+            if body[name]:
+                self.tokens += SCHEMA_FRAME_TOKENS
 
     def mark(self, control: Any) -> None:
         self.marks += 1

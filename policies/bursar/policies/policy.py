@@ -91,6 +91,18 @@ class Step:
         return any(action.kind == kind for action in self.actions)
 
 
+Watched = Literal["burn", "forecast", "creep"]
+"""What is looked out for beside the steps; see `outlook`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """What an override adds to a limit, in its unit: for one scope value, or (None) for each."""
+
+    scope: str | None
+    amount: int
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """A limit for a scope over a window."""
@@ -118,6 +130,16 @@ class Budget:
     """None: the policy's."""
     on_unreachable: Unreachable | None = None
     """None: the policy's."""
+    raises: tuple[Raise, ...] = ()
+    """What overrides add to the limit for now; no file writes them."""
+    watch: tuple[Watched, ...] = ()
+    """What the channels of its alerts are told of beside its steps."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Everybody whom one of its steps alerts, each once, in the order of the steps."""
+        actions = (action for step in self.steps for action in step.actions if action.kind == "alert")
+        return tuple(dict.fromkeys(action.channel for action in actions if action.channel is not None))
 
     @property
     def block_share(self) -> Fraction | None:
@@ -129,20 +151,22 @@ class Budget:
         """Whether this budget refuses calls: it has a `block` step."""
         return self.block_share is not None
 
-    @property
-    def soft_ceiling(self) -> int:
+    def limit_of(self, scope: str) -> int:
+        """The limit of one scope value in the limit's unit, with what overrides add to it."""
+        return self.limit.amount + sum(r.amount for r in self.raises if r.scope is None or r.scope == scope)
+
+    def soft_ceiling_of(self, scope: str) -> int:
         """
         What charges and the expectations of holds may reach, in the limit's unit.
 
         The block's share of the limit, rounded down; for a soft budget its limit.
         """
-        share = self.block_share
-        return self.limit.amount if share is None else int(share * self.limit.amount)
+        share, limit = self.block_share, self.limit_of(scope)
+        return limit if share is None else int(share * limit)
 
-    @property
-    def ceiling(self) -> int:
+    def ceiling_of(self, scope: str) -> int:
         """What charges and the worst cases of holds may reach, in the limit's unit: the overdraft comes on top."""
-        return self.soft_ceiling + (self.overdraft_nano if self.hard else 0)
+        return self.soft_ceiling_of(scope) + (self.overdraft_nano if self.hard else 0)
 
     @property
     def velocities(self) -> tuple[Velocity, ...]:
@@ -217,6 +241,8 @@ class Route:
     may_wait_seconds: float | None = None
     """None: never put off."""
     cache: Literal["off", "advise", "auto"] = "off"
+    lossy: bool = False
+    """Whether a request may lose something (thinking, effort, a beta) to fit another model or a step."""
 
 
 ChannelKind = Literal["slack", "webhook", "log"]
@@ -232,12 +258,26 @@ class Channel:
     """The environment variable that holds the secret URL; None for `log`."""
 
 
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """When and where the week's spending is told, by the policy's clock."""
+
+    channel: str
+    day: Weekday = "monday"
+    hour: int = 9
+
+
 @dataclass(frozen=True)
 class Policy:
     """One policy file, understood: frozen, and swapped as a whole."""
 
     version: int
     mode: Mode
+    id: str = ""
+    """The id of the rules that it is part of, by which decisions name them; empty where nobody gave one."""
     timezone: str = "UTC"
     on_unreachable: Unreachable = Unreachable("open")
     unknown_price: Literal["dearest", "refuse"] = "dearest"
@@ -247,6 +287,8 @@ class Policy:
     routes: tuple[Route, ...] = ()
     channels: tuple[Channel, ...] = (Channel("log", "log"),)
     """Those of the file, and `log`, which exists in any case."""
+    digest: Digest | None = None
+    """None: the week is not told by itself."""
     warnings: tuple[str, ...] = ()
     """What the file says and this release does not act on, in plain words."""
 
@@ -264,6 +306,15 @@ class Policy:
         """The ladder of a route: its own, else the policy's."""
         own = next((known.ladder for known in self.routes if known.name == route), None)
         return self.ladder if own is None else own
+
+    def lossy_for(self, route: str) -> bool:
+        """Whether a route's requests may lose something; one that the file does not name may not."""
+        return any(known.lossy for known in self.routes if known.name == route)
+
+    @property
+    def lowers_effort(self) -> bool:
+        """Whether any step lowers effort."""
+        return any(step.does("effort") for budget in self.budgets for step in budget.steps)
 
 
 def find_route(

@@ -111,7 +111,11 @@ def price(
 def bills_user_profile(request: Mapping[str, Any]) -> bool:
     """Whether a request asks that not the caller's organisation be billed, but that of its user profile."""
     policy = request.get("billing_policy")
-    return isinstance(policy, Mapping) and cast("Mapping[str, object]", policy).get("bill_to") == "user_profile"
+    return (
+        policy is not None
+        and isinstance(policy, Mapping)
+        and cast("Mapping[str, object]", policy).get("bill_to") == "user_profile"
+    )
 
 
 def _linked(quote: Quote) -> Quote:
@@ -210,9 +214,8 @@ def settled(billed: Billed) -> tuple[int, tuple[Line, ...]]:
     cost = 0
     for (label, rate, model, price_id, shown), quantity in billed:
         if quantity:
-            amount = rate * quantity
-            nano = amount // PICO_PER_NANO
-            if rest := amount % PICO_PER_NANO:
+            nano, rest = divmod(rate * quantity, PICO_PER_NANO)
+            if rest:
                 rests[len(lines)] = rest
             lines.append(Line(label, quantity, shown, nano, model, price_id))
             cost += nano

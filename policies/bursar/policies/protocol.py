@@ -115,6 +115,8 @@ class Snapshot:
     """Text of the user's own price file."""
     file: str = ""
     """Where the policy came from, for messages."""
+    overrides: str | None = None
+    """JSON of the overrides in force; see `overrides`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import field
+from functools import lru_cache
 from typing import Any, TypeVar
 
+from bursar.policies.cascade import Stage, stage_from_json
 from bursar.policies.charge import Basis, Charge, Line
 from bursar.policies.jsontext import Encoded, array, encode, nullable, object_of_texts, quoted
 from bursar.policies.usage import Usage
 from bursar.policies.values import value
 
 T = TypeVar("T")
+_KEPT = 1_024
 
 
 class RecordError(ValueError):
@@ -44,6 +47,8 @@ class Sent:
     expected_tokens: int = 0
     decision: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The numbers behind the action, as `engine.Decision.figures` gives them."""
+    stage: Stage | None = None
+    """Its place in a cascade, as of `Charge` and `Decided`; written only where there is one."""
 
 
 @value
@@ -78,6 +83,7 @@ class Decided:
     reason: str
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     decision: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    stage: Stage | None = None
 
 
 Record = Sent | Settled | Released | Decided
@@ -106,7 +112,8 @@ def to_line(record: Record) -> bytes:
                 f'{{"kind":"decided","call_id":{quoted(record.call_id)},"at_ns":{record.at_ns},'
                 f'"route":{quoted(record.route)},"model":{quoted(record.model)},"action":{quoted(record.action)},'
                 f'"reason":{quoted(record.reason)},"labels":{object_of_texts(record.labels)},'
-                f'"decision":{_figures(record.decision)}}}\n'
+                f'"decision":{_figures(record.decision)}'
+                f"{'' if record.stage is None else _stage(record.stage)}}}\n"
             )
     return text.encode("ascii")
 
@@ -118,43 +125,79 @@ def to_json(record: Record) -> dict[str, Any]:
 
 
 def _sent(sent: Sent) -> str:
-    balances = "null" if sent.balances is None else array(sent.balances)
     bound = "null" if sent.bound_nano is None else sent.bound_nano
     tokens = "null" if sent.bound_tokens is None else sent.bound_tokens
+    about = _about(sent.route, sent.model, sent.requested_model, tuple(sent.labels.items()))
     return (
         f'{{"kind":"sent","attempt_id":{quoted(sent.attempt_id)},"call_id":{quoted(sent.call_id)},'
-        f'"at_ns":{sent.at_ns},"route":{quoted(sent.route)},"model":{quoted(sent.model)},'
-        f'"requested_model":{quoted(sent.requested_model)},"labels":{object_of_texts(sent.labels)},'
-        f'"balances":{balances},"leased":{array(sent.leased)},"bound_nano":{bound},'
-        f'"expected_nano":{sent.expected_nano},"action":{quoted(sent.action)},"reason":{quoted(sent.reason)},'
-        f'"bound_tokens":{tokens},"expected_tokens":{sent.expected_tokens},'
-        f'"decision":{_figures(sent.decision)}}}\n'
+        f'"at_ns":{sent.at_ns},{about},"bound_nano":{bound},"expected_nano":{sent.expected_nano},'
+        f"{_judged(sent.balances, sent.leased, sent.action, sent.reason)},"
+        f'"bound_tokens":{tokens},"expected_tokens":{sent.expected_tokens},"decision":{_figures(sent.decision)}'
+        f"{'' if sent.stage is None else _stage(sent.stage)}}}\n"
+    )
+
+
+# What most lines of a process have in common is written once. Ids from outside are among it, so not without end.
+@lru_cache(maxsize=_KEPT)
+def _about(route: str, model: str, requested_model: str, labels: tuple[tuple[str, str], ...]) -> str:
+    return (
+        f'"route":{quoted(route)},"model":{quoted(model)},"requested_model":{quoted(requested_model)},'
+        f'"labels":{object_of_texts(dict(labels))}'
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def _judged(balances: tuple[str, ...] | None, leased: tuple[str, ...], action: str, reason: str) -> str:
+    told = "null" if balances is None else array(balances)
+    return f'"balances":{told},"leased":{array(leased)},"action":{quoted(action)},"reason":{quoted(reason)}'
+
+
+@lru_cache(maxsize=_KEPT)
+def _remarks(missing: tuple[str, ...], modifiers: tuple[str, ...], action: str, reason: str) -> str:
+    return (
+        f'"missing":{array(missing)},"modifiers":{array(modifiers)},"action":{quoted(action)},"reason":{quoted(reason)}'
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def _priced(label: str, pico_usd_each: int, model: str, price_id: str) -> tuple[str, str, str]:
+    """A line of a charge, but for its quantity and its nano-dollars, which stand between these."""
+    return (
+        f'{{"label":{quoted(label)},"quantity":',
+        f',"pico_usd_each":{pico_usd_each},"nano_usd":',
+        f',"model":{quoted(model)},"price_id":{quoted(price_id)}}}',
     )
 
 
 def _charge(charge: Charge) -> str:
     cost = "null" if charge.cost_nano_usd is None else charge.cost_nano_usd
     usage = charge.usage
+    about = _about(charge.route, charge.model, charge.requested_model, tuple(charge.labels.items()))
     return (
         f'{{"attempt_id":{quoted(charge.attempt_id)},"cost_nano_usd":{cost},"usage":{{"input":{usage.input},'
         f'"cache_read":{usage.cache_read},"cache_write_5m":{usage.cache_write_5m},'
         f'"cache_write_1h":{usage.cache_write_1h},"output":{usage.output},"thinking":{usage.thinking},'
         f'"web_searches":{usage.web_searches},"web_fetches":{usage.web_fetches}}},'
-        f'"basis":{quoted(charge.basis.value)},"model":{quoted(charge.model)},'
-        f'"requested_model":{quoted(charge.requested_model)},"route":{quoted(charge.route)},'
-        f'"call_id":{quoted(charge.call_id)},"labels":{object_of_texts(charge.labels)},'
+        f'"basis":"{charge.basis}",{about},"call_id":{quoted(charge.call_id)},'
         f'"price_id":{nullable(charge.price_id)},"request_id":{nullable(charge.request_id)},'
         f'"response_id":{nullable(charge.response_id)},"at_ns":{charge.at_ns},'
-        f'"lines":[{",".join(map(_line, charge.lines))}],"missing":{array(charge.missing)},'
-        f'"modifiers":{array(charge.modifiers)},"action":{quoted(charge.action)},"reason":{quoted(charge.reason)}}}'
+        f'"lines":[{",".join([_line(line) for line in charge.lines])}],'
+        f"{_remarks(charge.missing, charge.modifiers, charge.action, charge.reason)}"
+        f"{'' if charge.stage is None else _stage(charge.stage)}}}"
+    )
+
+
+def _stage(stage: Stage) -> str:
+    """The last field of an object, written only where there is one."""
+    return (
+        f',"stage":{{"cascade":{quoted(stage.cascade)},"name":{quoted(stage.name)},"strong":{quoted(stage.strong)},'
+        f'"why":{quoted(stage.why)}}}'
     )
 
 
 def _line(line: Line) -> str:
-    return (
-        f'{{"label":{quoted(line.label)},"quantity":{line.quantity},"pico_usd_each":{line.pico_usd_each},'
-        f'"nano_usd":{line.nano_usd},"model":{quoted(line.model)},"price_id":{quoted(line.price_id)}}}'
-    )
+    before, between, after = _priced(line.label, line.pico_usd_each, line.model, line.price_id)
+    return f"{before}{line.quantity}{between}{line.nano_usd}{after}"
 
 
 def _figures(decision: Mapping[str, Any]) -> str:
@@ -198,6 +241,7 @@ def charge_from_json(value: Mapping[str, Any]) -> Charge:
     fields["lines"] = tuple(_build(Line, line) for line in value.get("lines", ()))
     fields["missing"] = tuple(value.get("missing", ()))
     fields["modifiers"] = tuple(value.get("modifiers", ()))
+    fields["stage"] = stage_from_json(value.get("stage"))
     return Charge(**fields)
 
 
@@ -210,4 +254,6 @@ def _build(kind: type[T], value: Mapping[str, Any]) -> T:
     for name in ("balances", "leased"):
         if isinstance(fields.get(name), list):
             fields[name] = tuple(fields[name])
+    if "stage" in fields:
+        fields["stage"] = stage_from_json(fields["stage"])
     return kind(**fields)

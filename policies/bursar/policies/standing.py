@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from bursar.policies.balancekey import expectation_of
+from bursar.policies.balancekey import expectation_of, parse_balance_key
 from bursar.policies.jsontext import encode
 from bursar.policies.policy import Budget, Mode, Step
 from bursar.policies.protocol import BalanceView
@@ -55,6 +55,16 @@ class Standing:
         return self.view is not None and step.label in self.view.in_force and share >= step.share - HYSTERESIS
 
     @property
+    def scope(self) -> str:
+        """The scope value of its balance."""
+        return parse_balance_key(self.key).scope
+
+    @property
+    def ceiling(self) -> int:
+        """What may be spent in all, in the limit's unit."""
+        return self.budget.ceiling_of(self.scope) if self.view is None else self.view.ceiling
+
+    @property
     def purses(self) -> tuple[str, ...]:
         """The balances that lend for it: where it may be overdrawn, one by worst cases and one by expectations."""
         return (self.key, expectation_of(self.key)) if self.budget.overdraft_nano else (self.key,)
@@ -67,10 +77,15 @@ class Survey:
     Kept from call to call for as long as no figure in it changes.
     """
 
-    __slots__ = ("balances", "calm", "enforcing", "hard", "observing", "purses", "standings", "text")
+    __slots__ = (
+        *("as_asked", "balances", "calm", "enforcing", "hard", "observing"),
+        *("passed", "purses", "rules", "standings", "text"),
+    )
 
-    def __init__(self, standings: Iterable[Standing]) -> None:
+    def __init__(self, standings: Iterable[Standing], rules: str = "") -> None:
+        """`rules`: the id of the policy that they are of."""
         self.standings = tuple(standings)
+        self.rules = rules
         self.enforcing = tuple(s for s in self.standings if s.mode is Mode.ENFORCE)
         self.observing = tuple(s for s in self.standings if s.mode is Mode.OBSERVE)
         self.hard = tuple(s for s in self.enforcing if s.budget.hard)
@@ -78,15 +93,23 @@ class Survey:
         """Every balance that such a call counts against."""
         self.purses = tuple(purse for s in self.hard for purse in s.purses)
         """Every balance that must lend for such a call."""
+        self.as_asked = any(s.budget.fit == "asked" for s in self.hard)
+        """Whether one of them lends the whole bound or nothing: then `max_tokens` stays."""
         self.calm = not self.observing and not any(_changes(step) for s in self.enforcing for step in s.due())
         """Whether no step that changes a call is due: then only its money is still to be had."""
         self.text = encode([_standing(s) for s in self.standings])
         """The figures as JSON, for the journal."""
+        self.passed: dict[str, Any] = {}
+        """The engine's own: its verdict, by model, on calls that nothing is asked of."""
+
+
+_CHANGING = ("downgrade", "effort", "throttle", "batch")
+"""Kinds of actions that change a call."""
 
 
 def _changes(step: Step) -> bool:
     """Whether a step does something to calls by itself; a block at a share is the lending's to do."""
-    return any(action.kind in ("downgrade", "throttle", "batch") for action in step.actions) or (
+    return any(action.kind in _CHANGING for action in step.actions) or (
         step.velocity is not None and step.does("block")
     )
 
@@ -102,6 +125,8 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "spent": view.spent if view else None,
         "expected": view.expected if view else None,
         "lent": view.lent if view else None,
+        "ceiling": standing.ceiling,
+        "recent": dict(view.recent) if view else {},
     }
 
 

@@ -85,7 +85,7 @@ def read_usage(reported: Any) -> Usage:
     Missing and null counts are zero. Writes that the 5m/1h split does not name are 5-minute ones: the split may be
     absent, and server tools write behind an automatic 5-minute mark that it leaves out.
     """
-    return _read(_fields_of(reported), [])
+    return _read(fields_of(reported), [])
 
 
 def read_report(
@@ -98,7 +98,7 @@ def read_report(
     before any output, which is not billed although its usage shows tokens. `has_container` says that the response
     names a `container`, in which code ran.
     """
-    get = _fields_of(reported)
+    get = fields_of(reported)
     missing: list[str] = [CODE_EXECUTION] if has_container else []
     usage = _read(get, missing)
     refused = stop_reason == "refusal"
@@ -132,7 +132,7 @@ def _billed_parts(
     iterations: Any, whole: Usage, missing: list[str], *, refused: bool, has_content: bool
 ) -> tuple[Part, ...]:
     """Every iteration that is billed: all but those that declined before any output, alone or in a fallback chain."""
-    entries = [_fields_of(entry) for entry in iterations]
+    entries = [fields_of(entry) for entry in iterations]
     kinds = [_text(get("type")) or "message" for get in entries]
     in_chain = "fallback_message" in kinds
     # In a chain the marks between the models are content, and so tell nothing of whether the last one answered.
@@ -150,14 +150,14 @@ def _billed_parts(
     return tuple(parts)
 
 
-_Get = Callable[[str], Any]
+Get = Callable[[str], Any]
 
 
-def _fields_of(source: Any) -> _Get:
-    """How a JSON object, or an object of the SDK's, is asked for a field that it may lack."""
+def fields_of(source: Any) -> Get:
+    """How a JSON object, or an object of the SDK's, is asked for a field that it may lack; None lacks all."""
     kind: Any = source.__class__
     if kind is dict or _is_mapping(kind):
-        get: _Get = source.get
+        get: Get = source.get
         return get
     declared: dict[str, Any] | None = getattr(source, "__dict__", None)
     if declared is None:
@@ -176,25 +176,25 @@ def _nothing(name: str) -> None:
     """What something without fields answers, such as None."""
 
 
-def _read(get: _Get, missing: list[str]) -> Usage:
+def _read(get: Get, missing: list[str]) -> Usage:
     """One `usage` object, top level or iteration; what it contradicts itself in or leaves open goes to `missing`."""
     split, tools, details = get("cache_creation"), get("server_tool_use"), get("output_tokens_details")
     total = get("cache_creation_input_tokens")
-    write_5m, write_1h = (_count(total), 0) if split is None else _writes(total, _fields_of(split), missing)
-    searches, fetches = (0, 0) if tools is None else _server_tools(_fields_of(tools), missing)
+    write_5m, write_1h = (_count(total), 0) if split is None else _writes(total, fields_of(split), missing)
+    searches, fetches = (0, 0) if tools is None else _server_tools(fields_of(tools), missing)
     return Usage(
         _count(get("input_tokens")),
         _count(get("cache_read_input_tokens")),
         write_5m,
         write_1h,
         _count(get("output_tokens")),
-        0 if details is None else _count(_fields_of(details)("thinking_tokens")),
+        0 if details is None else _count(fields_of(details)("thinking_tokens")),
         searches,
         fetches,
     )
 
 
-def _writes(total: Any, split: _Get, missing: list[str]) -> tuple[int, int]:
+def _writes(total: Any, split: Get, missing: list[str]) -> tuple[int, int]:
     """The 5-minute and the 1-hour writes."""
     write_1h = _count(split("ephemeral_1h_input_tokens"))
     named = write_1h + _count(split("ephemeral_5m_input_tokens"))
@@ -206,7 +206,7 @@ def _writes(total: Any, split: _Get, missing: list[str]) -> tuple[int, int]:
     return written - write_1h, write_1h
 
 
-def _server_tools(get: _Get, missing: list[str]) -> tuple[int, int]:
+def _server_tools(get: Get, missing: list[str]) -> tuple[int, int]:
     """Searches and fetches."""
     if get("code_execution_requests"):
         missing.append(CODE_EXECUTION)

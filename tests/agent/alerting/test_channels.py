@@ -11,6 +11,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from bursar.agent.alerting import channels
 from bursar.agent.alerting.channels import (
     Channel,
     ChannelError,
@@ -18,7 +19,6 @@ from bursar.agent.alerting.channels import (
     SlackChannel,
     WebhookChannel,
     open_channel,
-    slack_body,
 )
 from bursar.agent.alerting.message import Message
 from bursar.agent.rules import Rules
@@ -64,16 +64,6 @@ def test_slack(status: int) -> None:
     }
 
 
-def test_slack_signs() -> None:
-    """What Slack would read as a mention stands as it was written, also in a header that is cut to Slack's length."""
-    body = slack_body(replace(MESSAGE, headline="<!channel> & " + "x" * 200, sentences=("<b> & c",)))
-    header, section = (block["text"]["text"] for block in body["blocks"])
-    assert section == "&lt;b&gt; &amp; c"
-    assert len(header) == 150
-    assert header.endswith("x…")
-    assert body["text"].startswith("&lt;!channel&gt; &amp; xxx")
-
-
 def test_webhook() -> None:
     """A webhook gets text and data in one object."""
     seen: list[dict[str, str]] = []
@@ -110,6 +100,25 @@ def test_not_accepted(
     with pytest.raises(ChannelError) as error:
         send(kind, lambda _: response)
     assert (str(error.value), error.value.retry_after) == (told, retry_after)
+
+
+@pytest.mark.parametrize("kind", [SlackChannel, WebhookChannel])
+def test_an_answer_that_never_ends(
+    kind: Callable[[str, httpx.AsyncClient], Channel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that trickle in keep a client waiting for ever; a channel waits a bounded time for the whole."""
+    monkeypatch.setattr(channels, "TIMEOUT_SECONDS", 0.02)
+
+    async def hang(_: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(3600)
+        return httpx.Response(200)
+
+    async def sending() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(hang)) as client:
+            await kind(URL, client).send(MESSAGE)
+
+    with pytest.raises(ChannelError, match=r"it did not answer within 0.02 s"):
+        asyncio.run(sending())
 
 
 def test_unreachable() -> None:

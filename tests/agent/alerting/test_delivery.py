@@ -194,16 +194,50 @@ def test_a_channel_that_fails_is_left_for_this_time(ledger: Ledger) -> None:
     assert channel.heard == ["80%"]
 
 
+def test_a_channel_that_asks_for_a_pause(ledger: Ledger) -> None:
+    """With Retry-After everything for that channel waits, and not only the alert that was tried."""
+    channel, other = Listener(errors=[ChannelError("it answered 429", retry_after=60.0)]), Listener()
+    raise_alert(ledger, "50%")
+    raise_alert(ledger, "80%")
+    raise_alert(ledger, "90%", channel="b")
+    clock = Clock()
+    delivery = Delivery(ledger, lambda name: other if name == "b" else channel, clock_ns=clock)
+    for seconds, heard in ((0, []), (59, []), (60, ["50%", "80%"])):
+        clock.now = NOON + seconds * SECOND
+        asyncio.run(delivery.tell_due())
+        assert sorted(channel.heard) == heard
+    assert other.heard == ["90%"]
+
+
+def test_every_try_is_on_record(ledger: Ledger) -> None:
+    """Before it leaves, with what was answered, and as broken off where the agent ended in between."""
+    raise_alert(ledger)
+    clock = Clock()
+
+    class Ending:
+        async def send(self, message: Message) -> None:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(Delivery(ledger, lambda _: Ending(), clock_ns=clock).tell_due())
+    tell(ledger, clock, lambda _: Listener(errors=[ChannelError("it answered 500")]))
+    clock.now += 5 * SECOND
+    tell(ledger, clock, lambda _: Listener())
+    with ledger.reading() as db:
+        found = [(one.outcome, one.said, one.begun_ns - NOON) for one in outbox.tries(db, 0)]
+    assert found == [("begun", None, 0), ("failed", "it answered 500", 0), ("accepted", None, 5 * SECOND)]
+
+
 def test_note_that_cannot_be_kept(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the ledger cannot take the note, the alert is not told twice: the note is made up for."""
     channel = Listener()
     notes = iter([OSError("the disk is full"), None])
     note = outbox.mark_sent
 
-    def failing(db: Database, alert: outbox.Alert, now_ns: int) -> None:
+    def failing(db: Database, alert: outbox.Alert, now_ns: int, *, number: int, said: str | None) -> None:
         if (error := next(notes)) is not None:
             raise error
-        note(db, alert, now_ns)
+        note(db, alert, now_ns, number=number, said=said)
 
     monkeypatch.setattr(outbox, "mark_sent", failing)
     raise_alert(ledger)

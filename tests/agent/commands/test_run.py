@@ -289,11 +289,20 @@ def test_an_agent_that_turns_the_program_away(tmp_path: Path) -> None:
 def test_the_path_of_the_program_is_kept() -> None:
     """Ours comes first, once, however often it is put there."""
     ours = str(autoload_folder())
-    once = instrumented({"PYTHONPATH": os.pathsep.join(["/a", "/b"]), "X": "1"})
-    assert once == {"PYTHONPATH": os.pathsep.join([ours, "/a", "/b"]), "X": "1"}
+    run = {"BURSAR_RUN": "r1"}
+    once = instrumented({"PYTHONPATH": os.pathsep.join(["/a", "/b"]), "X": "1", **run})
+    assert once == {"PYTHONPATH": os.pathsep.join([ours, "/a", "/b"]), "X": "1", **run}
     assert instrumented(once) == once
-    assert instrumented({"PYTHONPATH": ""}) == instrumented({}) == {"PYTHONPATH": ours}
+    assert instrumented({"PYTHONPATH": "", **run}) == instrumented(run) == {"PYTHONPATH": ours, **run}
     assert (autoload_folder() / "sitecustomize.py").is_file()
+
+
+def test_each_command_is_a_run_of_its_own() -> None:
+    """Unless it is part of one already."""
+    first, second = instrumented({})["BURSAR_RUN"], instrumented({})["BURSAR_RUN"]
+    assert len({first, second, ""}) == 3
+    assert instrumented({"BURSAR_RUN": first})["BURSAR_RUN"] == first
+    assert instrumented({"BURSAR_RUN": ""})["BURSAR_RUN"]
 
 
 TOTAL: dict[str, Any] = {"calls": 12, "nano_usd": 34_000_000, "estimated_nano_usd": 0, "unknown_charges": 0}

@@ -39,11 +39,13 @@ REPORT: dict[str, Any] = {
 BALANCE: dict[str, Any] = {
     "budget": "support-day",
     "scope": "tenant=acme",
+    "unit": "usd",
+    "window": "2026-11-22T00:00:00Z",
     "window_end": "2026-11-23T00:00:00Z",
-    "limit_nano": 50 * 10**9,
-    "spent_nano": 30 * 10**9,
-    "expected_nano": 0,
-    "lent_nano": 0,
+    "limit": 50 * 10**9,
+    "spent": 30 * 10**9,
+    "expected": 0,
+    "lent": 0,
     "unknown_nano": 0,
     "calls": 12,
 }
@@ -133,17 +135,26 @@ def test_routes_name_their_models_and_the_price_of_a_call() -> None:
     ("changes", "line"),
     [
         ({}, "support-day tenant=acme 30.00 50.00 ██████░░░░ 60%"),
-        ({"spent_nano": 75 * 10**9}, "support-day tenant=acme 75.00 50.00 ██████████ 150%"),
-        ({"spent_nano": 0, "scope": ""}, "support-day all 0.00 50.00 ░░░░░░░░░░ 0%"),
-        ({"limit_nano": None}, "support-day tenant=acme 30.00 none"),
-        ({"limit_nano": 0}, "support-day tenant=acme 30.00 0.00 ██████████ 100%"),
-        ({"expected_nano": 10 * 10**9}, "support-day tenant=acme 30.00 10.00 50.00 ████████░░ 80%"),
+        ({"spent": 75 * 10**9}, "support-day tenant=acme 75.00 50.00 ██████████ 150%"),
+        ({"spent": 0, "scope": ""}, "support-day all 0.00 50.00 ░░░░░░░░░░ 0%"),
+        ({"limit": None}, "support-day tenant=acme 30.00 none"),
+        ({"limit": 0}, "support-day tenant=acme 30.00 0.00 ██████████ 100%"),
+        ({"expected": 10 * 10**9}, "support-day tenant=acme 30.00 10.00 50.00 ████████░░ 80%"),
         ({"unknown_nano": 10**9}, "support-day tenant=acme 30.00 1.00 50.00 ██████░░░░ 60%"),
     ],
 )
 def test_budgets_have_bars(changes: dict[str, Any], line: str) -> None:
     """The bar counts what is spent and what calls in flight are expected to cost."""
     assert line in shown(tables.budgets([{**BALANCE, **changes}], width=USUAL))
+
+
+def test_budgets_of_several_units_name_each() -> None:
+    """Dollars with their decimals, and plain numbers with the window that names no instant."""
+    tokens = {"unit": "tokens", "spent": 1_500_000, "limit": 2_000_000, "scope": "", "window": "rolling 24h"}
+    lines = shown(tables.budgets([BALANCE, {**BALANCE, **tokens, "window_end": None}], width=WIDE), WIDE)
+    assert "Budgets" in lines
+    assert any("30.00" in line and "50.00 usd" in line for line in lines)
+    assert any("rolling 24h" in line and "1,500,000" in line and "2,000,000 tokens" in line for line in lines)
 
 
 @pytest.mark.parametrize(("percent", "style"), [(79, "green"), (80, "yellow"), (99, "yellow"), (100, "red")])

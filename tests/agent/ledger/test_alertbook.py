@@ -8,7 +8,8 @@ import pytest
 from sqlite_utils import Database
 
 from bursar.agent.alerting.alerts import Looping
-from bursar.agent.alerting.message import RouteCost
+from bursar.agent.alerting.background import RouteCost
+from bursar.agent.alerting.notices import Notice, Subject
 from bursar.agent.ledger import alertbook, balances, outbox, schema
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.lending import sync
@@ -132,3 +133,45 @@ def test_a_loop_raises_its_alert_once(db: Database, policy: Policy) -> None:
     balances.ensure(db, DAY, policy)
     raised = [alertbook.raise_reached(db, (), policy=policy, now_ns=NOON, looping=looping) for _ in range(2)]
     assert raised == [1, 0]
+
+
+WEEK_NS = 7 * 86_400 * SECOND
+
+
+def test_routes_of_another_time(db: Database, policy: Policy) -> None:
+    """The same budget and scope a week before, up to the same moment; None where nothing is known of then."""
+    then = NOON - WEEK_NS
+    records = [settled("a", 5, "desk", at_ns=then - SECOND), settled("b", 7, "desk", at_ns=then - 2 * SECOND)]
+    late, other = settled("c", 100, "desk", at_ns=then), settled("d", 3, "sort", at_ns=then - SECOND)
+    book(db, [*records, late, other], holder="h", policy=policy, now_ns=NOON)
+    start = then - 43_200 * SECOND
+    assert alertbook.before(db, DAY, start, then) == {"desk": 12, "sort": 3}
+    assert alertbook.before(db, DAY, start - WEEK_NS, then - WEEK_NS) is None
+    assert alertbook.before(db, TEAM, start, then) is None
+
+
+def test_open_balances(db: Database, policy: Policy) -> None:
+    """Those whose window holds now, with its ends."""
+    book(db, [settled("a", 5), settled("b", 7, at_ns=NOON - 86_400 * SECOND)], holder="h", policy=policy, now_ns=NOON)
+    midnight = NOON - 43_200 * SECOND
+    today = alertbook.Open(DAY, midnight, midnight + 86_400 * SECOND)
+    assert alertbook.open_balances(db, NOON) == [today]
+    assert alertbook.open_balances(db, midnight) == [today]
+    assert [found.key for found in alertbook.open_balances(db, midnight - 1)] == [YESTERDAY]
+    assert alertbook.window_of(db, DAY) == today
+    assert alertbook.window_of(db, "day|never|") is None
+
+
+def test_notices_are_raised_once(db: Database) -> None:
+    """However often they are noticed."""
+    about = Subject(DAY, "day", "", "2026-11-21T00:00:00Z", None, 8, 1, 10)
+    notice = Notice("forecast", "forecast", "log", about, {"amount": 12})
+    assert [alertbook.raise_notices(db, [notice, notice], NOON), alertbook.raise_notices(db, [notice], NOON)] == [1, 0]
+    (alert,) = outbox.recent(db, 0)
+    assert (alert.balance, alert.step, alert.channel, alert.payload["kind"]) == (DAY, "forecast", "log", "notice")
+
+
+def test_a_week_is_raised_once(db: Database) -> None:
+    """For each channel."""
+    raised = [alertbook.raise_digest(db, "week", channel, {"kind": "digest"}, NOON) for channel in ("a", "a", "b")]
+    assert raised == [1, 0, 1]

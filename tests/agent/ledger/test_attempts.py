@@ -10,9 +10,11 @@ from sqlite_utils import Database
 
 from bursar.agent.ledger import attempts, schema
 from bursar.agent.ledger.life import Attempt, State
+from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge, Line
 from bursar.policies.usage import Usage
 
+STAGE = Stage("k1", "strong", "opus", "not_accepted")
 CHARGE = Charge(
     attempt_id="a1",
     cost_nano_usd=123,
@@ -32,6 +34,7 @@ CHARGE = Charge(
     modifiers=("batch",),
     action="downgrade",
     reason="step",
+    stage=STAGE,
 )
 ATTEMPT = Attempt(
     attempt_id="a1",
@@ -58,6 +61,7 @@ ATTEMPT = Attempt(
     source="span",
     settled_ns=2_000,
     own_final=True,
+    stage=STAGE,
     own_cost_nano=130,
     lease_charged_nano=130,
 )

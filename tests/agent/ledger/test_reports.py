@@ -16,6 +16,7 @@ from bursar.agent.ledger.booking import book, hold
 from bursar.agent.ledger.life import Attempt
 from bursar.agent.ledger.reports import ReportError
 from bursar.policies.amounts import Limit
+from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.policy import Budget, Mode, Policy, Step, StepAction
 from bursar.policies.protocol import Holder
@@ -210,7 +211,10 @@ def test_holds_name_their_owner(db: Database) -> None:
 def test_a_refusal_can_be_explained(db: Database) -> None:
     """From the ledger alone: the reason and the numbers, by time or by call."""
     refusals = [
-        Decided(f"c{n}", NOON + n, "triage", "opus", "block", "spent", {"tenant": "acme"}, {"spent": n})
+        Decided(
+            *(f"c{n}", NOON + n, "triage", "opus", "block", "spent", {"tenant": "acme"}, {"spent": n}),
+            stage=Stage(f"k{n}", "strong", "opus", "max_tokens"),
+        )
         for n in range(3)
     ]
     book(db, refusals, holder="h1", policy=None, now_ns=NOON)
@@ -227,6 +231,10 @@ def test_a_refusal_can_be_explained(db: Database) -> None:
             "action": "block",
             "reason": "spent",
             "decision": {"spent": 1},
+            "cascade": "k1",
+            "stage": "strong",
+            "strong_model": "opus",
+            "escalation": "max_tokens",
         }
     ]
 

@@ -53,7 +53,9 @@ def test_staged_length(asked: int, max_tokens: int, tokens: int, reason: str) ->
 def test_forced_tool(asked: int | None, max_tokens: int, tokens: int, reason: str) -> None:
     """A forced tool is called with an input that fits its schema, and always whole."""
     tools = [{"name": "weather", "input_schema": SCHEMA}]
-    found = answer(request(max_tokens=max_tokens, tools=tools, tool_choice={"type": "any"}), asked)
+    choice = {"type": "any"}
+    forced = request(model="claude-haiku-5-5", max_tokens=max_tokens, tools=tools, tool_choice=choice)
+    found = answer(forced, asked)
     assert (found.tool, found.payload) == ("weather", JSON_TEXT)
     assert (found.output_tokens, found.stop_reason) == (tokens, reason)
 

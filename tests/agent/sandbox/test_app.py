@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.agent.sandbox.conftest import Stage
 
 SONNET = "claude-sonnet-5-5"
+HAIKU = "claude-haiku-5-5"  # 5.5 of the larger ones cannot be made to use a tool
 HELLO: list[MessageParam] = [{"role": "user", "content": "hello"}]  # 2 tokens and 4 for the role
 KEY = "sk-ant-test-0001"
 LONG = "x" * 4_000  # 1,000 tokens, more than the 512 that Sonnet 5.5 caches
@@ -165,10 +166,10 @@ def test_forced_tool(stage: Stage) -> None:
         "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     }
     plain = stage.client.messages.create(
-        model=SONNET, max_tokens=50, messages=HELLO, tools=[tool], tool_choice={"type": "tool", "name": "weather"}
+        model=HAIKU, max_tokens=50, messages=HELLO, tools=[tool], tool_choice={"type": "tool", "name": "weather"}
     )
     with stage.client.messages.stream(
-        model=SONNET, max_tokens=50, messages=HELLO, tools=[tool], tool_choice={"type": "any"}
+        model=HAIKU, max_tokens=50, messages=HELLO, tools=[tool], tool_choice={"type": "any"}
     ) as stream:
         streamed = stream.get_final_message()
     for message in (plain, streamed):

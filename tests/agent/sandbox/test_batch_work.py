@@ -96,7 +96,7 @@ def test_stream_false_is_no_mistake() -> None:
 @pytest.mark.parametrize(("version", "outcome"), [("2023-06-01", Outcome.SUCCEEDED), ("2026-10-21", Outcome.ERRORED)])
 def test_params_are_held_to_the_version_of_the_creation(version: str, outcome: Outcome) -> None:
     """Sampling parameters are an error from 2026-10-21 on."""
-    assert Shop(version=version).process(temperature=0.5).outcome is outcome
+    assert Shop(version=version).process(model="claude-haiku-4-5", temperature=0.5).outcome is outcome
 
 
 def test_staged_error() -> None:

@@ -102,7 +102,8 @@ def test_context_window(characters: int, fits: bool) -> None:
 )
 def test_forced_tool(choice: dict[str, str], name: str | None) -> None:
     """`any` forces the first tool, `tool` the named one, `auto` none."""
-    forced = parse_request(body(tools=[TOOL, {**TOOL, "name": "other"}], tool_choice=choice)).forced_tool
+    asked = body(model="claude-haiku-5-5", tools=[TOOL, {**TOOL, "name": "other"}], tool_choice=choice)
+    forced = parse_request(asked).forced_tool
     assert (forced or {}).get("name") == name
 
 

@@ -66,7 +66,7 @@ def test_every_key_has_its_field() -> None:
         mode=Mode.OBSERVE,
         on_unreachable=Unreachable("closed"),
     )
-    assert found.ceiling == 6_000_000_000
+    assert found.ceiling_of("") == 6_000_000_000
 
 
 @pytest.mark.parametrize(
@@ -121,3 +121,34 @@ def test_one_table_may_have_several_windows() -> None:
         ("b:conversation", "conversation", Limit("calls", 100)),
     ]
     assert {(each.per, each.steps) for each in found} == {(("tenant",), found[0].steps)}
+
+
+ALERT = {"80%": "alert log"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "watched"),
+    [
+        ({}, ()),
+        ({"at": {"100%": "block"}}, ()),
+        ({"at": ALERT}, ("burn", "forecast", "creep")),
+        ({"at": ALERT, "every": "week"}, ("burn", "forecast", "creep")),
+        ({"at": ALERT, "every": "month"}, ("burn", "forecast", "creep")),
+        ({"at": ALERT, "every": "hour"}, ()),
+        ({"at": ALERT, "every": "rolling 24h"}, ()),
+        ({"at": ALERT, "watch": []}, ()),
+        ({"at": ALERT, "watch": ["creep", "burn"]}, ("burn", "creep")),
+    ],
+)
+def test_what_is_watched(keys: dict[str, Any], watched: tuple[str, ...]) -> None:
+    """All of it where somebody is alerted in a window that has a trend, else what is written."""
+    assert budget(**keys).watch == watched
+
+
+def test_everybody_who_is_alerted() -> None:
+    """Each once, in the order of the steps."""
+    steps = (
+        Step("50%", Fraction(1, 2), None, (StepAction("alert", channel="b"), StepAction("block"))),
+        Step("80%", Fraction(4, 5), None, (StepAction("alert", channel="a"), StepAction("alert", channel="b"))),
+    )
+    assert Budget("b", Limit("usd", 1), "day", steps=steps).channels == ("b", "a")

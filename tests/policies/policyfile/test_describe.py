@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -10,6 +11,7 @@ from bursar.policies.amounts import Limit, Velocity
 from bursar.policies.policy import (
     Budget,
     Channel,
+    Digest,
     Find,
     Mode,
     Policy,
@@ -45,7 +47,7 @@ def test_a_full_policy_is_told_from_top_to_bottom() -> None:
                     Step("50%", Fraction(1, 2), None, (SLACK,)),
                     Step("80%", Fraction(4, 5), None, (StepAction("downgrade", target="rung"), SLACK)),
                     Step("85%", Fraction(17, 20), None, (StepAction("downgrade", target="cheapest"),)),
-                    Step("90%", Fraction(9, 10), None, (StepAction("batch"),)),
+                    Step("90%", Fraction(9, 10), None, (StepAction("batch"), StepAction("effort"))),
                     Step("100%", Fraction(1), None, (StepAction("block"),)),
                     Step("10 USD in 10m", None, Velocity(10**10, 600.0), (SLACK,)),
                 ),
@@ -54,7 +56,7 @@ def test_a_full_policy_is_told_from_top_to_bottom() -> None:
         ),
         routes=(
             Route("support.triage", Find(code="desk.triage:*", service="desk"), ladder=("a", "b")),
-            Route("named"),
+            Route("named", lossy=True),
         ),
         channels=(Channel("slack", "slack", "SLACK_WEBHOOK_URL"), Channel("pager", "webhook", "PAGER_URL")),
     )
@@ -69,7 +71,8 @@ def test_a_full_policy_is_told_from_top_to_bottom() -> None:
         "  At 50% (25.00 USD): alert slack.",
         "  At 80% (40.00 USD): downgrade to the next model of the ladder, alert slack.",
         "  At 85% (42.50 USD): downgrade to the cheapest model of the ladder.",
-        "  At 90% (45.00 USD): batch (not acted on in this release).",
+        "  At 90% (45.00 USD): batch (not acted on in this release), lower effort or thinking by one level, on routes "
+        "with lossy = true.",
         "  At 100% (50.00 USD): refuse the call with BudgetExceeded.",
         "  At 10 USD in 10m: alert slack.",
         "  When the same request comes more than 20 times in 10 minutes: alert slack.",
@@ -79,7 +82,8 @@ def test_a_full_policy_is_told_from_top_to_bottom() -> None:
         "  A call that its request does not bound is admitted with 0.50 USD set aside.",
         "  While the agent is away, calls that a budget covers are refused.",
         'Route "support.triage" is found by code desk.triage:* and service desk, with the ladder a, b.',
-        'Route "named" is named by the application.',
+        'Route "named" is named by the application. Its requests may lose thinking, effort or a beta to fit another '
+        "model or a step.",
         'Channel "slack" posts to Slack, at the URL in the environment variable SLACK_WEBHOOK_URL.',
         'Channel "pager" posts to a webhook, at the URL in the environment variable PAGER_URL.',
     ]
@@ -173,3 +177,22 @@ def test_what_a_hard_budget_asks_of_calls_is_told() -> None:
         rule = Unbounded("refuse") if kind == "refuse" else Unbounded("overdraft")
         budget = Budget("b", Limit("usd", 10**9), "day", steps=(BLOCK,), unbounded=rule)
         assert f"  A call that its request does not bound {told}." in lines_of(budget)
+
+
+def test_what_is_watched_is_told() -> None:
+    """To whom, and of what."""
+    step = Step("50%", Fraction(1, 2), None, (SLACK, StepAction("alert", channel="log")))
+    base = Budget("b", Limit("usd", 10**9), "day", steps=(step,))
+    assert "  It tells slack and log when money burns too fast." in lines_of(replace(base, watch=("burn",)))
+    told = (
+        "  It tells slack and log when money burns too fast, when the window is going to end above the limit and when "
+    )
+    assert told + "days become dearer one after the other." in lines_of(
+        replace(base, watch=("burn", "forecast", "creep"))
+    )
+
+
+def test_the_digest_is_told() -> None:
+    """Where, and when."""
+    said = describe(Policy(1, Mode.OBSERVE, digest=Digest("slack", "friday", 17)))[-1]
+    assert said == "Every Friday at 17:00 the week's spending is told to slack."

@@ -12,6 +12,7 @@ from bursar.policies.amounts import AmountError, Limit, Velocity
 from bursar.policies.policy import (
     Budget,
     Channel,
+    Digest,
     Find,
     Mode,
     Policy,
@@ -54,6 +55,7 @@ find = { code = "desk.triage:*" }                 # no change to the code
 ladder = ["claude-sonnet-5-5", "claude-haiku-5-5"]
 may_wait = "2h"                                   # absent: never put off
 cache = "advise"                                  # off, advise, auto
+lossy = true                                      # absent: nothing is lost to fit
 
 [[channel]]
 name = "slack"
@@ -102,6 +104,7 @@ def test_the_design_s_example_is_understood() -> None:
                     Step("100%", Fraction(1), None, (StepAction("block"),)),
                     Step("10 USD in 10m", None, Velocity(10_000_000_000, 600.0), (SLACK,)),
                 ),
+                watch=("burn", "forecast", "creep"),
             ),
         ),
         routes=(
@@ -111,6 +114,7 @@ def test_the_design_s_example_is_understood() -> None:
                 ladder=("claude-sonnet-5-5", "claude-haiku-5-5"),
                 may_wait_seconds=7200.0,
                 cache="advise",
+                lossy=True,
             ),
         ),
         channels=(Channel("slack", "slack", "SLACK_WEBHOOK_URL"), Channel("log", "log")),
@@ -154,6 +158,17 @@ def test_the_log_channel_can_be_written_down() -> None:
     """It then stands once."""
     policy = parse_policy(f'{TOP}[[channel]]\nname = "log"\nkind = "log"\n', file="p.toml")
     assert policy.channels == (Channel("log", "log"),)
+
+
+DIGEST = f'{TOP}[digest]\nchannel = "log"\n'
+
+
+def test_a_digest_has_its_day_and_hour() -> None:
+    """Monday at nine, unless the file says otherwise; without the table there is none."""
+    assert parse_policy(TOP, file="p.toml").digest is None
+    assert parse_policy(DIGEST, file="p.toml").digest == Digest("log", "monday", 9)
+    written = parse_policy(f'{DIGEST}day = "friday"\nhour = 0\n', file="p.toml")
+    assert written.digest == Digest("log", "friday", 0)
 
 
 def test_models_without_a_price_are_told_where_the_prices_are_known() -> None:
@@ -240,6 +255,31 @@ MISTAKES = [
         "an overdraft is money, but the limit is in calls",
         "take it out",
     ),
+    (f'{GOOD}watch = "burn"\n', f"{BUDGET}.watch", 7, "a list of texts", 'watch = ["burn", "forecast", "creep"]'),
+    (
+        f'{GOOD}watch = ["bun"]\n[budget.at]\n"80%" = "alert log"\n',
+        f"{BUDGET}.watch",
+        7,
+        '"bun" is nothing that can be watched',
+        'did you mean "burn"?',
+    ),
+    (f'{GOOD}watch = ["burn"]\n', f"{BUDGET}.watch", 7, "nobody would hear of it", '"80%" = "alert log"'),
+    (
+        GOOD.replace('"day"', '"hour"') + 'watch = ["burn"]\n[budget.at]\n"80%" = "alert log"\n',
+        f"{BUDGET}.watch",
+        7,
+        "has no trend to watch",
+        'use every = "day" or "week" or "month"',
+    ),
+    # the digest
+    (f"{TOP}[digest]\n", "digest.channel", 3, '"channel" is missing', 'channel = "slack"'),
+    (f'{TOP}digest = "log"\n', "digest", 3, "a table is expected", "[digest] with channel"),
+    (DIGEST.replace('"log"', '"lgo"'), "digest.channel", 4, 'no channel "lgo"', 'did you mean "log"?'),
+    (f'{DIGEST}day = "mon"\n', "digest.day", 5, '"mon" is none of its values', 'did you mean "monday"?'),
+    (f"{DIGEST}hour = 24\n", "digest.hour", 5, "from 0 to 23 is expected, not 24", "write hour = 9"),
+    (f"{DIGEST}hour = 9.5\n", "digest.hour", 5, "not 9.5", "write hour = 9"),
+    (f"{DIGEST}hour = true\n", "digest.hour", 5, "not a truth value", "write hour = 9"),
+    (f"{DIGEST}at = 9\n", "digest.at", 5, 'unknown key "at"', "the keys here are channel, day, hour"),
     # steps
     (f'{GOOD}at = "block"\n', f"{BUDGET}.at", 7, "a table is expected", '"100%" = "block"'),
     (f'{AT}"80" = "block"\n', f"{BUDGET}.at.80", 8, "neither a share nor an amount", 'such as "80%"'),
@@ -286,6 +326,7 @@ MISTAKES = [
     (f"{GOOD_ROUTE}find = {{ span = 1 }}\n", f"{ROUTE}.find.span", 5, "not a number", 'span = "desk.*"'),
     (f'{GOOD_ROUTE}may_wait = "soon"\n', f"{ROUTE}.may_wait", 5, "no span of time", '"10m"'),
     (f'{GOOD_ROUTE}cache = "on"\n', f"{ROUTE}.cache", 5, '"on" is none', 'cache = "auto"'),
+    (f'{GOOD_ROUTE}lossy = "yes"\n', f"{ROUTE}.lossy", 5, "true or false is expected", "write lossy = true"),
     (f'{GOOD_ROUTE}ladder = "a"\n', f"{ROUTE}.ladder", 5, "a list of texts", "strong to cheap"),
     # channels
     (f"{TOP}[channel]\n", "channel", 3, "written as one table", "write [[channel]]"),
@@ -385,7 +426,7 @@ def test_one_cap_is_a_policy_that_holds(limit: str, nano: int) -> None:
     assert (policy.mode, policy.on_unreachable.kind, policy.warnings) == (Mode.ENFORCE, "closed", ())
     (budget,) = policy.budgets
     assert (budget.name, budget.every, budget.per, budget.match) == ("run", "month", (), {})
-    assert (budget.limit, budget.ceiling, budget.hard) == (Limit("usd", nano), nano, True)
+    assert (budget.limit, budget.ceiling_of(""), budget.hard) == (Limit("usd", nano), nano, True)
     assert [(step.label, step.actions) for step in budget.steps] == [
         ("80%", (StepAction("alert", channel="log"),)),
         ("100%", (StepAction("block"),)),

@@ -31,7 +31,6 @@ def at_90(*actions: StepAction) -> Step:
     ("kind", "instead"),
     [
         ("batch", "the call goes on at once"),
-        ("effort", "the call keeps its effort"),
         ("loop", 'write it as a step of its own: "loop" = "block"'),
     ],
 )
@@ -39,6 +38,14 @@ def test_a_step_that_is_not_taken_is_told(kind: Any, instead: str) -> None:
     """With what happens instead; its alert is none of them."""
     step = at_90(StepAction(kind), StepAction("alert", channel="log"))
     assert unenforced(policy_with(budget(step))) == (f'budget "x": step "90%" = "{kind}" {RECORDED}; {instead}',)
+
+
+def test_an_effort_step_needs_a_route_that_may_lose_something() -> None:
+    """Without one it lowers nothing, and says what to write where; with one there is nothing to tell."""
+    budgets = budget(at_90(StepAction("effort")))
+    (told,) = unenforced(policy_with(budgets, routes=(Route("r"),)))
+    assert told.startswith('budget "x": step "90%" = "effort" lowers nothing, since no route has lossy = true; write')
+    assert unenforced(policy_with(budgets, routes=(Route("r"), Route("s", lossy=True)))) == ()
 
 
 def test_what_is_enforced_is_not_told() -> None:

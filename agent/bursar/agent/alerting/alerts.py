@@ -28,13 +28,14 @@ class Reached:
     expected: int
     """What the attempts in flight are expected to cost."""
     limit: int
-    unit: Unit = "usd"
     does: tuple[str, ...] = ()
     """The other actions of the step, such as `downgrade to cheapest` or `block`."""
     acts: bool = True
     """False under a policy that only observes."""
     refused: bool = False
     """Whether a call was refused by this step: the money left was less than the call might need."""
+    unit: Unit = "usd"
+    """Of the amounts: nano-dollars for `usd`, else whole tokens or calls."""
 
     @property
     def permille(self) -> int | None:
@@ -79,6 +80,11 @@ def from_payload(payload: Mapping[str, Any]) -> Reached:
     return Reached(**known)
 
 
+def does(step: Step) -> tuple[str, ...]:
+    """What a step does beside telling somebody, as the policy writes it."""
+    return tuple(_written(action) for action in step.actions if action.kind != "alert")
+
+
 def _of_view(
     view: BalanceView,
     budgets: Mapping[str, Budget],
@@ -107,10 +113,10 @@ def _of_view(
                 spent=view.spent,
                 expected=view.expected,
                 limit=view.limit,
-                unit=key.unit,
-                does=tuple(_written(action) for action in step.actions if action.kind != "alert"),
+                does=does(step),
                 acts=(budget.mode or mode) is Mode.ENFORCE,
                 refused=refused,
+                unit=budget.limit.unit,
             )
 
 

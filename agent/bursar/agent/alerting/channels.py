@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -9,12 +10,13 @@ from typing import Any, Protocol
 import httpx
 
 from bursar.agent.alerting.message import Message
+from bursar.agent.alerting.slack import slack_body
 from bursar.agent.rules import Rules
 
 _log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10.0
-_HEADER_LIMIT = 150  # Slack refuses a longer header block
+"""For the whole of an answer: one that trickles in must not hold up the channel."""
 
 
 class ChannelError(Exception):
@@ -29,8 +31,8 @@ class ChannelError(Exception):
 class Channel(Protocol):
     """Somebody to tell."""
 
-    async def send(self, message: Message) -> None:
-        """Returns once the message is accepted. Raises `ChannelError` where it is not."""
+    async def send(self, message: Message) -> str | None:
+        """What the other side answered, once the message is accepted. Raises `ChannelError` where it is not."""
         ...
 
 
@@ -49,9 +51,9 @@ class WebhookChannel:
         self._url = url
         self._client = client
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> str:
         """Any 2xx accepts it."""
-        await _post(self._client, self._url, {"text": message.text, **message.data})
+        return await _post(self._client, self._url, {"text": message.text, **message.data})
 
 
 class SlackChannel:
@@ -61,9 +63,9 @@ class SlackChannel:
         self._url = url
         self._client = client
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> str:
         """Any 2xx accepts it."""
-        await _post(self._client, self._url, slack_body(message))
+        return await _post(self._client, self._url, slack_body(message))
 
 
 def open_channel(name: str, rules: Rules, client: httpx.AsyncClient) -> Channel:
@@ -77,33 +79,18 @@ def open_channel(name: str, rules: Rules, client: httpx.AsyncClient) -> Channel:
     return LogChannel()
 
 
-def slack_body(message: Message) -> dict[str, Any]:
-    """The message as Block Kit, with its text for notifications and old clients."""
-    headline = (
-        message.headline if len(message.headline) <= _HEADER_LIMIT else f"{message.headline[: _HEADER_LIMIT - 1]}…"
-    )
-    return {
-        "text": _escaped(message.text),
-        "blocks": [
-            {"type": "header", "text": {"type": "plain_text", "text": headline, "emoji": False}},
-            {"type": "section", "text": {"type": "mrkdwn", "text": _escaped("\n".join(message.sentences))}},
-        ],
-    }
-
-
-def _escaped(text: str) -> str:
-    """The three signs that Slack reads as its own; a label's value must not ping a channel."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-async def _post(client: httpx.AsyncClient, url: str, body: Mapping[str, Any]) -> None:
+async def _post(client: httpx.AsyncClient, url: str, body: Mapping[str, Any]) -> str:
     try:
-        response = await client.post(url, json=body, timeout=TIMEOUT_SECONDS)
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            response = await client.post(url, json=body, timeout=TIMEOUT_SECONDS)
+    except TimeoutError as error:
+        raise ChannelError(f"it did not answer within {TIMEOUT_SECONDS:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ChannelError(f"it cannot be reached ({type(error).__name__})") from error
+    said = f"it answered {response.status_code} {response.text[:100].strip()}".strip()
     if not response.is_success:
-        said = response.text[:100].strip()
-        raise ChannelError(f"it answered {response.status_code} {said}".strip(), _retry_after(response))
+        raise ChannelError(said, _retry_after(response))
+    return said
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -7,12 +7,14 @@ import logging
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from bursar.agent.alerting.alerts import from_payload
+from sqlite_utils import Database
+
 from bursar.agent.alerting.channels import Channel, ChannelError
-from bursar.agent.alerting.message import Message, compose
+from bursar.agent.alerting.message import Message
+from bursar.agent.alerting.messages import message_of
 from bursar.agent.ledger import Ledger, LedgerError, outbox
-from bursar.agent.ledger.alertbook import top_routes
 from bursar.agent.ledger.outbox import Alert
+from bursar.agent.rules import Rules
 
 _log = logging.getLogger(__name__)
 
@@ -40,12 +42,21 @@ class Delivery:
     can know, and it is told again.
     """
 
-    def __init__(self, ledger: Ledger, channel: Callable[[str], Channel], *, clock_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        channel: Callable[[str], Channel],
+        *,
+        clock_ns: Callable[[], int],
+        rules: Callable[[], Rules | None] = lambda: None,
+    ) -> None:
+        """`rules` are those in force, by whose clock and prices a message is written."""
         self._ledger = ledger
         self._channel = channel
         self._clock_ns = clock_ns
-        self._accepted: set[tuple[str, str, str]] = set()
-        """Told, but the ledger could not take the note yet."""
+        self._rules = rules
+        self._accepted: dict[tuple[str, str, str], tuple[int, str | None]] = {}
+        """Told, with the number of the try and the answer, but the ledger could not take the note yet."""
         self._wanted = self._closed = False
         self._task: asyncio.Task[None] | None = None
 
@@ -88,17 +99,29 @@ class Delivery:
         key = (alert.balance, alert.step, alert.channel)
         if key not in self._accepted:
             message = await asyncio.to_thread(self._compose, alert)
+            # Noted first, and so durable before anything leaves: a ledger that takes no note now would later not know
+            # that it was told.
+            begun_ns = self._clock_ns()
+            number = await asyncio.wrap_future(self._ledger.submit(lambda db: outbox.begin(db, alert, begun_ns)))
             try:
-                await self._channel(alert.channel).send(message)
+                said = await self._channel(alert.channel).send(message)
             except ChannelError as error:
-                await self._put_off(alert, error)
+                await self._put_off(alert, error, number)
                 return False
-            self._accepted.add(key)
-        await asyncio.wrap_future(self._ledger.submit(lambda db: outbox.mark_sent(db, alert, self._clock_ns())))
-        self._accepted.discard(key)
+            self._accepted[key] = (number, said)
+        await self._note_sent(alert, *self._accepted[key])
+        del self._accepted[key]
         return True
 
-    async def _put_off(self, alert: Alert, error: ChannelError) -> None:
+    async def _note_sent(self, alert: Alert, number: int, said: str | None) -> None:
+        now_ns = self._clock_ns()
+
+        def note(db: Database) -> None:
+            outbox.mark_sent(db, alert, now_ns, number=number, said=said)
+
+        await asyncio.wrap_future(self._ledger.submit(note))
+
+    async def _put_off(self, alert: Alert, error: ChannelError, number: int) -> None:
         delay = delay_ns(alert.tries + 1, error.retry_after)
         _log.warning(
             'channel "%s" did not take an alert: %s; try %d, the next in %d s',
@@ -107,10 +130,15 @@ class Delivery:
             alert.tries + 1,
             delay // _SECOND,
         )
-        next_try_ns = self._clock_ns() + delay
-        await asyncio.wrap_future(
-            self._ledger.submit(lambda db: outbox.mark_failed(db, alert, str(error), next_try_ns=next_try_ns))
-        )
+        now_ns = self._clock_ns()
+        next_try_ns = now_ns + delay
+
+        def note(db: Database) -> None:
+            outbox.mark_failed(db, alert, str(error), next_try_ns=next_try_ns, number=number, now_ns=now_ns)
+            if error.retry_after is not None:
+                outbox.put_off(db, alert.channel, next_try_ns)
+
+        await asyncio.wrap_future(self._ledger.submit(note))
 
     def _due(self) -> list[Alert]:
         with self._ledger.reading() as db:
@@ -118,4 +146,4 @@ class Delivery:
 
     def _compose(self, alert: Alert) -> Message:
         with self._ledger.reading() as db:
-            return compose(from_payload(alert.payload), top_routes(db, alert.balance))
+            return message_of(db, alert, self._rules(), self._clock_ns())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bursar.agent.ledger import open_for_reading, overridebook
+from bursar.agent.ledger.prospect import Prospect, prospects
+from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.describe import describe
+from bursar.policies.policyfile.difference import difference
 from bursar.policies.policyfile.mistakes import Mistake, PolicyError
 from bursar.policies.prices import PriceBook
 
@@ -22,14 +26,22 @@ class Checked:
     """What is understood and not acted on in this release, and models without a price."""
     description: tuple[str, ...] = ()
     """Sentences; those that begin with two spaces belong to the one before them."""
+    difference: tuple[str, ...] | None = None
+    """What would change of the rules in force; None where no ledger says which these are."""
+    prospects: tuple[Prospect, ...] = ()
+    """Where its balances would stand now."""
 
     def to_json(self) -> dict[str, Any]:
         """Ready for JSON; `ok` says whether the file can be put in force."""
         return {"ok": not self.mistakes, **asdict(self)}
 
 
-def check_policy(path: Path, book: PriceBook) -> Checked:
-    """Judge a file by the models of a price book. Raises OSError where it cannot be read."""
+def check_policy(path: Path, book: PriceBook, *, db: Path | None = None, now_ns: int = 0) -> Checked:
+    """
+    Judge a file by the models of a price book, and hold it against the ledger `db` if there is one.
+
+    Raises OSError where it cannot be read, and `LedgerError` for a ledger that cannot.
+    """
     known = frozenset(name for model in book.models for name in (model.id, *model.aliases))
     try:
         policy = parse_policy(path.read_text(encoding="utf-8"), file=str(path), known_models=known)
@@ -37,4 +49,15 @@ def check_policy(path: Path, book: PriceBook) -> Checked:
         return Checked(str(path), mistakes=error.mistakes)
     except UnicodeDecodeError as error:
         return Checked(str(path), (Mistake("", None, f"the file is no UTF-8 text ({error})", "save it as UTF-8"),))
-    return Checked(str(path), warnings=policy.warnings, description=tuple(describe(policy)))
+    checked = Checked(str(path), warnings=policy.warnings, description=tuple(describe(policy)))
+    return checked if db is None or not db.exists() else _held_against(checked, policy, db, now_ns)
+
+
+def _held_against(checked: Checked, policy: Policy, db: Path, now_ns: int) -> Checked:
+    with open_for_reading(db) as ledger:
+        snapshot = overridebook.latest_rules(ledger)
+        found = tuple(prospects(ledger, policy, now_ns))
+    if snapshot is None or snapshot.policy is None:
+        return replace(checked, prospects=found)
+    changes = difference(parse_policy(snapshot.policy, file=snapshot.file), policy)
+    return replace(checked, difference=tuple(changes), prospects=found)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import http.client
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from bursar.agent.settings import HOST, PORT
 from bursar.policies import protocol
 
 SECONDS = 1.0
+ORDER_SECONDS = 5.0
 _TURNED_AWAY = (http.client.UNAUTHORIZED, http.client.FORBIDDEN)
 
 
 class UnreachableError(Exception):
     """Nothing that speaks HTTP answered in time; the text says how it failed."""
+
+
+class RefusedError(Exception):
+    """The agent will not do what it was asked to; the text is its own."""
 
 
 class TurnedAwayError(Exception):
@@ -37,6 +45,35 @@ def ask(url: str, path: str, *, token: str | None = None, seconds: float = SECON
         raise UnreachableError(f"{url} does not answer ({error or type(error).__name__})") from error
     finally:
         connection.close()
+
+
+def order(url: str, path: str, body: Mapping[str, object], *, token_file: Path | None) -> Any:
+    """
+    Have a running agent do something; what it answers, as JSON.
+
+    Raises `UnreachableError` where there is none, `TurnedAwayError` where it takes nothing from us, and `RefusedError`
+    where it will not do this.
+    """
+    parts = urlsplit(url)
+    headers = {"content-type": "application/json"}
+    if (token := _token(token_file)) is not None:
+        headers["authorization"] = f"Bearer {token}"
+    connection = http.client.HTTPConnection(parts.hostname or HOST, parts.port or PORT, timeout=ORDER_SECONDS)
+    try:
+        connection.request("POST", path, body=json.dumps(body), headers=headers)
+        response = connection.getresponse()
+        said = response.read().decode(errors="replace")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise UnreachableError(
+            f"no agent answers at {url} ({error or type(error).__name__}): start `bursar agent`, or set BURSAR_AGENT"
+        ) from error
+    finally:
+        connection.close()
+    if response.status in _TURNED_AWAY:
+        raise TurnedAwayError(f"the agent at {url} answers {response.status} ({said.strip()}): set BURSAR_TOKEN_FILE")
+    if not http.client.OK <= response.status < http.client.MULTIPLE_CHOICES:
+        raise RefusedError(said.strip())
+    return json.loads(said)
 
 
 def answers(url: str, path: str = "/healthz") -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich import box
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bursar.agent.ledger.prospect import Prospect
 from bursar.policies.amounts import usd
 from bursar.policies.policyfile.mistakes import Mistake
 
@@ -95,6 +97,51 @@ def mistakes(file: str, found: Sequence[Mistake], *, width: int) -> Table:
     rows = [{"line": m.line, "path": m.path, "problem": m.problem, "remedy": m.remedy} for m in found]
     counted = "1 mistake" if len(rows) == 1 else f"{len(rows)} mistakes"
     return _table(f"{file}: {counted}", columns, rows, width=width)
+
+
+def observed(rows: Sequence[Row]) -> list[Text]:
+    """What budgets that only observe would have done in the last 24 hours, a sentence each."""
+    return [Text(f"In 24 h {row['budget']} would have {_would(row)}.", "yellow") for row in rows]
+
+
+def _would(row: Row) -> str:
+    done = {"block": "refused", "downgrade": "moved to a smaller model", "effort": "given less effort"}
+    calls = "1 call" if row["calls"] == 1 else f"{row['calls']:,} calls"
+    return f"{done.get(row['action'], row['action'])} {calls}, {usd(row['nano_usd'])} USD"
+
+
+def changes(difference: Sequence[str] | None) -> list[RenderableType]:
+    """What a policy would change of the one in force, as a diff; nothing where none is known to be."""
+    if difference is None:
+        return []
+    if not difference:
+        return [Text("\nIt does what the policy in force does.")]
+    styles = {"-": "red", "+": "green"}
+    lines = [Text(line, styles.get(line[:1], "")) for line in difference]
+    return [Text("\nAgainst the policy in force:", "bold"), *lines]
+
+
+def prospects(found: Sequence[Prospect], *, width: int) -> list[RenderableType]:
+    """Where the balances of a policy would stand at once, those that refuse first."""
+    if not found:
+        return []
+    rows = [asdict(one) for one in found]
+    columns = [
+        _Column("budget", _named("budget"), number=False),
+        _Column("scope", lambda row: row["scope"] or "all", number=False),
+        _Column("spent", _amount("spent")),
+        _Column("limit", _amount("limit")),
+        _Column("at once", _at_once, number=False),
+    ]
+    return [_table("If it were put in force now", columns, rows, width=width)]
+
+
+def _at_once(row: Row) -> Text:
+    if row["refuses"]:
+        return Text("refuses calls", "red")
+    if not row["counted"]:
+        return Text("counts from now on", "dim")
+    return Text(f"at {row['due'][-1]}" if row["due"] else "below every step")
 
 
 def findings(rows: Sequence[Row]) -> Table:

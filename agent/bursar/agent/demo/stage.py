@@ -33,6 +33,7 @@ name = "support-day"
 match = {{ route = "support.*" }}
 limit = "{limit}"
 every = "day"
+watch = []
 [budget.at]
 "50%" = "alert slack"
 "80%" = ["downgrade", "alert slack"]

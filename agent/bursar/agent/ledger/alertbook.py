@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlite_utils import Database
 
+from bursar.agent.alerting import notices
 from bursar.agent.alerting.alerts import Looping, reached, to_payload
-from bursar.agent.alerting.message import RouteCost
+from bursar.agent.alerting.background import RouteCost
+from bursar.agent.alerting.notices import Notice
 from bursar.agent.ledger import balances, outbox
+from bursar.policies.balancekey import parse_balance_key
 from bursar.policies.policy import Policy
 from bursar.policies.protocol import SyncRequest
 
@@ -90,6 +93,80 @@ def top_routes(db: Database, key: str, *, limit: int = 3) -> list[RouteCost]:
         [key, limit],
     ).fetchall()
     return [RouteCost(*row) for row in rows]
+
+
+def before(db: Database, key: str, since_ns: int, until_ns: int) -> dict[str, int] | None:
+    """
+    What each route cost the scope of a balance in another stretch of time, in nano-dollars.
+
+    None where the ledger knows of no window of it that reaches into that stretch: then nothing can be compared.
+    """
+    named = parse_balance_key(key)
+    keys = db.conn.execute(
+        "SELECT key FROM balances WHERE budget = ? AND scope = ? AND window_start < ? AND window_end > ?",
+        [named.budget, named.scope, until_ns, since_ns],
+    ).fetchall()
+    if not keys:
+        return None
+    rows = db.conn.execute(
+        """
+        SELECT route, sum(nano) FROM postings JOIN attempts USING (attempt_id)
+        WHERE balance IN (SELECT value FROM json_each(?)) AND attempts.at_ns >= ? AND attempts.at_ns < ? GROUP BY route
+        """,
+        [json.dumps([found for (found,) in keys]), since_ns, until_ns],
+    ).fetchall()
+    return dict(rows)
+
+
+class Open(NamedTuple):
+    """A balance whose window holds now, in nanoseconds since the epoch."""
+
+    key: str
+    start_ns: int
+    end_ns: int
+
+
+def open_balances(db: Database, now_ns: int) -> list[Open]:
+    """All of them, in a window of the calendar."""
+    rows = db.conn.execute(
+        "SELECT key, window_start, window_end FROM balances WHERE window_start <= ? AND window_end > ? ORDER BY key",
+        [now_ns, now_ns],
+    ).fetchall()
+    return [Open(*row) for row in rows]
+
+
+def window_of(db: Database, key: str) -> Open | None:
+    """The window of a balance; None where it has no beginning and end on a calendar."""
+    row = db.conn.execute(
+        "SELECT key, window_start, window_end FROM balances "
+        "WHERE key = ? AND window_start IS NOT NULL AND window_end IS NOT NULL",
+        [key],
+    ).fetchone()
+    return None if row is None else Open(*row)
+
+
+def raise_notices(db: Database, found: Iterable[Notice], now_ns: int) -> int:
+    """Put what was noticed into the outbox, each once for ever; how many are new."""
+    return sum(
+        outbox.raise_alert(
+            db,
+            balance=notice.about.balance,
+            step=notice.step,
+            channel=notice.channel,
+            payload=notices.to_payload(notice),
+            now_ns=now_ns,
+        )
+        for notice in found
+    )
+
+
+def raise_digest(db: Database, step: str, channel: str, payload: Mapping[str, Any], now_ns: int) -> int:
+    """Put a week's digest into the outbox, once for ever; whether it is new."""
+    return int(outbox.raise_alert(db, balance=DIGEST, step=step, channel=channel, payload=payload, now_ns=now_ns))
+
+
+DIGEST = "digest"
+"""What a digest stands under in the outbox, where alerts have their balance."""
 
 
 def _told(request: SyncRequest) -> set[str]:

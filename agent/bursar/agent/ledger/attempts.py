@@ -10,6 +10,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from bursar.agent.ledger.life import Attempt, State
+from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge, Line
 from bursar.policies.usage import Usage
 
@@ -23,7 +24,9 @@ _PLAIN = (
 _USAGE = tuple(f.name for f in fields(Usage))
 _LINE = tuple(f.name for f in fields(Line))
 _CHARGE = ("basis", "cost_nano", "price_id", "lines", "missing", "modifiers", *_USAGE)
-_COLUMNS = (*_PLAIN, "state", "sent", "own_final", "labels", "balances", "leased", "decision", *_CHARGE)
+_STAGE = {"cascade": "cascade", "stage": "name", "strong_model": "strong", "escalation": "why"}
+"""Columns that are fields of a `Stage`, all of them NULL for what is part of no cascade."""
+_COLUMNS = (*_PLAIN, "state", "sent", "own_final", "labels", "balances", "leased", "decision", *_CHARGE, *_STAGE)
 
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM attempts"
 _SAVE = (
@@ -89,7 +92,13 @@ def _row(attempt: Attempt) -> dict[str, Any]:
         "leased": _json(attempt.leased),
         "decision": _json(attempt.decision),
         **_charge_columns(attempt.charge),
+        **stage_columns(attempt.stage),
     }
+
+
+def stage_columns(stage: Stage | None) -> dict[str, str | None]:
+    """A place in a cascade by column."""
+    return {column: None if stage is None else str(getattr(stage, name)) for column, name in _STAGE.items()}
 
 
 def _charge_columns(charge: Charge | None) -> dict[str, Any]:
@@ -118,7 +127,14 @@ def _attempt(row: Mapping[str, Any]) -> Attempt:
         leased=tuple(json.loads(row["leased"])),
         decision=json.loads(row["decision"]),
         charge=_charge(row) if row["basis"] is not None else None,
+        stage=_stage(row),
     )
+
+
+def _stage(row: Mapping[str, Any]) -> Stage | None:
+    if row["cascade"] is None:
+        return None
+    return Stage(**{name: row[column] for column, name in _STAGE.items()})
 
 
 def _charge(row: Mapping[str, Any]) -> Charge:
@@ -131,6 +147,7 @@ def _charge(row: Mapping[str, Any]) -> Charge:
         lines=tuple(Line(**line) for line in json.loads(row["lines"])),
         missing=tuple(json.loads(row["missing"])),
         modifiers=tuple(json.loads(row["modifiers"])),
+        stage=_stage(row),
         **{name: row[name] for name in _REPEATED},
     )
 

@@ -96,9 +96,9 @@ def ensure(db: Database, key: str, policy: Policy | None) -> None:
             parsed.scope,
             _nanoseconds(window.start),
             _nanoseconds(window.end),
-            budget.limit.amount,
-            budget.ceiling,
-            budget.soft_ceiling,
+            budget.limit_of(parsed.scope),
+            budget.ceiling_of(parsed.scope),
+            budget.soft_ceiling_of(parsed.scope),
             parsed.unit,
         ],
     )
@@ -136,7 +136,7 @@ def read(db: Database, key: str, now_ns: int) -> Balance | None:
     budget, scope, window_end, limit, ceiling, spent, out = row
     seconds = rolls(key)
     if seconds is not None:
-        spent = flows.spent(db, Flow(budget, scope), now_ns - seconds * _SECOND, flows.FOR_EVER)[_COUNTED[kind]]
+        spent = flows.spent(db, Flow(budget, scope), flows.back(now_ns, seconds), flows.FOR_EVER)[_COUNTED[kind]]
     return Balance(key, window_end, limit, ceiling, spent, out)
 
 
@@ -179,7 +179,7 @@ def _recent(db: Database, key: str, policy: Policy | None, now_ns: int) -> dict[
     flow = flows.flow_of(parse_balance_key(key))
     flying = expected(db, key) if budget.limit.unit == "usd" else 0
     return {
-        velocity.span: flows.spent(db, flow, now_ns - int(velocity.seconds * _SECOND), flows.FOR_EVER).usd + flying
+        velocity.span: flows.spent(db, flow, flows.back(now_ns, velocity.seconds), flows.FOR_EVER).usd + flying
         for velocity in budget.velocities
     }
 

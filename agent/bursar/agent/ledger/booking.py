@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts, balances, postings
+from bursar.agent.ledger import attempts, balances, postings, rollups
 from bursar.agent.ledger.life import (
     Attempt,
     Source,
@@ -68,8 +68,21 @@ def book(db: Database, records: Sequence[Record], *, holder: str | None, policy:
     desk = _Desk(db, holder, policy, now_ns)
     for record in records:
         _refuse_unsound(record)
-        _BOOK[type(record)](desk, record)
+        if not _is_over(db, record):
+            _BOOK[type(record)](desk, record)
     return desk.booked()
+
+
+def _is_over(db: Database, record: Record) -> bool:
+    """Whether a record is of an attempt that was counted so long ago that only its sums are kept."""
+    match record:
+        case Decided():
+            return False
+        case Settled(charge=charge):
+            names = (charge.attempt_id, charge.response_id)
+        case _:
+            names = (record.attempt_id, None)
+    return rollups.is_buried(db, *names)
 
 
 def orphan(db: Database, holder: str, *, policy: Policy | None = None, now_ns: int) -> Booked:
@@ -192,8 +205,9 @@ def _book_decided(desk: _Desk, decided: Decided) -> None:
 def _decide(desk: _Desk, decision_id: str, record: Sent | Decided) -> None:
     desk.db.conn.execute(
         """
-        INSERT INTO decisions (id, call_id, at_ns, route, model, labels, action, reason, decision)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+        INSERT INTO decisions (id, call_id, at_ns, route, model, labels, action, reason, decision,
+            cascade, stage, strong_model, escalation)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
         """,
         [
             decision_id,
@@ -205,6 +219,7 @@ def _decide(desk: _Desk, decision_id: str, record: Sent | Decided) -> None:
             record.action,
             record.reason,
             json.dumps(dict(record.decision)),
+            *attempts.stage_columns(record.stage).values(),
         ],
     )
 

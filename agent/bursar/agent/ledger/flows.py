@@ -11,6 +11,8 @@ from bursar.policies.windows import OWN_WINDOWS
 
 MINUTE, HOUR = 60, 3_600
 """The lengths of a slot, in seconds. Every posting moves one of each."""
+MINUTES_SECONDS = 2 * 86_400
+"""Whoever looks back longer than this is given the first hour whole: minutes are not kept that long."""
 FOR_EVER = 2**62
 """An end for what has none: also what was sent by a clock that has since been set back counts."""
 _SECOND = 10**9
@@ -64,6 +66,12 @@ def spent(db: Database, flow: Flow, since_ns: int, until_ns: int) -> Amounts:
         _sum(db, flow, MINUTE, hours[1] * per_hour, last),
     )
     return Amounts(*(sum(figures) for figures in zip(*parts, strict=True)))
+
+
+def back(now_ns: int, seconds: float) -> int:
+    """The instant from which on counts what was spent within so long."""
+    since_ns = now_ns - int(seconds * _SECOND)
+    return since_ns if seconds <= MINUTES_SECONDS else since_ns - since_ns % (HOUR * _SECOND)
 
 
 def _sum(db: Database, flow: Flow, seconds: int, first: int, last: int) -> Amounts:

@@ -27,6 +27,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from bursar.policies.balancekey import Amounts
+from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.records import Sent
 from bursar.policies.usage import Usage
@@ -86,6 +87,8 @@ class Attempt:
     """What its leases were charged; None until they were."""
     duplicate_of: str | None = None
     """The attempt under which the same response counts."""
+    stage: Stage | None = None
+    """Its place in a cascade."""
 
     @property
     def open(self) -> bool:
@@ -184,6 +187,7 @@ def with_sent(attempt: Attempt, sent: Sent, holder: str | None) -> Attempt:
         action=sent.action,
         reason=sent.reason,
         decision=sent.decision,
+        stage=sent.stage,
     )
 
 
@@ -279,6 +283,7 @@ def _named(attempt: Attempt, charge: Charge) -> Attempt:
         labels=_texts(charge.labels),
         action=charge.action,
         reason=charge.reason,
+        stage=charge.stage,
     )
 
 
@@ -292,6 +297,7 @@ def _blank(attempt: Attempt) -> Charge:
         model=attempt.model,
         requested_model=attempt.requested_model,
         route=attempt.route,
+        stage=attempt.stage,
     )
 
 

@@ -1,4 +1,4 @@
-"""Which alerts wait to be told, and what became of those that were?"""
+"""Which alerts wait to be told, what became of those that were, and of every try?"""
 
 from __future__ import annotations
 
@@ -25,6 +25,21 @@ class Alert:
     last_error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try to tell an alert."""
+
+    balance: str
+    step: str
+    channel: str
+    begun_ns: int
+    ended_ns: int | None
+    outcome: str
+    """`accepted`, `failed`, or `begun`: on its way, or broken off by the agent's end."""
+    said: str | None
+    """What the channel answered."""
+
+
 def raise_alert(
     db: Database, *, balance: str, step: str, channel: str, payload: Mapping[str, Any], now_ns: int
 ) -> bool:
@@ -37,9 +52,29 @@ def raise_alert(
     return cursor.rowcount == 1
 
 
+def is_raised(db: Database, *, balance: str, step: str, channel: str) -> bool:
+    """Whether this step of this balance is in the outbox already, told or not."""
+    row = db.conn.execute(
+        "SELECT 1 FROM alerts WHERE balance = ? AND step = ? AND channel = ?", [balance, step, channel]
+    ).fetchone()
+    return row is not None
+
+
 def due(db: Database, now_ns: int, *, limit: int = 50) -> list[Alert]:
-    """Alerts to be told now, the oldest first."""
-    return _found(db, "WHERE state = 'pending' AND next_try_ns <= ? ORDER BY created_ns LIMIT ?", now_ns, limit)
+    """Alerts to be told now, the oldest first: so many of each channel, that one which takes none starves no other."""
+    return _found(
+        db,
+        """
+        WHERE (balance, step, channel) IN (
+            SELECT balance, step, channel FROM (
+                SELECT *, row_number() OVER (PARTITION BY channel ORDER BY created_ns) AS place
+                FROM alerts WHERE state = 'pending' AND next_try_ns <= ?
+            ) WHERE place <= ?
+        ) ORDER BY created_ns
+        """,
+        now_ns,
+        limit,
+    )
 
 
 def recent(db: Database, since_ns: int) -> list[Alert]:
@@ -47,22 +82,64 @@ def recent(db: Database, since_ns: int) -> list[Alert]:
     return _found(db, "WHERE created_ns >= ? ORDER BY created_ns DESC, balance, step, channel", since_ns)
 
 
-def mark_sent(db: Database, alert: Alert, now_ns: int) -> None:
-    """Note that the channel took it."""
+def begin(db: Database, alert: Alert, now_ns: int) -> int:
+    """Note that it is being told, before it is; the number under which the outcome belongs."""
+    cursor = db.conn.execute(
+        "INSERT INTO deliveries (balance, step, channel, begun_ns, outcome) VALUES (?, ?, ?, ?, 'begun')",
+        [*_key(alert), now_ns],
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def mark_sent(db: Database, alert: Alert, now_ns: int, *, number: int | None = None, said: str | None = None) -> None:
+    """Note that the channel took it, which try it was, and what it answered."""
     db.conn.execute(
         "UPDATE alerts SET state = 'sent', tries = tries + 1, sent_ns = ?, last_error = NULL "
         "WHERE balance = ? AND step = ? AND channel = ?",
-        [now_ns, alert.balance, alert.step, alert.channel],
+        [now_ns, *_key(alert)],
     )
+    _end(db, number, "accepted", said, now_ns)
 
 
-def mark_failed(db: Database, alert: Alert, error: str, *, next_try_ns: int) -> None:
+def mark_failed(
+    db: Database, alert: Alert, error: str, *, next_try_ns: int, number: int | None = None, now_ns: int = 0
+) -> None:
     """Note that the channel did not take it, and when to try again."""
     db.conn.execute(
         "UPDATE alerts SET tries = tries + 1, last_error = ?, next_try_ns = ? "
         "WHERE balance = ? AND step = ? AND channel = ? AND state = 'pending'",
-        [error, next_try_ns, alert.balance, alert.step, alert.channel],
+        [error, next_try_ns, *_key(alert)],
     )
+    _end(db, number, "failed", error, now_ns)
+
+
+def put_off(db: Database, channel: str, until_ns: int) -> None:
+    """Leave a channel alone that asked for it: nothing is tried there before an instant."""
+    db.conn.execute(
+        "UPDATE alerts SET next_try_ns = ? WHERE channel = ? AND state = 'pending' AND next_try_ns < ?",
+        [until_ns, channel, until_ns],
+    )
+
+
+def tries(db: Database, since_ns: int) -> list[Try]:
+    """Every try to tell an alert that was raised since an instant, in the order they began."""
+    columns = [field.name for field in fields(Try)]
+    rows = db.conn.execute(
+        f"SELECT {', '.join(columns)} FROM deliveries JOIN alerts USING (balance, step, channel) "
+        "WHERE created_ns >= ? ORDER BY id",
+        [since_ns],
+    ).fetchall()
+    return [Try(*row) for row in rows]
+
+
+def _end(db: Database, number: int | None, outcome: str, said: str | None, now_ns: int) -> None:
+    db.conn.execute(
+        "UPDATE deliveries SET ended_ns = ?, outcome = ?, said = ? WHERE id = ?", [now_ns, outcome, said, number]
+    )
+
+
+def _key(alert: Alert) -> tuple[str, str, str]:
+    return alert.balance, alert.step, alert.channel
 
 
 def _found(db: Database, where: str, *values: int) -> list[Alert]:

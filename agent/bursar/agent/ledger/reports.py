@@ -11,6 +11,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from bursar.agent.ledger import balances
+from bursar.agent.ledger.rollups import HOUR_NS
 from bursar.policies.usage import Usage
 
 Row = dict[str, Any]
@@ -23,19 +24,33 @@ _TOKENS = tuple(Usage.__dataclass_fields__)
 
 _SUMS = ", ".join(
     (
-        "count(DISTINCT CASE call_id WHEN '' THEN attempt_id ELSE call_id END) AS calls",
-        "count(*) AS charges",
-        "coalesce(sum(cost_nano), 0) AS nano_usd",
-        "coalesce(sum(CASE basis WHEN 'estimate' THEN cost_nano END), 0) AS estimated_nano_usd",
-        "count(*) - count(cost_nano) AS unknown_charges",
-        "count(CASE WHEN cost_nano IS NOT NULL AND missing NOT IN ('', '[]') THEN 1 END) AS incomplete_charges",
+        "count(DISTINCT call) + coalesce(sum(rolled_calls), 0) AS calls",
+        "coalesce(sum(charges), 0) AS charges",
+        "coalesce(sum(nano), 0) AS nano_usd",
+        "coalesce(sum(estimated), 0) AS estimated_nano_usd",
+        "coalesce(sum(unknown), 0) AS unknown_charges",
+        "coalesce(sum(incomplete), 0) AS incomplete_charges",
         *(f'coalesce(sum("{name}"), 0) AS "{name}"' for name in _TOKENS),
     )
 )
-_CHARGES = """
-    FROM attempts LEFT JOIN holders ON holders.id = attempts.holder
-    WHERE attempts.state IN ('settled', 'orphaned') AND duplicate_of IS NULL AND at_ns >= ? AND at_ns < ?
+_KINDS = "route, requested_model, model, labels, action"
+_CHARGES = f"""
+    FROM (
+        SELECT at_ns, {_KINDS}, basis, price_id, service, source,
+            CASE call_id WHEN '' THEN attempt_id ELSE call_id END AS call, 0 AS rolled_calls, 1 AS charges,
+            cost_nano AS nano, CASE basis WHEN 'estimate' THEN cost_nano END AS estimated,
+            cost_nano IS NULL AS unknown, cost_nano IS NOT NULL AND missing NOT IN ('', '[]') AS incomplete,
+            {", ".join(_TOKENS)}
+        FROM attempts LEFT JOIN holders ON holders.id = attempts.holder
+        WHERE attempts.state IN ('settled', 'orphaned') AND duplicate_of IS NULL
+            AND at_ns >= :since AND at_ns < :until
+        UNION ALL
+        SELECT slot * {HOUR_NS}, {_KINDS}, basis, nullif(price_id, ''), nullif(service, ''), source,
+            NULL, calls, charges, nano, estimated_nano, unknown, incomplete, {", ".join(_TOKENS)}
+        FROM rollups WHERE slot * {HOUR_NS} >= :since AND slot * {HOUR_NS} < :until
+    )
 """
+"""Charges as they are, and the sums of those that are rolled up: an hour of these is in it where its beginning is."""
 
 
 class ReportError(ValueError):
@@ -60,7 +75,7 @@ def totals(db: Database, since_ns: int, until_ns: int) -> Row:
     neither, and of `incomplete_charges` something is not in their cost, such as a container's hours. `calls` counts
     calls with a charge, `charges` their attempts.
     """
-    return _rows(db, f"SELECT {_SUMS} {_CHARGES}", [since_ns, until_ns])[0]
+    return _rows(db, f"SELECT {_SUMS} {_CHARGES}", {"since": since_ns, "until": until_ns})[0]
 
 
 def by(db: Database, keys: Sequence[str], since_ns: int, until_ns: int, *, tz: tzinfo = UTC) -> list[Row]:
@@ -72,15 +87,16 @@ def by(db: Database, keys: Sequence[str], since_ns: int, until_ns: int, *, tz: t
     if not keys:
         return []
     columns: list[str] = []
-    labels: list[str] = []
+    labels: dict[str, str] = {}
     for key in dict.fromkeys(keys):
-        columns.append(f'{_expression(key)} AS "{_quoted(key)}"')
+        hole = f"label{len(labels)}"
+        columns.append(f'{_expression(key, hole)} AS "{_quoted(key)}"')
         if key.startswith("label:"):
-            labels.append(key.removeprefix("label:"))
+            labels[hole] = key.removeprefix("label:")
     db.conn.create_function("local_day", 1, _local_day(tz), deterministic=True)
     groups = ", ".join(str(place + 1) for place in range(len(columns)))
     sql = f"SELECT {', '.join(columns)}, {_SUMS} {_CHARGES} GROUP BY {groups} ORDER BY nano_usd DESC, {groups}"
-    return _rows(db, sql, [*labels, since_ns, until_ns])
+    return _rows(db, sql, {**labels, "since": since_ns, "until": until_ns})
 
 
 IDLE_NS = 24 * 3600 * 10**9
@@ -144,6 +160,28 @@ def holds(db: Database) -> list[Row]:
     return [_decoded(row, "balances") for row in rows]
 
 
+def observed(db: Database, since_ns: int, until_ns: int) -> list[Row]:
+    """
+    What budgets that only observe would have done: by budget and action, how many calls, and what these cost.
+
+    `nano_usd` is what a block would have kept back, or what a downgrade would have begun from.
+    """
+    return _rows(
+        db,
+        """
+        SELECT json_extract(decision, '$.observed.budget') AS budget,
+            json_extract(decision, '$.observed.action') AS action,
+            count(DISTINCT CASE call_id WHEN '' THEN attempt_id ELSE call_id END) AS calls,
+            coalesce(sum(cost_nano), 0) AS nano_usd
+        FROM attempts
+        WHERE sent AND at_ns >= ? AND at_ns < ? AND duplicate_of IS NULL
+            AND json_extract(decision, '$.observed.action') IS NOT NULL
+        GROUP BY 1, 2 ORDER BY nano_usd DESC, 1, 2
+        """,
+        [since_ns, until_ns],
+    )
+
+
 def decisions(db: Database, since_ns: int, until_ns: int, *, limit: int = 1000) -> list[Row]:
     """Decisions other than to let a call go as it was, the newest first, with the numbers behind them."""
     rows = _rows(
@@ -176,9 +214,9 @@ def recent_calls(db: Database, since_ns: int, until_ns: int, *, limit: int) -> l
     )
 
 
-def _expression(key: str) -> str:
+def _expression(key: str, hole: str) -> str:
     if key.startswith("label:"):
-        return "(SELECT value FROM json_each(labels) WHERE key = ?)"
+        return f"(SELECT value FROM json_each(labels) WHERE key = :{hole})"
     if key not in KEYS:
         raise ReportError(f"there is no key {key!r}: use {', '.join(KEYS)} or label:NAME")
     return "local_day(at_ns)" if key == "day" else key

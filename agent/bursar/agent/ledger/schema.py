@@ -202,7 +202,98 @@ INSERT INTO flows
 
 
 @MIGRATIONS()
-def m008_steps(db: Database) -> None:
+def m005_overrides(db: Database) -> None:
+    """
+    What was paused or raised for a while, kept for ever; and each set of rules that was ever in force, by its id.
+
+    overrides: `ended_ns` is when somebody took it back before its end. rulebook: texts as processes got them,
+    `told_ns` when one last did.
+    """
+    db.executescript(
+        """
+        CREATE TABLE overrides (
+            id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('pause', 'raise')), budget TEXT NOT NULL,
+            scope TEXT, amount INTEGER NOT NULL, unit TEXT NOT NULL, since_ns INTEGER NOT NULL,
+            until_ns INTEGER NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL, ended_ns INTEGER, ended_by TEXT
+        ) STRICT;
+        CREATE INDEX overrides_until ON overrides (until_ns);
+        CREATE TABLE rulebook (
+            id TEXT PRIMARY KEY, told_ns INTEGER NOT NULL, policy TEXT, prices TEXT, overrides TEXT,
+            file TEXT NOT NULL
+        ) STRICT;
+        """
+    )
+
+
+@MIGRATIONS()
+def m006_keeping(db: Database) -> None:
+    """
+    What is kept of old attempts, and how many commits the file has seen.
+
+    rollups: sums by hour (`slot`) and kind. tombs: marks of attempts and responses that are rolled up. balances:
+    `rolled_*`, the part of what is spent whose postings are gone. meta: `ledger`, the file's own name for ever, and
+    `commits`.
+    """
+    db.executescript(_KEEPING)
+
+
+_KEEPING = """
+CREATE TABLE rollups (
+    slot INTEGER NOT NULL, route TEXT NOT NULL, requested_model TEXT NOT NULL, model TEXT NOT NULL,
+    labels TEXT NOT NULL, basis TEXT NOT NULL, action TEXT NOT NULL, price_id TEXT NOT NULL, service TEXT NOT NULL,
+    source TEXT NOT NULL, charges INTEGER NOT NULL, calls INTEGER NOT NULL, nano INTEGER NOT NULL,
+    estimated_nano INTEGER NOT NULL, unknown INTEGER NOT NULL, incomplete INTEGER NOT NULL,
+    input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write_5m INTEGER NOT NULL,
+    cache_write_1h INTEGER NOT NULL, output INTEGER NOT NULL, thinking INTEGER NOT NULL,
+    web_searches INTEGER NOT NULL, web_fetches INTEGER NOT NULL,
+    PRIMARY KEY (slot, route, requested_model, model, labels, basis, action, price_id, service, source)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tombs (mark INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('ledger', lower(hex(randomblob(8)))), ('commits', '0');
+ALTER TABLE balances ADD COLUMN rolled_nano INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE balances ADD COLUMN rolled_unknown_nano INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE balances ADD COLUMN rolled_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE balances ADD COLUMN rolled_calls INTEGER NOT NULL DEFAULT 0;
+"""
+
+
+@MIGRATIONS()
+def m008_cascades(db: Database) -> None:
+    """
+    What of a two-stage cascade an attempt or a decision is; NULL for what is part of none.
+
+    `cascade` is the id that the calls of one share, `stage` one of `cheap`, `accept` and `strong`, `strong_model` what
+    it escalates to, and `escalation` why it did, of the strong stage.
+    """
+    columns = ("cascade TEXT", "stage TEXT", "strong_model TEXT", "escalation TEXT")
+    for table in ("attempts", "decisions"):
+        for column in columns:
+            db.conn.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+        db.conn.execute(f"CREATE INDEX {table}_cascade ON {table} (cascade, at_ns) WHERE cascade IS NOT NULL")
+
+
+@MIGRATIONS()
+def m007_alerts(db: Database) -> None:
+    """
+    What became of every try to tell an alert: a row when it begins, its outcome when the channel has answered.
+
+    One that stays `begun` was broken off by the agent's end: nobody knows whether the channel took it.
+    """
+    db.executescript(
+        """
+        CREATE TABLE deliveries (
+            id INTEGER PRIMARY KEY, balance TEXT NOT NULL, step TEXT NOT NULL, channel TEXT NOT NULL,
+            begun_ns INTEGER NOT NULL, ended_ns INTEGER,
+            outcome TEXT NOT NULL CHECK (outcome IN ('begun', 'accepted', 'failed')), said TEXT
+        ) STRICT;
+        CREATE INDEX deliveries_alert ON deliveries (balance, step, channel);
+        """
+    )
+
+
+@MIGRATIONS()
+def m009_steps(db: Database) -> None:
     """
     What is set aside for outages, and which steps are in force.
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import booking, lending, schema
+from bursar.agent.ledger import booking, identity, lending, schema
 from bursar.agent.ledger.booking import Booked
 from bursar.policies.policy import Policy
 from bursar.policies.protocol import SyncRequest, SyncResponse
@@ -63,6 +63,9 @@ class Ledger:
         except BaseException:  # whatever it is: nobody else will let go of the lock; raised again
             os.close(self._lock)
             raise
+        self.lost_commits = identity.lost_commits(self._db, path)
+        """How many commits an earlier file of this ledger had seen that this one has not: it is an older copy."""
+        identity.leave_mark(self._db, path)
         self._writer = threading.Thread(target=self._write, name="bursar-ledger", daemon=True)
         self._writer.start()
 
@@ -98,6 +101,10 @@ class Ledger:
         with open_for_reading(self._path) as db:
             yield db
 
+    def leave_mark(self) -> Future[None]:
+        """Note beside the file how far it has come, so that an older copy in its place is noticed."""
+        return self.submit(lambda db: identity.leave_mark(db, self._path))
+
     def close(self) -> None:
         """Do what was submitted, then let the file go. May be called more than once."""
         with self._gate:
@@ -106,6 +113,7 @@ class Ledger:
             return
         self._jobs.put(None)
         self._writer.join()
+        identity.leave_mark(self._db, self._path)
         self._db.close()
         os.close(self._lock)
 
@@ -133,6 +141,7 @@ class Ledger:
         try:
             with self._db.atomic():
                 outcomes = [self._outcome(job) for job in group]
+                identity.count(self._db)
         except (sqlite3.Error, _LostError) as error:
             outcomes = [partial(job.future.set_exception, self._failure(error)) for job in group]
         for resolve in outcomes:

@@ -99,7 +99,7 @@ class _Sandbox:
         scene = read_scene(http.headers)
         body = parse_body(await http.body())
         check_version(http.headers.get("anthropic-version"), body)
-        request = parse_request(body)
+        request = parse_request(body, http.headers.get("anthropic-beta"))
         mishap = scene.mishap if self._callboard.due(scene) else None
         if mishap is Mishap.HANG:
             return NoAnswer()

@@ -14,6 +14,7 @@ from bursar.agent.sandbox.fields import Json, choice_at, count_at, is_object, ob
 from bursar.agent.sandbox.marks import marks
 from bursar.agent.sandbox.tables import Fast, Model, find_model
 from bursar.agent.sandbox.tokens import Block, Section, blocks
+from bursar.agent.sandbox.validity import check_forms
 
 SAMPLING_REMOVED = "2026-10-21"  # from this API version on, sampling parameters are an error
 _SAMPLING = ("temperature", "top_p", "top_k")
@@ -79,8 +80,12 @@ def count_prompt(body: Json) -> int:
     return sum(block.tokens for block in blocks(body))
 
 
-def parse_request(body: Json) -> MessageRequest:
-    """A request to create a message; raises the API's 400 or 404 where it would."""
+def parse_request(body: Json, betas: str | None = None) -> MessageRequest:
+    """
+    A request to create a message; raises the API's 400 or 404 where it would.
+
+    `betas` is its `anthropic-beta` header, which is not looked at in batches.
+    """
     model = _model(body)
     max_tokens = _max_tokens(body, model)
     prompt = blocks(body)
@@ -101,6 +106,7 @@ def parse_request(body: Json) -> MessageRequest:
     )
     _check_thinking(body, max_tokens)
     _check_warm_up(body, request)
+    check_forms(body, betas, model, tokens)
     return request
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from bursar.policies.amounts import AmountError, Limit, parse_duration, parse_usd
-from bursar.policies.policy import Budget, Mode, Unbounded, Unreachable
+from bursar.policies.policy import Budget, Mode, Unbounded, Unreachable, Watched
 from bursar.policies.policyfile.fields import Fields
 from bursar.policies.policyfile.keylines import Path
 from bursar.policies.policyfile.mistakes import Mistakes, did_you_mean
@@ -30,6 +30,7 @@ BUDGET_KEYS = (
     "unbounded",
     "mode",
     "on_unreachable",
+    "watch",
     "at",
 )
 
@@ -65,7 +66,11 @@ def read_budgets(table: Mapping[str, Any], path: Path, mistakes: Mistakes, aroun
         mode=fields.word("mode", tuple(Mode), Mode.OBSERVE) if fields.has("mode") else None,
         on_unreachable=read_unreachable(fields) if fields.has("on_unreachable") else None,
     )
-    budgets = tuple(replace(first, name=name + added, every=every, limit=limit) for added, every, limit in windows)
+    budgets = tuple(
+        replace(budget, watch=_watch(budget, fields))
+        for added, every, limit in windows
+        for budget in (replace(first, name=name + added, every=every, limit=limit),)
+    )
     _note_foreign_money(budgets, fields)
     return budgets
 
@@ -117,6 +122,32 @@ def _parse_unbounded(text: str) -> Unbounded:
             raise AmountError(
                 f'"{text}" is none of its values', f'{hint}write "reserve 0.50 USD", "refuse" or "overdraft"'
             )
+
+
+WATCHED: tuple[Watched, ...] = get_args(Watched)
+_LONG_WINDOWS = ("day", "week", "month")
+
+
+def _watch(budget: Budget, fields: Fields) -> tuple[Watched, ...]:
+    """
+    All of it where a step alerts somebody, unless the file says otherwise; an empty list watches nothing.
+
+    Windows shorter than a day are over before a trend means anything, and those without a calendar have no season.
+    """
+    long = budget.every in _LONG_WINDOWS
+    if not fields.has("watch"):
+        return WATCHED if budget.channels and long else ()
+    written = fields.texts("watch", 'watch = ["burn", "forecast", "creep"]')
+    for word in written:
+        if word not in WATCHED:
+            remedy = f"{did_you_mean(word, WATCHED)}the words are {', '.join(WATCHED)}; [] watches nothing"
+            fields.wrong("watch", f'"{word}" is nothing that can be watched', remedy)
+    if written and not long:
+        remedy = f"take it out, or use every = {' or '.join(map(repr, _LONG_WINDOWS))}".replace("'", '"')
+        fields.wrong("watch", f'a budget of every = "{budget.every}" has no trend to watch', remedy)
+    elif written and not budget.channels:
+        fields.wrong("watch", "nobody would hear of it", 'add a step that tells somebody, as in "80%" = "alert log"')
+    return tuple(word for word in WATCHED if word in written)
 
 
 def _match(fields: Fields) -> dict[str, str]:

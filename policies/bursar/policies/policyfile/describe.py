@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bursar.policies.amounts import Unit, usd, written
-from bursar.policies.policy import Budget, Channel, Mode, Policy, Route, Step, StepAction, Unbounded, Unreachable
+from bursar.policies.policy import (
+    Budget,
+    Channel,
+    Digest,
+    Mode,
+    Policy,
+    Route,
+    Step,
+    StepAction,
+    Unbounded,
+    Unreachable,
+    Watched,
+)
 from bursar.policies.policyfile.turns import WEEKDAYS
 from bursar.policies.windows import ROLLING
 
@@ -13,14 +25,16 @@ from bursar.policies.windows import ROLLING
 def describe(policy: Policy) -> list[str]:
     """Sentences for `bursar check`; those that begin with two spaces belong to the one before them."""
     return [
-        *_whole(policy),
-        *(line for budget in policy.budgets for line in _budget(budget)),
-        *(_route(route) for route in policy.routes),
-        *(_channel(channel) for channel in policy.channels),
+        *of_whole(policy),
+        *(line for budget in policy.budgets for line in of_budget(budget)),
+        *(of_route(route) for route in policy.routes),
+        *(of_channel(channel) for channel in policy.channels),
+        *([of_digest(policy.digest)] if policy.digest is not None else []),
     ]
 
 
-def _whole(policy: Policy) -> Iterator[str]:
+def of_whole(policy: Policy) -> Iterator[str]:
+    """What holds for all of it."""
     yield _mode(policy.mode)
     yield f"Windows turn by the clock of {policy.timezone}."
     yield f"While the agent is away, {_unreachable(policy.on_unreachable)}."
@@ -50,7 +64,8 @@ def _unreachable(rule: Unreachable) -> str:
             return f"calls go on for up to {usd(rule.amount_nano or 0)} USD per balance and outage"
 
 
-def _budget(budget: Budget) -> Iterator[str]:
+def of_budget(budget: Budget) -> Iterator[str]:
+    """One budget: its own sentence, and those below it."""
     each = f" for each {' and '.join(budget.per)}" if budget.per else ""
     yield f'Budget "{budget.name}": {_limit(budget)} {_every(budget)}{each}, {_calls(budget)}.'
     if budget.mode is not None:
@@ -60,6 +75,8 @@ def _budget(budget: Budget) -> Iterator[str]:
     for step in budget.loops:
         if step not in budget.steps:
             yield f"  {_step(budget, step)}"
+    if budget.watch:
+        yield f"  {_watch(budget)}"
     if budget.hard:
         yield from (f"  {line}" for line in _hard(budget))
     elif any(step.does("block") for step in budget.steps):
@@ -68,6 +85,19 @@ def _budget(budget: Budget) -> Iterator[str]:
         yield "  It has no block step, so it refuses no call."
     if budget.on_unreachable is not None:
         yield f"  While the agent is away, {_unreachable(budget.on_unreachable)}."
+
+
+_WATCHED: dict[Watched, str] = {
+    "burn": "when money burns too fast",
+    "forecast": "when the window is going to end above the limit",
+    "creep": "when days become dearer one after the other",
+}
+
+
+def _watch(budget: Budget) -> str:
+    when = [_WATCHED[name] for name in budget.watch]
+    listed = when[0] if len(when) == 1 else f"{', '.join(when[:-1])} and {when[-1]}"
+    return f"It tells {' and '.join(budget.channels)} {listed}."
 
 
 def _hard(budget: Budget) -> Iterator[str]:
@@ -145,6 +175,8 @@ def _action(action: StepAction) -> str:
                 "the cheapest model of the ladder" if action.target == "cheapest" else "the next model of the ladder"
             )
             return f"downgrade to {rungs}"
+        case "effort":
+            return "lower effort or thinking by one level, on routes with lossy = true"
         case "block":
             return "refuse the call with BudgetExceeded"
         case "throttle":
@@ -153,18 +185,25 @@ def _action(action: StepAction) -> str:
             return f"{action.kind} (not acted on in this release)"
 
 
-def _route(route: Route) -> str:
+def of_route(route: Route) -> str:
+    """One route."""
     found = "named by the application"
     if route.find is not None:
         names = ("code", "http_route", "span", "baggage", "service")
         globs = [f"{name} {glob}" for name in names if (glob := getattr(route.find, name)) is not None]
         found = f"found by {' and '.join(globs)}"
     ladder = f", with the ladder {', '.join(route.ladder)}" if route.ladder else ""
-    return f'Route "{route.name}" is {found}{ladder}.'
+    loses = ". Its requests may lose thinking, effort or a beta to fit another model or a step" if route.lossy else ""
+    return f'Route "{route.name}" is {found}{ladder}{loses}.'
 
 
-def _channel(channel: Channel) -> str:
+def of_channel(channel: Channel) -> str:
+    """One channel."""
     if channel.kind == "log":
         return f'Channel "{channel.name}" writes to the agent\'s log.'
     kind = "Slack" if channel.kind == "slack" else "a webhook"
     return f'Channel "{channel.name}" posts to {kind}, at the URL in the environment variable {channel.url_env}.'
+
+
+def of_digest(digest: Digest) -> str:
+    return f"Every {digest.day.capitalize()} at {digest.hour}:00 the week's spending is told to {digest.channel}."

@@ -22,6 +22,7 @@ TOP_KEYS = (
     "budget",
     "route",
     "channel",
+    "digest",
 )
 """The keys at the top of the file."""
 
@@ -86,6 +87,23 @@ class Fields:
             if text == word:
                 return word
         self.wrong(key, f'"{text}" is none of its values', f"{did_you_mean(text, words)}write {example}")
+        return default
+
+    def flag(self, key: str) -> bool:
+        """True or false; false where it is not written."""
+        value = self._table.get(key, False)
+        if isinstance(value, bool):
+            return value
+        self.wrong(key, f"true or false is expected, not {kind_of(value)}", f"write {key} = true, without quotes")
+        return False
+
+    def whole(self, key: str, least: int, most: int, default: int) -> int:
+        """A whole number between two others, both included."""
+        value = self._table.get(key, default)
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+            return value
+        said = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else kind_of(value)
+        self.wrong(key, f"a whole number from {least} to {most} is expected, not {said}", f"write {key} = {default}")
         return default
 
     def texts(self, key: str, example: str) -> tuple[str, ...]:

@@ -6,23 +6,25 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from bursar.policies.amounts import parse_duration, parse_usd, usd
-from bursar.policies.policy import Channel, ChannelKind, Find, Mode, Policy, Route
+from bursar.policies.policy import Channel, ChannelKind, Digest, Find, Mode, Policy, Route, Weekday
 from bursar.policies.policyfile.budgets import BUDGET_KEYS, read_budgets, read_name, read_unreachable
 from bursar.policies.policyfile.fields import TOP_KEYS, Fields, names_once, tables
 from bursar.policies.policyfile.keylines import Path, key_lines
-from bursar.policies.policyfile.mistakes import Mistake, Mistakes, PolicyError
+from bursar.policies.policyfile.mistakes import Mistake, Mistakes, PolicyError, did_you_mean
 from bursar.policies.policyfile.steps import Surroundings
 from bursar.policies.policyfile.turns import read_timezone
 from bursar.policies.policyfile.unenforced import unenforced, unpriced
 
 __all__ = ["Mistake", "PolicyError", "one_cap", "parse_policy"]
 
-_ROUTE_KEYS = ("name", "find", "ladder", "may_wait", "cache")
+_ROUTE_KEYS = ("name", "find", "ladder", "may_wait", "cache", "lossy")
 _FIND_KEYS = ("code", "http_route", "span", "baggage", "service")
 _CHANNEL_KEYS = ("name", "kind", "url_env")
+_DIGEST_KEYS = ("channel", "day", "hour")
+_DAYS: tuple[Weekday, ...] = get_args(Weekday)
 _SECRET_KEYS = ("url", "webhook", "webhook_url", "token", "secret", "password", "api_key")
 _ROUTE_NAME = re.compile(r"[^\s|*?\[\]]+")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -114,6 +116,7 @@ def _policy(data: dict[str, Any], mistakes: Mistakes) -> Policy:
         budgets=tuple(one for path, table in budgets for one in read_budgets(table, path, mistakes, around)),
         routes=tuple(_route(table, path, mistakes) for path, table in routes),
         channels=_with_log(tuple(_channel(table, path, mistakes) for path, table in channels)),
+        digest=_digest(fields, around.channels) if fields.has("digest") else None,
     )
 
 
@@ -142,6 +145,7 @@ def _route(table: Mapping[str, Any], path: Path, mistakes: Mistakes) -> Route:
         ladder=fields.texts("ladder", _LADDER) if fields.has("ladder") else None,
         may_wait_seconds=fields.parsed("may_wait", parse_duration, None, 'may_wait = "2h"'),
         cache=fields.word("cache", ("off", "advise", "auto"), "off"),
+        lossy=fields.flag("lossy"),
     )
 
 
@@ -165,6 +169,18 @@ def _channel(table: Mapping[str, Any], path: Path, mistakes: Mistakes) -> Channe
             "name", 'the channel "log" always writes to the log', f'give this one another name, as in "{kind}"'
         )
     return Channel(name, kind, _url_env(fields, kind))
+
+
+def _digest(fields: Fields, channels: Collection[str]) -> Digest:
+    table = fields.table("digest", '[digest] with channel = "slack" below it')
+    if not isinstance(fields.raw("digest"), dict):
+        return Digest("")
+    digest = Fields(table, ("digest",), fields.mistakes, _DIGEST_KEYS)
+    channel = digest.text("channel", 'channel = "slack"', required=True)
+    if channel is not None and channel not in channels:
+        remedy = f"{did_you_mean(channel, channels)}use one of {', '.join(sorted(channels))}, or add a [[channel]]"
+        digest.wrong("channel", f'there is no channel "{channel}"', remedy)
+    return Digest(channel or "", digest.word("day", _DAYS, "monday"), digest.whole("hour", 0, 23, 9))
 
 
 def _url_env(fields: Fields, kind: ChannelKind) -> str | None:

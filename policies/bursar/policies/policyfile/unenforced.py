@@ -9,7 +9,6 @@ from bursar.policies.policyfile.mistakes import did_you_mean
 
 _INSTEAD: dict[ActionKind, str] = {
     "batch": "the call goes on at once",
-    "effort": "the call keeps its effort",
     "loop": 'write it as a step of its own: "loop" = "block"',
 }
 
@@ -19,6 +18,7 @@ def unenforced(policy: Policy) -> tuple[str, ...]:
     return tuple(
         [warning for budget in policy.budgets for warning in _of_budget(budget, policy)]
         + [warning for route in policy.routes for warning in _of_route(route)]
+        + [*_of_effort(policy)]
     )
 
 
@@ -55,6 +55,19 @@ def _of_route(route: Route) -> Iterator[str]:
         yield _warning(f"{name}: may_wait", "its calls are never put off")
     if route.cache != "off":
         yield _warning(f'{name}: cache = "{route.cache}"', "its requests are sent as they are")
+
+
+def _of_effort(policy: Policy) -> Iterator[str]:
+    """An `effort` step has something to act on only where a route may lose something."""
+    if any(route.lossy for route in policy.routes):
+        return
+    for budget in policy.budgets:
+        for step in budget.steps:
+            if step.does("effort"):
+                yield (
+                    f'budget "{budget.name}": step "{step.label}" = "effort" lowers nothing, since no route has '
+                    f"lossy = true; write it under the [[route]] whose answers may become plainer"
+                )
 
 
 def _warning(what: str, instead: str) -> str:

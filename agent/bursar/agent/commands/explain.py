@@ -1,0 +1,161 @@
+"""`bursar explain`: why was this call treated as it was, and do the numbers say so?"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+from sqlite_utils import Database
+
+from bursar.agent.ledger import balances, cases, open_for_reading, overridebook
+from bursar.agent.ledger.cases import Case, Decided
+from bursar.agent.ledger.life import Attempt
+from bursar.agent.settings import read_settings
+from bursar.policies.amounts import usd
+from bursar.policies.hindsight import Hindsight, reproduce
+from bursar.policies.overrides import from_text, with_overrides
+from bursar.policies.policy import Policy
+from bursar.policies.policyfile import parse_policy
+from bursar.policies.policyfile.mistakes import PolicyError
+from bursar.policies.protocol import Snapshot
+
+_UNJUDGED = "No budget was asked: the process knew no rules then, or none that met this call."
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One decision, and what it looks like in hindsight."""
+
+    decision: Decided
+    hindsight: Hindsight | None
+    """None where there was nothing to judge by."""
+    why_not: str = ""
+    """Why it cannot be reproduced."""
+
+
+@click.command("explain")
+@click.argument("name", metavar="ID")
+@click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="The ledger.")
+@click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
+def explain_command(name: str, db: Path | None, as_json: bool) -> None:
+    """
+    Why was a call treated as it was? ID is that of the call, an attempt, a decision (`error.decision_id`), a request
+    or a message. Each decision is made again from what the ledger keeps; exit code 1 where that comes out otherwise.
+    """
+    with open_for_reading(read_settings(os.environ, db=db).db) as ledger:
+        case = cases.find(ledger, name)
+        if case is None:
+            raise click.ClickException(f"the ledger has no call, attempt, decision, request or message {name}")
+        explained = [explain(ledger, decision) for decision in case.decisions]
+    if as_json:
+        click.echo(json.dumps(_json(case, explained), indent=2))
+    else:
+        Console(highlight=False).print(*_told(case, explained), sep="\n", soft_wrap=True)
+    if any(one.hindsight is not None and not one.hindsight.agrees for one in explained):
+        raise SystemExit(1)
+
+
+def explain(ledger: Database, decision: Decided) -> Explained:
+    """Make a decision again by the rules and figures of then."""
+    if not decision.figures.get("balances"):
+        return Explained(decision, None, _UNJUDGED)
+    snapshot = overridebook.rules(ledger, str(decision.figures.get("rules", "")))
+    if snapshot is None:
+        return Explained(decision, None, "The rules that it was made by are not in this ledger.")
+    if decision.action == "go" and "candidates" not in decision.figures:
+        figures = {**decision.figures, "unbounded": (), "candidates": [_asked(decision)]}
+    else:
+        figures = dict(decision.figures)
+    try:
+        policy = _policy(snapshot)
+        hindsight = reproduce(figures, policy, action=decision.action, reason=decision.reason, model=decision.planned)
+        return Explained(decision, hindsight)
+    except (KeyError, TypeError, ValueError, PolicyError, StopIteration) as error:
+        return Explained(decision, None, f"What the ledger keeps of it is not enough ({error}).")
+
+
+def _asked(decision: Decided) -> dict[str, Any]:
+    """A call that went as it was asked: what it may cost is all there is to say of it."""
+    figures = decision.figures
+    bounds = {name: figures.get(name, 0) for name in ("least", "expected")}
+    return {"model": decision.model, "worst": figures.get("most", 0), **bounds}
+
+
+def _policy(snapshot: Snapshot) -> Policy:
+    if snapshot.policy is None:
+        raise ValueError("no policy was in force")
+    policy = parse_policy(snapshot.policy, file=snapshot.file)
+    return with_overrides(policy, from_text(snapshot.overrides or "[]"))
+
+
+def _told(case: Case, explained: list[Explained]) -> Iterator[Text]:
+    for one in explained:
+        yield from _decision(one)
+    for attempt in case.attempts:
+        yield from _outcome(attempt)
+
+
+def _decision(one: Explained) -> Iterator[Text]:
+    decision = one.decision
+    labels = ", ".join(f"{name}={value}" for name, value in decision.labels.items())
+    yield Text(f"{balances.iso(decision.at_ns)}  {decision.route}{f' ({labels})' if labels else ''}", style="bold")
+    to = f" to {decision.planned}" if decision.planned != decision.model else ""
+    yield Text(f"  asked for {decision.model}: {decision.action}{to}, because of {decision.reason or 'nothing'}")
+    budget, step = decision.figures.get("budget"), decision.figures.get("step")
+    if budget:
+        yield Text(f"  by budget {budget}{f', step {step}' if step else ''}")
+    for change in decision.figures.get("changes", ()):
+        yield Text(f"  changed: {change}")
+    if one.hindsight is None:
+        yield Text(f"  {one.why_not}")
+        return
+    for sentence in one.hindsight.reasoning:
+        yield Text(f"  {sentence}")
+    agrees = (
+        "The same figures lead to the same decision." if one.hindsight.agrees else "Made again it comes out otherwise."
+    )
+    yield Text(f"  {agrees}", style="green" if one.hindsight.agrees else "red")
+
+
+def _outcome(attempt: Attempt) -> Iterator[Text]:
+    charge = attempt.charge
+    if charge is None:
+        yield Text(f"  attempt {attempt.attempt_id}: {attempt.state.value}")
+        return
+    cost = "unknown" if charge.cost_nano_usd is None else f"{usd(charge.cost_nano_usd)} USD"
+    yield Text(f"  attempt {attempt.attempt_id}: {attempt.state.value}, {cost} by {charge.basis.value}, {charge.model}")
+    for line in charge.lines:
+        yield Text(f"    {line.quantity:,} {line.label}: {usd(line.nano_usd)} USD ({line.price_id})")
+    for missing in charge.missing:
+        yield Text(f"    not seen: {missing}")
+
+
+def _json(case: Case, explained: list[Explained]) -> dict[str, Any]:
+    return {
+        "call_id": case.call_id,
+        "decisions": [
+            {
+                **asdict(one.decision),
+                "reproduced": None if one.hindsight is None else one.hindsight.agrees,
+                "reasoning": [one.why_not] if one.hindsight is None else list(one.hindsight.reasoning),
+            }
+            for one in explained
+        ],
+        "attempts": [
+            {
+                "attempt_id": attempt.attempt_id,
+                "state": attempt.state.value,
+                "model": attempt.model,
+                "nano_usd": attempt.charge.cost_nano_usd if attempt.charge is not None else None,
+                "basis": attempt.charge.basis.value if attempt.charge is not None else None,
+            }
+            for attempt in case.attempts
+        ],
+    }

@@ -1,0 +1,134 @@
+"""What may be asked of a running agent by commands: overrides, and the rules in force."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, cast
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from bursar.agent.bookkeeper import Bookkeeper
+from bursar.policies.overrides import EVERY_BUDGET, Override, OverrideKind
+from bursar.policies.policy import Policy
+
+OVERRIDES = "/overrides"
+END = "/overrides/end"
+LONGEST_SECONDS = 366 * 86_400
+_SECOND = 10**9
+
+
+class OrderError(ValueError):
+    """An order that cannot be carried out; the text says why and what to write instead."""
+
+
+def routes(bookkeeper: Bookkeeper, clock_ns: Callable[[], int]) -> list[BaseRoute]:
+    """Where commands reach the agent."""
+    desk = _Desk(bookkeeper, clock_ns)
+    return [
+        Route(OVERRIDES, desk.make, methods=["POST"]),
+        Route(END, desk.end, methods=["POST"]),
+    ]
+
+
+class _Desk:
+    def __init__(self, bookkeeper: Bookkeeper, clock_ns: Callable[[], int]) -> None:
+        self._bookkeeper = bookkeeper
+        self._clock_ns = clock_ns
+
+    async def make(self, request: Request) -> Response:
+        """Put an override in force; answered with it once it is on the disk."""
+        try:
+            order = _object(await request.body())
+            override = read_order(order, self._bookkeeper.rules.filed.policy, self._clock_ns())
+        except OrderError as error:
+            return PlainTextResponse(f"{error}\n", 400)
+        await asyncio.wrap_future(self._bookkeeper.override(override))
+        return JSONResponse(asdict(override), 201)
+
+    async def end(self, request: Request) -> Response:
+        """Take back what is in force of a budget's overrides; answered with them."""
+        try:
+            order = _object(await request.body())
+            budget, by = _text(order, "budget"), _text(order, "by", "")
+        except OrderError as error:
+            return PlainTextResponse(f"{error}\n", 400)
+        ended = await asyncio.wrap_future(self._bookkeeper.end_overrides(budget, by))
+        return JSONResponse([asdict(override) for override in ended])
+
+
+def read_order(order: Mapping[str, Any], policy: Policy | None, now_ns: int) -> Override:
+    """An override from what a command sent. Raises `OrderError` for one that would do nothing."""
+    if policy is None:
+        raise OrderError("the agent has no policy, so there is no budget to pause or raise: start it with --policy")
+    kind, budget = _kind(order), _text(order, "budget")
+    seconds, amount = _whole(order, "seconds"), _whole(order, "amount", 0)
+    if not 0 < seconds <= LONGEST_SECONDS:
+        raise OrderError("an override holds for more than nothing and at most 366 days: write --for 1h")
+    override = Override(
+        id=secrets.token_hex(4),
+        kind=kind,
+        budget=budget,
+        since_ns=now_ns,
+        until_ns=now_ns + seconds * _SECOND,
+        amount=amount,
+        unit=_text(order, "unit", "usd"),  # type: ignore[arg-type] # one that no budget has is refused below
+        scope=_text(order, "scope", "") or None,
+        reason=_text(order, "reason", ""),
+        by=_text(order, "by", ""),
+    )
+    _check(override, policy)
+    return override
+
+
+def _check(override: Override, policy: Policy) -> None:
+    about = [budget for budget in policy.budgets if override.concerns(budget)]
+    if not about:
+        names = ", ".join(budget.name for budget in policy.budgets) or "none"
+        raise OrderError(f'there is no budget "{override.budget}": the policy has {names}')
+    if override.kind is OverrideKind.PAUSE:
+        return
+    if override.amount <= 0:
+        raise OrderError('a raise adds something: write an amount, as in "20 USD"')
+    units = {budget.limit.unit for budget in about}
+    if override.unit not in units:
+        unit = " or ".join(sorted(units)).replace("usd", "USD")
+        raise OrderError(f'the limit of "{override.budget}" is in {unit}: raise it by an amount of that')
+    if override.budget == EVERY_BUDGET:
+        raise OrderError("one budget is raised at a time: name it")
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        value: object = json.loads(body)
+    except ValueError as error:
+        raise OrderError(f"the body is no JSON ({error}): send an object") from error
+    if not isinstance(value, dict):
+        raise OrderError("the body is no JSON object: send one")
+    return cast("Mapping[str, Any]", value)
+
+
+def _kind(order: Mapping[str, Any]) -> OverrideKind:
+    try:
+        return OverrideKind(_text(order, "kind"))
+    except ValueError as error:
+        raise OrderError('the kind of an override is "pause" or "raise"') from error
+
+
+def _text(order: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    value = order.get(name, default)
+    if not isinstance(value, str):
+        raise OrderError(f"{name} must be a text")
+    return value
+
+
+def _whole(order: Mapping[str, Any], name: str, default: int | None = None) -> int:
+    value = order.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise OrderError(f"{name} must be a whole number")
+    return value

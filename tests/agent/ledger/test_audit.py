@@ -1,0 +1,43 @@
+"""Claims about the audit: it finds each sum that is off, by how much, and what holds money for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlite_utils import Database
+from tests.agent.ledger.test_rollups import booked, charge
+
+from bursar.agent.ledger import audit, schema
+from bursar.policies.records import Sent, Settled
+
+KEY = "month|2026-11-01T00:00:00Z|tenant=acme"
+
+
+@pytest.fixture
+def db() -> Iterator[Database]:
+    with Database(memory=True) as memory:
+        schema.upgrade(memory)
+        booked(memory, Settled(charge("a")), Sent("b", "c", 5, "draft", "opus", "opus", balances=(KEY,), bound_nano=9))
+        yield memory
+
+
+def test_accounts_in_order(db: Database) -> None:
+    """Nothing is said."""
+    assert audit.wrong(db) == []
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "said"),
+    [
+        ("UPDATE balances SET spent_nano = spent_nano + 1234", "is off by 1,234 nano-dollars from"),
+        ("UPDATE balances SET unknown_nano = 5", "is off by 5 nano-dollars of bounds"),
+        ("UPDATE balances SET spent_tokens = spent_tokens - 1", "is off by -1 tokens"),
+        ("DELETE FROM postings", "is off by 1 calls"),
+        ("UPDATE attempts SET state = 'released' WHERE attempt_id = 'b'", "Attempt b holds money and is in flight no"),
+    ],
+)
+def test_each_fault_is_named(db: Database, spoiled: str, said: str) -> None:
+    """With the balance and the amount."""
+    db.conn.execute(spoiled)
+    assert any(said in sentence for sentence in audit.wrong(db))

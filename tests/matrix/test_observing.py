@@ -1,0 +1,55 @@
+"""Observing: what is left running is what stays, however many turns the loop takes to close what was dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+from tests.matrix.observing import left_running
+
+
+async def chain(links: int, closed: list[int]) -> AsyncGenerator[int]:
+    """Generators inside each other, as the readers of a response are; each notes that it was closed."""
+    try:
+        if links > 1:
+            async for item in chain(links - 1, closed):
+                yield item
+        yield 0
+    finally:
+        closed.append(links)
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_generators_that_the_loop_closes_are_waited_for(turns: int) -> None:
+    """At whatever turn it is asked, all links of a chain are closed before an answer is given."""
+    closed: list[int] = []
+
+    async def dropping() -> tuple[list[str], list[int]]:
+        async for _ in chain(6, closed):
+            break
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await left_running(), closed.copy()
+
+    assert asyncio.run(dropping()) == ([], [6, 5, 4, 3, 2, 1])
+
+
+def test_a_generator_that_does_not_close_is_told() -> None:
+    """And so is any other task that stays."""
+
+    async def stuck() -> AsyncGenerator[int]:
+        try:
+            yield 1
+        finally:
+            await asyncio.Event().wait()
+
+    async def leaving() -> list[str]:
+        async for _ in stuck():
+            break
+        waiting = asyncio.create_task(asyncio.Event().wait())
+        left = await left_running()
+        waiting.cancel()
+        return left
+
+    assert asyncio.run(leaving()) == ["<async_generator_athrow object", "<coroutine object Event.wait"]
