@@ -23,6 +23,10 @@ def ignore(*_: object) -> None:
     """Nobody listens."""
 
 
+def ignore_all(*_: object, **__: object) -> None:
+    """Nobody learns."""
+
+
 def told(attempt: Attempt) -> None:
     attempt.told({"model": MODEL, "usage": {"input_tokens": 30, "output_tokens": 2}}, {})
 
@@ -49,7 +53,7 @@ def test_money_is_free_only_once_the_journal_says_why(end: Callable[[Attempt], N
         leases=leases,
         record=keep,
         rules=SimpleNamespace(book=shipped_book()),
-        guard=SimpleNamespace(estimates=SimpleNamespace(learn=ignore)),
+        guard=SimpleNamespace(estimates=SimpleNamespace(learn=ignore_all), durations=SimpleNamespace(add=ignore)),
     )
     call: Any = SimpleNamespace(
         runtime=runtime,

@@ -97,7 +97,8 @@ def _answer(message: Any) -> Any:
         )
     if get("stop_reason") in _UNFINISHED:
         raise _NoAnswerError
-    parsed = getattr(message, "parsed_output", None)
+    # A property of the SDK's own message; a plain key where somebody made it JSON.
+    parsed = get("parsed_output") or getattr(message, "parsed_output", None)
     if parsed is not None:
         return parsed
     blocks = [fields_of(block) for block in cast("Iterable[Any]", content)]

@@ -151,7 +151,8 @@ class _Weigher:
             body = changed(body, planned.changes)
             size = replace(size, max_tokens=int(body.get("max_tokens") or 0))
         output, longest = self._estimates.outputs(self._errand.route, model)
-        usual = _floor(body, None) if output is None else output
+        # By the request as it was asked: a plan's budget for thinking bounds an answer, and makes none longer.
+        usual = _floor(self._errand.body, None) if output is None else output
         there = _Likely(
             output=min(usual if less == 1 else int(usual * less), size.max_tokens),
             floor=min(_floor(body, longest), size.max_tokens),
