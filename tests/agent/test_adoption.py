@@ -265,7 +265,11 @@ def test_a_journal_that_its_owner_takes_along(
     path = house.journal("leaving", *lines(sent("a")))
     listed = list(house.folder.glob("*.jsonl"))
     path.unlink()
-    monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter(listed))
+
+    def before_it_left(_folder: Path, _pattern: str) -> Iterator[Path]:
+        return iter(listed)
+
+    monkeypatch.setattr(Path, "glob", before_it_left)
     assert house.adoption.run() == []
     assert not caplog.records
 

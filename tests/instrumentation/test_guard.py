@@ -13,8 +13,9 @@ from tests.instrumentation import guarding
 from tests.instrumentation.guarding import Stage
 from tests.instrumentation.pricing import BODY, BOOK, EXPECTED, LEAST, NOON, WORST
 
+from bursar.instrumentation.admitting import POLL_SECONDS, RECALL_SECONDS
 from bursar.instrumentation.errand import Admission, Errand
-from bursar.instrumentation.guard import POLL_SECONDS, RECALL_SECONDS, Guard
+from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.leases import Hold, Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.rules import Rules

