@@ -15,7 +15,7 @@ from bursar.instrumentation.estimates import Estimates
 from bursar.instrumentation.rules import Rules
 from bursar.policies.amounts import Limit
 from bursar.policies.changes import REMOVED
-from bursar.policies.engine import Candidate
+from bursar.policies.decision import Candidate
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Budget, Mode, Policy, Route, Step, StepAction
 from bursar.policies.pricefile import parse_book, shipped_book

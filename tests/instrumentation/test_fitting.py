@@ -13,7 +13,8 @@ from bursar.instrumentation.estimates import Estimates
 from bursar.instrumentation.fitting import fitted, need_of, unjudged
 from bursar.instrumentation.rules import Rules
 from bursar.policies.balancekey import Amounts
-from bursar.policies.engine import Decision, decide
+from bursar.policies.decision import Decision
+from bursar.policies.engine import decide
 from bursar.policies.protocol import Need
 
 BIG = WORST["big"]

@@ -23,7 +23,7 @@ from bursar.instrumentation.standings import FRESH_SECONDS, VIEWS
 from bursar.instrumentation.sync import Ask, lent_by
 from bursar.policies.balancekey import Amounts, kind_of
 from bursar.policies.changes import REMOVED
-from bursar.policies.engine import Action, Reason
+from bursar.policies.decision import Action, Reason
 from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.pricefile import shipped_book

@@ -23,7 +23,7 @@ from bursar.instrumentation.metrics import Metrics, error_type
 from bursar.instrumentation.quiet import forget_told
 from bursar.instrumentation.sums import NOTES
 from bursar.policies.charge import Basis, Charge
-from bursar.policies.engine import Action, Candidate, Decision, Reason, Verdict
+from bursar.policies.decision import Action, Candidate, Decision, Reason, Verdict
 from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.usage import Usage
 

@@ -38,7 +38,8 @@ from bursar.instrumentation.middleware import METER, is_billable
 from bursar.instrumentation.testing import recorded
 from bursar.policies.changes import REMOVED, Change, Why
 from bursar.policies.charge import Basis
-from bursar.policies.engine import Candidate, Facts, decide
+from bursar.policies.decision import Candidate, Facts
+from bursar.policies.engine import decide
 from bursar.policies.plan import Plan
 
 Client = Any

@@ -10,7 +10,7 @@ from tests.instrumentation.guarding import LIMIT, Stage, budget, errand
 
 from bursar.instrumentation import moves
 from bursar.instrumentation.errand import Admission
-from bursar.policies.engine import Action, Reason, Skipped
+from bursar.policies.decision import Action, Reason, Skipped
 
 AT = '"50%" = "downgrade"\n"80%" = "downgrade to cheapest"\n"100%" = "block"'
 

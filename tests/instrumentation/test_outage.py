@@ -9,7 +9,7 @@ from tests.instrumentation.guarding import DAY, Stage, away, budget, errand, len
 from tests.instrumentation.pricing import LEAST, WORST
 
 from bursar.policies.balancekey import expectation_of, reserve_of
-from bursar.policies.engine import Reason
+from bursar.policies.decision import Reason
 from bursar.policies.errors import RefusalReason
 
 ASIDE = reserve_of(DAY)

@@ -9,7 +9,7 @@ import pytest
 from tests.instrumentation.guarding import LIMIT, Stage, budget, errand
 
 from bursar.instrumentation.pacing import Pacing
-from bursar.policies.engine import Action, Candidate, Reason
+from bursar.policies.decision import Action, Candidate, Reason
 from bursar.policies.throttle import Pace
 
 CALL = Candidate("big", worst=100, least=100, expected=30, expected_tokens=6)

@@ -11,7 +11,8 @@ import pytest
 from bursar.instrumentation.errand import Errand
 from bursar.instrumentation.refusal import refusal
 from bursar.policies.amounts import Limit
-from bursar.policies.engine import Candidate, Decision, Facts, Reason, decide, refused
+from bursar.policies.decision import Candidate, Decision, Facts, Reason
+from bursar.policies.engine import decide, refused
 from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.policy import Budget, Mode, Step, StepAction
 from bursar.policies.protocol import BalanceView

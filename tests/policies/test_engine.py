@@ -12,16 +12,8 @@ import pytest
 
 from bursar.policies.amounts import Limit, Velocity
 from bursar.policies.changes import Change, Why
-from bursar.policies.engine import (
-    Action,
-    Candidate,
-    Decision,
-    Facts,
-    Reason,
-    Verdict,
-    decide,
-    refused,
-)
+from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason, Verdict
+from bursar.policies.engine import decide, refused
 from bursar.policies.plan import Misfit, Plan
 from bursar.policies.policy import Budget, Mode, Step, StepAction, Unbounded
 from bursar.policies.protocol import BalanceView

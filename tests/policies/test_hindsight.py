@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bursar.policies.engine import Action, Candidate, Decision, Facts, Reason, decide, refused
+from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason
+from bursar.policies.engine import decide, refused
 from bursar.policies.hindsight import reproduce
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Mode

@@ -25,7 +25,8 @@ from bursar.instrumentation.sync import Ask, lent_by
 from bursar.policies import engine
 from bursar.policies.balancekey import Amounts, told_of
 from bursar.policies.changes import Change, Why
-from bursar.policies.engine import Action, Decision, Reason, decide
+from bursar.policies.decision import Action, Decision, Reason
+from bursar.policies.engine import decide
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.policy import Mode, Policy
 from bursar.policies.protocol import Answer, Verdict

@@ -21,7 +21,7 @@ from bursar.instrumentation.quiet import excuse, quiet
 from bursar.instrumentation.runtime import Runtime
 from bursar.policies.cascade import Stage
 from bursar.policies.charge import Charge
-from bursar.policies.engine import Decision
+from bursar.policies.decision import Decision
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.models import canonical
 from bursar.policies.records import Decided

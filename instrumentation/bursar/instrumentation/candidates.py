@@ -14,7 +14,7 @@ from bursar.instrumentation.rules import Rules
 from bursar.policies.book import Rates
 from bursar.policies.capabilities import capabilities
 from bursar.policies.changes import changed
-from bursar.policies.engine import Candidate, Facts
+from bursar.policies.decision import Candidate, Facts
 from bursar.policies.estimate import (
     FLOOR_OUTPUT_TOKENS,
     Density,

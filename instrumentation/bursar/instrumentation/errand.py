@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 
-from bursar.policies.engine import Decision
+from bursar.policies.decision import Decision
 from bursar.policies.plan import Plan
 from bursar.policies.values import value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bursar.instrumentation.candidates import Candidates
 from bursar.instrumentation.errand import Admission
 from bursar.policies.balancekey import Amounts
-from bursar.policies.engine import Decision
+from bursar.policies.decision import Decision
 from bursar.policies.estimate import fitted_tokens
 from bursar.policies.protocol import Need
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bursar.instrumentation.errand import Errand
 from bursar.policies.amounts import MOST_IN_A_LOOP
-from bursar.policies.engine import Action, Decision, Reason
+from bursar.policies.decision import Action, Decision, Reason
 from bursar.policies.policy import Step
 from bursar.policies.records import Decided
 from bursar.policies.standing import Standing

@@ -13,7 +13,7 @@ from opentelemetry.metrics import Histogram, MeterProvider, NoOpMeter
 
 from bursar.instrumentation.sums import NANO, Sums, Times, add_charge, add_decision, tell_failure
 from bursar.policies.charge import Basis, Charge
-from bursar.policies.engine import Decision
+from bursar.policies.decision import Decision
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.values import value
 

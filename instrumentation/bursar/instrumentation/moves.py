@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 
 from bursar.instrumentation.errand import Errand
-from bursar.policies.engine import Action, Decision
+from bursar.policies.decision import Action, Decision
 
 MEMORY = 10_000
 """Conversations remembered; beyond that the one that was silent the longest is forgotten, and judged as a new one."""

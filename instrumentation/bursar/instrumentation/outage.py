@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from bursar.instrumentation.leases import Leases
 from bursar.policies.balancekey import Amounts, reserve_of
-from bursar.policies.engine import Decision, Reason, refused
+from bursar.policies.decision import Decision, Reason
+from bursar.policies.engine import refused
 from bursar.policies.policy import Policy
 
 SHARES = 16

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bursar.instrumentation.errand import Admission
-from bursar.policies.engine import Action, Candidate, Reason
+from bursar.policies.decision import Action, Candidate, Reason
 from bursar.policies.throttle import MOST_SECONDS, Pace, interval
 
 MEMORY = 10_000

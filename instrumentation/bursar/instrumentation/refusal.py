@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bursar.instrumentation.errand import Errand
 from bursar.policies.amounts import Unit
-from bursar.policies.engine import Decision, Reason
+from bursar.policies.decision import Decision, Reason
 from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.standing import Standing
 

@@ -17,7 +17,7 @@ from bursar.policies import attributes as names
 from bursar.policies.cascade import Stage
 from bursar.policies.changes import changes_json
 from bursar.policies.charge import Basis, Charge
-from bursar.policies.engine import Decision
+from bursar.policies.decision import Decision
 from bursar.policies.errors import BudgetExceeded
 
 SCOPE = "bursar.instrumentation"

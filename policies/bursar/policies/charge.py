@@ -75,7 +75,7 @@ class Charge:
     modifiers: tuple[str, ...] = ()
     """`batch`, `fast`, `geo:us`, `regional`: what moved the price off the list, or will once there is one."""
     action: str = "go"
-    """What the engine decided for this call; see `engine.Action`."""
+    """What the engine decided for this call; see `decision.Action`."""
     reason: str = ""
     stage: Stage | None = None
     """Its place in a cascade; None for a call that is part of none."""

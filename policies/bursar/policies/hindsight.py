@@ -8,7 +8,8 @@ from typing import Any
 
 from bursar.policies.amounts import written
 from bursar.policies.balancekey import parse_balance_key
-from bursar.policies.engine import Action, Candidate, Decision, Facts, Reason, decide
+from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason
+from bursar.policies.engine import decide
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Mode, Policy
 from bursar.policies.protocol import BalanceView

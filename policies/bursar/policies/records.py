@@ -46,7 +46,7 @@ class Sent:
     """The most tokens it can use, and what is held of balances in tokens; None where nothing bounds it."""
     expected_tokens: int = 0
     decision: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The numbers behind the action, as `engine.Decision.figures` gives them."""
+    """The numbers behind the action, as `decision.Decision.figures` gives them."""
     stage: Stage | None = None
     """Its place in a cascade, as of `Charge` and `Decided`; written only where there is one."""
 

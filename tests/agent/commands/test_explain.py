@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 from bursar.agent.cli import cli
 from bursar.agent.ledger import Ledger, overridebook
 from bursar.policies.charge import Basis, Charge, Line
-from bursar.policies.engine import Candidate, Facts, decide
+from bursar.policies.decision import Candidate, Facts
+from bursar.policies.engine import decide
 from bursar.policies.policy import Mode
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.protocol import BalanceView, Snapshot
