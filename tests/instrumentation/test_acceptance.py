@@ -36,9 +36,10 @@ FENCED = f"```json\n{GOOD}\n```"
 
 
 def said(text: str, **changes: Any) -> anthropic.types.Message:
-    """A message of the SDK's with this text."""
+    """A message of the SDK's with this text; the API may say reasons that an older SDK does not know."""
     content = [{"type": "text", "text": text}] if text else []
-    return anthropic.types.Message.model_validate(message(**{"content": content, **changes}))
+    late = {name: changes.pop(name) for name in ("stop_reason",) if name in changes}
+    return anthropic.types.Message.model_validate(message(**{"content": content, **changes})).model_copy(update=late)
 
 
 def called(**given: Any) -> anthropic.types.Message:

@@ -131,6 +131,7 @@ GOOD, BAD = '{"kind": "billing"}', '{"kind": 5}'
 @both
 @pytest.mark.parametrize(("cheap", "asked"), [(GOOD, [HAIKU]), (BAD, [HAIKU, OPUS])])
 @pytest.mark.parametrize("beta", [False, True])
+@pytest.mark.filterwarnings("ignore:The 'output_format' parameter is deprecated:DeprecationWarning")  # below 1.0
 def test_parse_keeps_its_type_and_escalates_what_does_not_fit(
     by: Way, cheap: str, asked: list[str], beta: bool
 ) -> None:

@@ -391,7 +391,9 @@ PLANNED = Plan(
         Change("betas", "context-1m-2025-08-07", None, Why.UNSUPPORTED),
     ),
 )
-CHANGED_ASK: Any = {**ASK, "thinking": {"type": "enabled", "budget_tokens": 2_000}, "speed": "fast"}
+THINKING_ASK: Any = {**ASK, "thinking": {"type": "enabled", "budget_tokens": 2_000}}
+FAST: Any = {"speed": "fast"}
+CHANGED_ASK: Any = {**THINKING_ASK, **FAST}
 
 
 def planned(errand: Errand) -> Admission:
@@ -407,12 +409,12 @@ def with_betas(c: Client) -> object:
 
 def with_headers(c: Client) -> object:
     headers = {"Anthropic-Beta": "files-api-2025-04-14,context-1m-2025-08-07"}
-    return c.messages.create(**CHANGED_ASK, extra_headers=headers)
+    return c.messages.create(**THINKING_ASK, extra_body=FAST, extra_headers=headers)
 
 
 def with_client_headers(c: Client) -> object:
     headers = {"anthropic-beta": "files-api-2025-04-14, context-1m-2025-08-07"}
-    return c.with_options(default_headers=headers).messages.create(**CHANGED_ASK)
+    return c.with_options(default_headers=headers).messages.create(**THINKING_ASK, extra_body=FAST)
 
 
 def with_extra_body(c: Client) -> object:

@@ -381,6 +381,7 @@ def test_the_background_does_what_else_is_left_to_it(scene: Scene) -> None:
     scene.beside = beside
     scene.sync.nudge()
     assert scene.back.heard.acquire(timeout=WAIT_SECONDS)
+    scene.beside = object
     assert done[0] == 0
 
 

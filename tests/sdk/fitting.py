@@ -47,6 +47,12 @@ NEEDS = (
         "makes no spans of its own",
     ),
     Need(
+        r"tests/instrumentation/test_cascaderun\.py::"
+        r"test_(the_span_goes_where_the_client_s_go|without_instrument_there_is_no_span)$",
+        TRACES,
+        "has no client with a tracer provider of its own",
+    ),
+    Need(
         r"tests/instrumentation/test_batches\.py::"
         r"test_(every_way_of_reading\[(raw_parsed|streamed_lines|streamed_bytes)\]|async_streamed)$",
         RAW_RESULTS,
