@@ -133,7 +133,10 @@ def _hold() -> Callable[[], object]:
 
 
 def _errand(runtime: Runtime) -> Errand:
-    return Errand(runtime.ids.attempt(), ROUTE, LABELS, BODY, time.time_ns())
+    attempt = runtime.ids.attempt()
+    # Each asks something else: the same again and again would be judged as a loop.
+    body = {**BODY, "messages": [{"role": "user", "content": f"Hello {attempt}"}]}
+    return Errand(attempt, ROUTE, LABELS, body, time.time_ns())
 
 
 def _decision(runtime: Runtime) -> Callable[[], object]:
@@ -207,6 +210,7 @@ def _call(runtime: Runtime) -> Any:
         work=SimpleNamespace(route=ROUTE, labels=LABELS),
         requested_model=BODY["model"],
         region=None,
+        stage=None,
         show=ignore,
         charged=ignore,
         streaming=ignore,

@@ -37,6 +37,14 @@ LARGE: Any = {
 
 Act = Callable[[Any], object]
 
+_number = itertools.count()
+
+
+def _asked(request: Any) -> Any:
+    """The request with a last message of its own: one that is made again and again is a loop, and judged as one."""
+    *before, last = request["messages"]
+    return {**request, "messages": [*before, {**last, "content": f"{last['content']} {next(_number)}"}]}
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -144,23 +152,23 @@ class Clients:
 
 def create_small(clients: Clients) -> None:
     """A short question and a short answer."""
-    clients.plain.messages.create(**SMALL)
+    clients.plain.messages.create(**_asked(SMALL))
 
 
 def create_large(clients: Clients) -> None:
     """A system prompt of 100 kB and 21 messages."""
-    clients.plain.messages.create(**LARGE)
+    clients.plain.messages.create(**_asked(LARGE))
 
 
 def create_stream(clients: Clients) -> None:
     """Every event of a stream."""
-    for _ in clients.streaming.messages.create(**SMALL, stream=True):
+    for _ in clients.streaming.messages.create(**_asked(SMALL), stream=True):
         pass
 
 
 def stream_helper(clients: Clients) -> None:
     """Every piece of text, by the SDK's helper."""
-    with clients.streaming.messages.stream(**SMALL) as stream:
+    with clients.streaming.messages.stream(**_asked(SMALL)) as stream:
         for _ in stream.text_stream:
             pass
 
@@ -169,7 +177,7 @@ def create_concurrently(clients: Clients) -> None:
     """A hundred short questions at once."""
 
     async def all_of_them() -> None:
-        await asyncio.gather(*(clients.concurrent.messages.create(**SMALL) for _ in range(CONCURRENT)))
+        await asyncio.gather(*(clients.concurrent.messages.create(**_asked(SMALL)) for _ in range(CONCURRENT)))
 
     clients.runner.run(all_of_them())
 
