@@ -61,13 +61,11 @@ class Loops:
         return True
 
     def _digest(self, route: str, body: Mapping[str, Any]) -> Digest:
-        hashing = blake2b(digest_size=16, key=self._key)
-        hashing.update(route.encode("utf-8", "replace"))
+        signs = [route]
         for name in ("model", "system", "tools", "messages"):
-            hashing.update(b"\0")
-            for part in _parts(body.get(name)):
-                hashing.update(part)
-        return hashing.digest()
+            signs.append("\0")
+            _note(body.get(name), signs)
+        return blake2b("".join(signs).encode("utf-8", "replace"), digest_size=16, key=self._key).digest()
 
 
 def looped(decision: Decision, repeats: Repeats, now: float) -> Iterator[tuple[Standing, Step]]:
@@ -97,25 +95,27 @@ def loop_record(errand: Errand, decision: Decision, standing: Standing, step: St
     )
 
 
-def _parts(value: Any) -> Iterator[bytes]:
-    """What tells one value from another, without a walk over all of a long text."""
+def _note(value: Any, signs: list[str]) -> None:
+    """Add what tells one value from another, without a walk over all of a long text or conversation."""
     if isinstance(value, str):
-        yield b"%d:" % len(value)
+        signs.append(f"{len(value)}:")
         if len(value) > 2 * EDGE + SAMPLES:
             value = value[:EDGE] + value[:: len(value) // SAMPLES] + value[-EDGE:]
-        yield value.encode("utf-8", "replace")
-    elif isinstance(value, Mapping):
+        signs.append(value)
+    elif isinstance(value, _MAPPINGS):
         for name, part in value.items():  # pyright: ignore[reportUnknownVariableType]
-            yield str(name).encode("utf-8", "replace")  # pyright: ignore[reportUnknownArgumentType]
-            yield from _parts(part)
-    elif isinstance(value, list | tuple):
-        yield b"[%d" % len(value)  # pyright: ignore[reportUnknownArgumentType]
+            signs.append(str(name))  # pyright: ignore[reportUnknownArgumentType]
+            _note(part, signs)
+    elif isinstance(value, _LISTS):
+        signs.append(f"[{len(value)}")  # pyright: ignore[reportUnknownArgumentType]
         # A long conversation differs from another by how many turns it has, how it begins and how it ends.
         ends = value if len(value) <= 2 * _ENDS else (*value[:_ENDS], *value[-_ENDS:])  # pyright: ignore
         for part in ends:  # pyright: ignore[reportUnknownVariableType]
-            yield from _parts(part)
+            _note(part, signs)
     else:
-        yield repr(value).encode("utf-8", "replace")
+        signs.append(repr(value))
 
 
+_MAPPINGS, _LISTS = (dict, Mapping), (list, tuple)
+"""Made once, and what is common first: this is on every call's path."""
 _ENDS = 8
