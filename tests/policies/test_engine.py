@@ -103,6 +103,47 @@ def test_the_strictest_step_that_is_reached_wins_and_is_named(
     assert short(decide(CALL, standings)) == expected
 
 
+BATCHED = Candidate("opus", worst=500, least=500, expected=50)
+MAY_WAIT = replace(CALL, batched=BATCHED)
+BATCH = step(90, "batch")
+
+
+@pytest.mark.parametrize(
+    ("standings", "expected"),
+    [
+        ([standing(BATCH, spent=8_999)], GO),
+        ([standing(BATCH, spent=9_000)], ("batch", "step", "opus", "b", "90%")),
+        ([standing(DOWN, BATCH, spent=9_000)], ("batch", "step", "opus", "b", "90%")),
+        (
+            [standing(BATCH, name="waits", spent=9_000), standing(FLOOR, name="moves", spent=9_999)],
+            ("batch", "step", "opus", "waits", "90%"),
+        ),
+    ],
+)
+def test_to_be_put_off_is_stricter_than_any_model(standings: list[Standing], expected: tuple[str, ...]) -> None:
+    """It is done with the model asked for, at batch prices; money is held for that price."""
+    decision = decide(MAY_WAIT, standings)
+    assert short(decision) == expected
+    assert decision.candidate == (BATCHED if expected[0] == "batch" else OPUS)
+
+
+def test_what_cannot_be_put_off_takes_the_next_step_and_says_why() -> None:
+    """The reason stands beside the step that was skipped."""
+    decision = decide(replace(CALL, unbatched="stream"), [standing(DOWN, BATCH, spent=9_000)])
+    assert short(decision) == ("downgrade", "step", "sonnet", "b", "80%")
+    assert decision.skipped == (("b 90% batch", "stream"),)
+
+
+def test_an_application_may_ask_that_a_call_is_put_off() -> None:
+    """Whatever is due but a refusal; where it cannot be, the call goes its usual way and says why."""
+    asked = replace(MAY_WAIT, to_be_batched=True)
+    assert short(decide(asked, [])) == ("batch", "asked", "opus", "", "")
+    assert short(decide(asked, [standing(DOWN, spent=8_000)])) == ("batch", "asked", "opus", "b", "80%")
+    cannot = decide(replace(CALL, to_be_batched=True, unbatched="cloud"), [standing(DOWN, spent=8_000)])
+    assert short(cannot) == ("downgrade", "step", "sonnet", "b", "80%")
+    assert cannot.skipped == (("asked: batch", "cloud"),)
+
+
 def at_velocity(*kinds: Literal["downgrade", "block", "alert"]) -> Step:
     """At 500 nano-dollars within a minute."""
     actions = tuple(StepAction(kind, target="rung" if kind == "downgrade" else None) for kind in kinds)

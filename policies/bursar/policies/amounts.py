@@ -99,6 +99,13 @@ def parse_duration(text: str) -> float:
     return float(Fraction(found[1]) * _MILLISECONDS[found[2]] / 1000)
 
 
+def written_duration(seconds: float) -> str:
+    """As `parse_duration` reads it, in the largest unit that leaves a whole number: `2h`."""
+    milliseconds = round(seconds * 1000)
+    units = sorted(_MILLISECONDS.items(), key=lambda unit: -unit[1])
+    return next(f"{milliseconds // size}{name}" for name, size in units if milliseconds % size == 0)
+
+
 def parse_velocity(text: str) -> Velocity:
     """`10 USD in 10m` as nano-dollars and seconds."""
     money, _, span = text.partition(" in ")

@@ -23,6 +23,8 @@ class Action(StrEnum):
     GO = "go"
     EFFORT = "effort"
     DOWNGRADE = "downgrade"
+    BATCH = "batch"
+    """Put off to a Message Batch."""
     BLOCK = "block"
 
 
@@ -43,14 +45,14 @@ class Reason(StrEnum):
     VELOCITY = "velocity"
     LOOP = "loop"
     THROTTLE = "throttle"
+    ASKED = "asked"
+    """The application asked for it."""
 
 
 class Skipped(StrEnum):
-    """Why a step that was due was not taken, beside the misfits of `plan`."""
+    """Why a step that was due was not taken, beside the misfits of `plan` and the reasons of `unbatched`."""
 
     DEARER = "dearer"
-    NOT_YET = "not_yet"
-    """No release acts on it yet."""
     NO_RUNG = "no_rung"
 
 
@@ -95,6 +97,12 @@ class Facts:
     """The model asked for, with less effort; None where no step asks for it."""
     moved_to: str = ""
     """The model that the call's conversation was moved to before; empty where it was not."""
+    batched: Candidate | None = None
+    """The model it would be asked of, at batch prices; None where it cannot be put off, or nothing asks that it is."""
+    unbatched: str = ""
+    """Why it cannot be put off."""
+    to_be_batched: bool = False
+    """Whether the application asks that it is put off."""
 
     @property
     def asked(self) -> Candidate:
@@ -186,11 +194,21 @@ class Decision:
             f',"model":{quoted(self.verdict.model)},"unbounded":{array(self.facts.unbounded)},'
             f'"candidates":{encode([_kept(candidate) for candidate in self.facts.candidates])},'
             f'"milder":{encode(None if self.facts.milder is None else _kept(self.facts.milder))}'
+            f"{_of_batch(self.facts)}"
         )
 
 
 def _observed(verdict: Verdict) -> dict[str, str]:
     return {"action": verdict.action, "reason": verdict.reason, "budget": verdict.budget, "step": verdict.step}
+
+
+def _of_batch(facts: Facts) -> str:
+    """What is kept of putting a call off, written only where that was thought of."""
+    if facts.batched is None and not facts.unbatched and not facts.to_be_batched:
+        return ""
+    batched = None if facts.batched is None else _kept(facts.batched)
+    asked = "true" if facts.to_be_batched else "false"
+    return f',"batched":{encode(batched)},"unbatched":{quoted(facts.unbatched)},"to_be_batched":{asked}'
 
 
 _KEPT = ("model", "worst", "least", "expected", "misfit", "worst_tokens", "least_tokens", "expected_tokens")

@@ -24,12 +24,16 @@ def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_pri
         verdict = _strictest(facts, survey, refuse_unknown_price=refuse_unknown_price, skipped=skipped)
     else:
         verdict = _passed(survey, facts.asked.model)
+    if facts.to_be_batched:
+        verdict = _as_asked(facts, verdict, skipped)
     observed = None
     if survey.observing:
         observed = _would_have(facts, survey.observing, refuse_unknown_price=refuse_unknown_price)
     candidate = _chosen(facts, verdict.model)
     if verdict.action is Action.EFFORT and facts.milder is not None:
         candidate = facts.milder
+    elif verdict.action is Action.BATCH and facts.batched is not None:
+        candidate = facts.batched
     reserve = 0
     if facts.unbounded:
         reserve = max((_reserve(candidate, standing.budget) for standing in survey.hard), default=0)
@@ -102,9 +106,7 @@ def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skip
         for standing, step in ((s, step) for s in survey.enforcing for step in s.due()):
             if step.velocity is not None and step.does("block"):
                 return _verdict(Action.BLOCK, Reason.VELOCITY, facts.asked.model, standing, step)
-            if step.does("batch"):
-                skipped.append((f"{standing.budget.name} {step.label} batch", Skipped.NOT_YET))
-            for judge in (_effort, _downgrade):
+            for judge in (_effort, _downgrade, _batch):
                 verdict = judge(facts, standing, step, skipped)
                 if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
                     chosen = verdict
@@ -163,6 +165,26 @@ def _downgrade(facts: Facts, standing: Standing, step: Step, skipped: list[tuple
     return None
 
 
+def _batch(facts: Facts, standing: Standing, step: Step, skipped: list[tuple[str, str]]) -> Verdict | None:
+    if not step.does("batch"):
+        return None
+    if facts.batched is not None:
+        return _verdict(Action.BATCH, Reason.STEP, facts.batched.model, standing, step)
+    if facts.unbatched:
+        skipped.append((f"{standing.budget.name} {step.label} batch", facts.unbatched))
+    return None
+
+
+def _as_asked(facts: Facts, verdict: Verdict, skipped: list[tuple[str, str]]) -> Verdict:
+    """The verdict on a call that the application would have put off: only a refusal is stricter."""
+    if verdict.action in (Action.BATCH, Action.BLOCK):
+        return verdict
+    if facts.batched is not None:
+        return replace(verdict, action=Action.BATCH, reason=Reason.ASKED, model=facts.batched.model)
+    skipped.append(("asked: batch", facts.unbatched))
+    return verdict
+
+
 def _dear(candidate: Candidate) -> int:
     """What the rest of a conversation costs on a model, in nano-dollars."""
     return candidate.expected + candidate.later
@@ -196,7 +218,9 @@ def _verdict(action: Action, reason: Reason, model: str, standing: Standing, ste
 
 
 def _rank(facts: Facts, verdict: Verdict) -> int:
-    """How far down the ladder a verdict goes; less effort is milder than any other model."""
+    """How far down the ladder a verdict goes: less effort is milder than any other model, to be put off is stricter."""
+    if verdict.action is Action.BATCH:
+        return len(facts.candidates)
     return next(i for i, candidate in enumerate(facts.candidates) if candidate.model == verdict.model)
 
 

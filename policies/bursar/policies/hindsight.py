@@ -37,12 +37,15 @@ def reproduce(figures: Mapping[str, Any], policy: Policy, *, action: str, reason
     ValueError for figures that an earlier version kept, which do not hold enough.
     """
     survey = Survey(_standings(figures, policy), policy.id)
-    milder = figures.get("milder")
+    milder, batched = figures.get("milder"), figures.get("batched")
     facts = Facts(
         "",
         tuple(_candidate(value) for value in figures["candidates"]),
         tuple(figures["unbounded"]),
         milder=None if milder is None else _candidate(milder),
+        batched=None if batched is None else _candidate(batched),
+        unbatched=figures.get("unbatched", ""),
+        to_be_batched=figures.get("to_be_batched", False),
     )
     if action == Action.BLOCK.value and reason in LENDING:
         return _lent(figures, survey)

@@ -239,7 +239,9 @@ class Route:
     ladder: tuple[str, ...] | None = None
     """None: the policy's."""
     may_wait_seconds: float | None = None
-    """None: never put off."""
+    """How long its calls may wait for their answer in a Message Batch; None: never put off."""
+    streams_wait: bool = False
+    """Whether streams are put off too: their answer then comes whole."""
     cache: Literal["off", "advise", "auto"] = "off"
     lossy: bool = False
     """Whether a request may lose something (thinking, effort, a beta) to fit another model or a step."""
@@ -310,6 +312,15 @@ class Policy:
     def lossy_for(self, route: str) -> bool:
         """Whether a route's requests may lose something; one that the file does not name may not."""
         return any(known.lossy for known in self.routes if known.name == route)
+
+    def named(self, route: str) -> Route | None:
+        """The route of that name, if the file has one."""
+        return next((known for known in self.routes if known.name == route), None)
+
+    @cached_property
+    def puts_off(self) -> bool:
+        """Whether any step puts calls off."""
+        return any(step.does("batch") for budget in self.budgets for step in budget.steps)
 
     @property
     def lowers_effort(self) -> bool:

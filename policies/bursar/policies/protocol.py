@@ -117,6 +117,10 @@ class Snapshot:
     """Where the policy came from, for messages."""
     overrides: str | None = None
     """JSON of the overrides in force; see `overrides`."""
+    salt: str = ""
+    """Under which credentials are named; empty where the agent puts nothing off. See `credential`."""
+    credentials: tuple[str, ...] = ()
+    """The names of those that the agent submits batches with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +254,15 @@ def recall_response_from_json(value: Any) -> RecallResponse:
 def snapshot_from_json(value: Any) -> Snapshot:
     """Raises `ProtocolError`."""
     fields = _known(Snapshot, _object(value, "snapshot"))
+    credentials = fields.pop("credentials", ())
+    if not isinstance(credentials, list | tuple):
+        raise ProtocolError("snapshot.credentials must be a list")
     for name, text in fields.items():
         if not isinstance(text, str) and (text is not None or name in ("id", "file")):
             raise ProtocolError(f"snapshot.{name} must be text, not {type(text).__name__}")
     if "id" not in fields:
         raise ProtocolError("the snapshot is incomplete: it has no id")
-    return Snapshot(**fields)
+    return Snapshot(**fields, credentials=tuple(map(str, credentials)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
 _OF_NEED = ("most", "least", "expected", "most_tokens", "least_tokens", "expected_tokens")

@@ -71,8 +71,8 @@ def test_a_full_policy_is_told_from_top_to_bottom() -> None:
         "  At 50% (25.00 USD): alert slack.",
         "  At 80% (40.00 USD): downgrade to the next model of the ladder, alert slack.",
         "  At 85% (42.50 USD): downgrade to the cheapest model of the ladder.",
-        "  At 90% (45.00 USD): batch (not acted on in this release), lower effort or thinking by one level, on routes "
-        "with lossy = true.",
+        "  At 90% (45.00 USD): put the call off to a Message Batch, at half the price, on routes with may_wait, "
+        "lower effort or thinking by one level, on routes with lossy = true.",
         "  At 100% (50.00 USD): refuse the call with BudgetExceeded.",
         "  At 10 USD in 10m: alert slack.",
         "  When the same request comes more than 20 times in 10 minutes: alert slack.",

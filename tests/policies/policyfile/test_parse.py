@@ -119,10 +119,6 @@ def test_the_design_s_example_is_understood() -> None:
         ),
         channels=(Channel("slack", "slack", "SLACK_WEBHOOK_URL"), Channel("log", "log")),
         warnings=(
-            'budget "support-day": step "90%" = "batch" is recorded but not acted on in this release; '
-            "the call goes on at once",
-            'route "support.triage": may_wait is recorded but not acted on in this release; '
-            "its calls are never put off",
             'route "support.triage": cache = "advise" is recorded but not acted on in this release; '
             "its requests are sent as they are",
         ),

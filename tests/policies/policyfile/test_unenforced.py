@@ -30,7 +30,6 @@ def at_90(*actions: StepAction) -> Step:
 @pytest.mark.parametrize(
     ("kind", "instead"),
     [
-        ("batch", "the call goes on at once"),
         ("loop", 'write it as a step of its own: "loop" = "block"'),
     ],
 )
@@ -46,6 +45,14 @@ def test_an_effort_step_needs_a_route_that_may_lose_something() -> None:
     (told,) = unenforced(policy_with(budgets, routes=(Route("r"),)))
     assert told.startswith('budget "x": step "90%" = "effort" lowers nothing, since no route has lossy = true; write')
     assert unenforced(policy_with(budgets, routes=(Route("r"), Route("s", lossy=True)))) == ()
+
+
+def test_a_batch_step_needs_a_route_that_may_wait() -> None:
+    """Without one, or with one that may wait for no time at all, it puts nothing off, and says what to write where."""
+    budgets = budget(at_90(StepAction("batch")))
+    (told,) = unenforced(policy_with(budgets, routes=(Route("r", may_wait_seconds=0.0),)))
+    assert told.startswith('budget "x": step "90%" = "batch" puts nothing off, since no route has may_wait; write')
+    assert unenforced(policy_with(budgets, routes=(Route("r"), Route("s", may_wait_seconds=60.0)))) == ()
 
 
 def test_what_is_enforced_is_not_told() -> None:
@@ -100,8 +107,7 @@ def test_of_a_velocity_only_what_is_not_done_is_told(action: StepAction, told: t
 @pytest.mark.parametrize(
     ("route", "told"),
     [
-        (Route("r", may_wait_seconds=60.0), (f'route "r": may_wait {RECORDED}; its calls are never put off',)),
-        (Route("r", may_wait_seconds=0.0), (f'route "r": may_wait {RECORDED}; its calls are never put off',)),
+        (Route("r", may_wait_seconds=60.0), ()),
         (Route("r", cache="auto"), (f'route "r": cache = "auto" {RECORDED}; its requests are sent as they are',)),
         (Route("r", cache="advise"), (f'route "r": cache = "advise" {RECORDED}; its requests are sent as they are',)),
         (Route("r", cache="off"), ()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bursar.policies.amounts import Unit, usd, written
+from bursar.policies.amounts import Unit, usd, written, written_duration
 from bursar.policies.policy import (
     Budget,
     Channel,
@@ -181,6 +181,8 @@ def _action(action: StepAction) -> str:
             return "refuse the call with BudgetExceeded"
         case "throttle":
             return "spread calls over the time that is left, with up to 10 s of waiting for each"
+        case "batch":
+            return "put the call off to a Message Batch, at half the price, on routes with may_wait"
         case _:
             return f"{action.kind} (not acted on in this release)"
 
@@ -194,7 +196,12 @@ def of_route(route: Route) -> str:
         found = f"found by {' and '.join(globs)}"
     ladder = f", with the ladder {', '.join(route.ladder)}" if route.ladder else ""
     loses = ". Its requests may lose thinking, effort or a beta to fit another model or a step" if route.lossy else ""
-    return f'Route "{route.name}" is {found}{ladder}{loses}.'
+    waits = ""
+    if route.may_wait_seconds is not None:
+        streams = ", streams too" if route.streams_wait else ""
+        span = written_duration(route.may_wait_seconds)
+        waits = f". Its calls{streams} may wait {span} for an answer from a Message Batch"
+    return f'Route "{route.name}" is {found}{ladder}{waits}{loses}.'
 
 
 def of_channel(channel: Channel) -> str:

@@ -20,7 +20,7 @@ from bursar.policies.policyfile.unenforced import unenforced, unpriced
 
 __all__ = ["Mistake", "PolicyError", "one_cap", "parse_policy"]
 
-_ROUTE_KEYS = ("name", "find", "ladder", "may_wait", "cache", "lossy")
+_ROUTE_KEYS = ("name", "find", "ladder", "may_wait", "streams_wait", "cache", "lossy")
 _FIND_KEYS = ("code", "http_route", "span", "baggage", "service")
 _CHANNEL_KEYS = ("name", "kind", "url_env")
 _DIGEST_KEYS = ("channel", "day", "hour")
@@ -144,6 +144,7 @@ def _route(table: Mapping[str, Any], path: Path, mistakes: Mistakes) -> Route:
         find=_find(fields, path) if fields.has("find") else None,
         ladder=fields.texts("ladder", _LADDER) if fields.has("ladder") else None,
         may_wait_seconds=fields.parsed("may_wait", parse_duration, None, 'may_wait = "2h"'),
+        streams_wait=fields.flag("streams_wait"),
         cache=fields.word("cache", ("off", "advise", "auto"), "off"),
         lossy=fields.flag("lossy"),
     )

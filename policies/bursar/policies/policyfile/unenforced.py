@@ -8,7 +8,6 @@ from bursar.policies.policy import ActionKind, Budget, Policy, Route, Step
 from bursar.policies.policyfile.mistakes import did_you_mean
 
 _INSTEAD: dict[ActionKind, str] = {
-    "batch": "the call goes on at once",
     "loop": 'write it as a step of its own: "loop" = "block"',
 }
 
@@ -18,7 +17,7 @@ def unenforced(policy: Policy) -> tuple[str, ...]:
     return tuple(
         [warning for budget in policy.budgets for warning in _of_budget(budget, policy)]
         + [warning for route in policy.routes for warning in _of_route(route)]
-        + [*_of_effort(policy)]
+        + [*_of_effort(policy), *_of_batch(policy)]
     )
 
 
@@ -51,8 +50,6 @@ def _of_step(name: str, step: Step) -> Iterator[str]:
 
 def _of_route(route: Route) -> Iterator[str]:
     name = f'route "{route.name}"'
-    if route.may_wait_seconds is not None:
-        yield _warning(f"{name}: may_wait", "its calls are never put off")
     if route.cache != "off":
         yield _warning(f'{name}: cache = "{route.cache}"', "its requests are sent as they are")
 
@@ -67,6 +64,19 @@ def _of_effort(policy: Policy) -> Iterator[str]:
                 yield (
                     f'budget "{budget.name}": step "{step.label}" = "effort" lowers nothing, since no route has '
                     f"lossy = true; write it under the [[route]] whose answers may become plainer"
+                )
+
+
+def _of_batch(policy: Policy) -> Iterator[str]:
+    """A `batch` step has something to act on only where a route may wait."""
+    if any(route.may_wait_seconds for route in policy.routes):
+        return
+    for budget in policy.budgets:
+        for step in budget.steps:
+            if step.does("batch"):
+                yield (
+                    f'budget "{budget.name}": step "{step.label}" = "batch" puts nothing off, since no route has '
+                    f'may_wait; write may_wait = "2h" under the [[route]] whose answers may come later'
                 )
 
 
