@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from urllib.parse import urlsplit
+import re
+
+_PLACE = re.compile(
+    r"(?P<scheme>[a-z]+)://(?:[^/@]*@)?(?P<host>\[[^]]*\]|[^/:?#]*)(?::(?P<port>[0-9]*))?(?P<path>[^?#]*)", re.I
+)
+_PORTS = {"https": "443", "http": "80"}
 
 
 def credential_id(salt: str, *, base_url: str, api_key: str | None, auth_token: str | None) -> str:
@@ -18,7 +23,14 @@ def credential_id(salt: str, *, base_url: str, api_key: str | None, auth_token: 
     secret = f"key {api_key}" if api_key else f"token {auth_token}" if auth_token else ""
     if not secret or not salt:
         return ""
-    parts = urlsplit(base_url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
-    place = f"{parts.scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
-    return hmac.new(bytes.fromhex(salt), f"{place}\n{secret}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(bytes.fromhex(salt), f"{_place(base_url)}\n{secret}".encode(), hashlib.sha256).hexdigest()
+
+
+def _place(url: str) -> str:
+    """A URL in one spelling: with its port, without a slash at its end."""
+    found = _PLACE.match(url)
+    if found is None:
+        return url
+    scheme = found["scheme"].lower()
+    port = found["port"] or _PORTS.get(scheme, "")
+    return f"{scheme}://{found['host'].lower()}:{port}{found['path'].rstrip('/')}"
