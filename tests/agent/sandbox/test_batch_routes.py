@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import httpx2
 import pytest
+from anthropic.types import MessageParam
 
 from bursar.agent.sandbox.bill import key_label
 from bursar.agent.sandbox.limits import Limits
@@ -437,6 +438,8 @@ def test_scenes_are_shown_and_taken_away(stage: Stage) -> None:
 def test_a_scene_of_calls(stage: Stage) -> None:
     """Plain calls are staged for the whole sandbox too."""
     stage.app.state.staging.put({"on": "messages.create", "error": "529", "error-times": 1, "output-tokens": 10})
+    hello: list[MessageParam] = [{"role": "user", "content": "hello"}]
     with pytest.raises(anthropic.OverloadedError):
-        stage.client.messages.create(**ask("a")["params"])
-    assert stage.client.messages.create(**ask("a")["params"]).usage.output_tokens == 10
+        stage.client.messages.create(model=SONNET, max_tokens=100, messages=hello)
+    message = stage.client.messages.create(model=SONNET, max_tokens=100, messages=hello)
+    assert message.usage.output_tokens == 10

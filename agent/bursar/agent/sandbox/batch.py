@@ -128,4 +128,5 @@ class Batch:
             warm=staged["warm"],
         )
         items = tuple(Item(custom_id, params) for custom_id, params in data["items"])
-        return cls(**{**data, "items": items, "scene": scene})
+        members: Json = {**data, "items": items, "scene": scene}
+        return cls(**members)

@@ -24,6 +24,7 @@ class Diary(Protocol):
 
     def together(self) -> AbstractContextManager[None]:
         """What is noted in this block is kept as a whole, or not at all."""
+        ...
 
 
 class Batches:

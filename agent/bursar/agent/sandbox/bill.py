@@ -60,6 +60,10 @@ def key_label(api_key: str) -> str:
     return "key_" + hashlib.sha256(api_key.encode()).hexdigest()[:8]
 
 
+def _nowhere(model: str, key: str, nano: int, requests: int) -> None:
+    """Where changes are noted if nobody keeps them."""
+
+
 class Bill:
     """
     Running totals of all billed requests.
@@ -71,7 +75,7 @@ class Bill:
     def __init__(
         self,
         catch_up: Callable[[], None] = lambda: None,
-        note: Callable[[str, str, int, int], None] = lambda *_: None,
+        note: Callable[[str, str, int, int], None] = _nowhere,
     ) -> None:
         self._catch_up = catch_up
         self._note = note

@@ -10,7 +10,6 @@ from starlette.types import Receive, Scope, Send
 
 from bursar.agent.sandbox.events import Event
 
-
 _AT_ONCE = 100  # lines
 
 
