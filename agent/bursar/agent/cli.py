@@ -291,12 +291,25 @@ def check(policy: Path, db: Path | None, as_json: bool) -> None:
 
 @cli.command()
 @click.option("--port", default=4320, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free one.")
-def sandbox(port: int) -> None:
+@click.option(
+    "--batch-delay",
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    help="How long a Message Batch takes that does not say so itself.",
+)
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file in which batches and bill outlive a restart.",
+)
+def sandbox(port: int, batch_delay: float, state: Path | None) -> None:
     """Run a Claude API that costs nothing and bills faithfully: for rehearsals and tests. Ends with Ctrl-C."""
     from bursar.agent.commands.rehearsal import rehearse
 
     try:
-        rehearse(port, click.echo)
+        rehearse(port, click.echo, batch_delay_s=batch_delay, state=state)
     except OSError as error:
         _end(error.strerror or error, CANNOT_START)
 

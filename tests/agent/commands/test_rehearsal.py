@@ -8,10 +8,16 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
+import anthropic
 import pytest
 
 from bursar.agent.commands.rehearsal import rehearse
+from bursar.agent.sandbox import create_app
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -38,3 +44,38 @@ def test_a_port_in_use_is_told() -> None:
         with pytest.raises(OSError, match=f"the sandbox cannot listen on 127.0.0.1:{port}"):
             rehearse(port, lambda line: pytest.fail(line))
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+
+
+@contextmanager
+def rehearsing(*arguments: str) -> Generator[tuple[subprocess.Popen[str], anthropic.Anthropic]]:
+    """A sandbox of its own process, and a client; killed at the end."""
+    command = [sys.executable, "-m", "bursar.agent", "sandbox", "--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip().removeprefix("export ANTHROPIC_BASE_URL=")
+        try:
+            with anthropic.Anthropic(api_key="k", base_url=url, max_retries=0) as client:
+                yield process, client
+        finally:
+            process.kill()
+
+
+def test_batches_outlive_a_kill(tmp_path: Path) -> None:
+    """What was created is there after a kill -9; how long a batch takes is the option's word, unless it says so."""
+    options = ("--batch-delay", "1000", "--state", str(tmp_path / "state"))
+    params: Any = {"model": "claude-sonnet-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+    requests: Any = [{"custom_id": "a", "params": params}]
+    with rehearsing(*options) as (_, client):
+        slow = client.messages.batches.create(requests=requests)
+        quick = client.messages.batches.create(requests=requests, extra_headers={"x-sandbox-batch-ms": "0"})
+    with rehearsing(*options) as (_, client):
+        assert client.messages.batches.retrieve(slow.id).processing_status == "in_progress"
+        assert [line.result.type for line in client.messages.batches.results(quick.id)] == ["succeeded"]
+
+
+def test_a_state_in_use_is_told(tmp_path: Path) -> None:
+    """By the name of the file, before anything is served."""
+    first = create_app(state=tmp_path / "state")
+    with pytest.raises(OSError, match=r"another sandbox has .*state; end it"):
+        rehearse(0, lambda line: pytest.fail(line), state=tmp_path / "state")
+    first.state.close()

@@ -50,9 +50,9 @@ class Stage:
     theatre: Theatre
     app: Any = None
 
-    def restage(self, sleep: Callable[[float], Awaitable[object]]) -> None:
-        """A new sandbox, in which this happens whenever the scene asks for a wait."""
-        self.app = create_app(clock=self.clock, sleep=sleep)
+    def restage(self, sleep: Callable[[float], Awaitable[object]] | None = None, **options: Any) -> None:
+        """A new sandbox with these options, in which `sleep` happens whenever the scene asks for a wait."""
+        self.app = create_app(clock=self.clock, sleep=sleep or self.clock.sleep, **options)
         self.theatre.app = self.app
 
     @property

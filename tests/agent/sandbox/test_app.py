@@ -204,6 +204,17 @@ def test_models(stage: Stage) -> None:
     models = list(stage.client.models.list())
     assert models[0].display_name == "Claude Fable 5.2"
     assert {SONNET, "claude-haiku-4-5-20251001"} <= {model.id for model in models}
+    assert stage.client.models.list(limit=3).data == models[:3]
+
+
+def test_one_model(stage: Stage) -> None:
+    """By an alias, with what it can; what is none is not found."""
+    model = stage.client.models.retrieve("claude-haiku-4-5")
+    assert model.id == "claude-haiku-4-5-20251001"
+    assert model.capabilities is not None
+    assert (model.capabilities.batch.supported, model.line) == (True, "haiku")
+    with pytest.raises(anthropic.NotFoundError, match="model: claude-nope"):
+        stage.client.models.retrieve("claude-nope")
 
 
 def test_bill_by_key(stage: Stage) -> None:

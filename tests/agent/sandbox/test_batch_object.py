@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from bursar.agent.sandbox.batch import Batch, Item, Result
 from bursar.agent.sandbox.batch_object import batch_object, page_object, result_line
-from bursar.agent.sandbox.batches import Batch, Item, Result
-from bursar.agent.sandbox.scene import BatchScene, Outcome
+from bursar.agent.sandbox.batch_scene import BatchScene, Outcome
 
 URL = "http://sandbox/v1/messages/batches/b1/results"
 
@@ -16,7 +16,7 @@ URL = "http://sandbox/v1/messages/batches/b1/results"
 def batch(*, ended: float | None = None, canceled: float | None = None) -> Batch:
     results = [Result("a", Outcome.SUCCEEDED)] if ended is not None else []
     scene = BatchScene(0, None, {})
-    return Batch("b1", "k", "v", (Item("a", {}),), scene, 60, results, canceled, ended)
+    return Batch("b1", "k", "v", None, None, (Item("a", {}),), scene, 60, results, canceled, ended)
 
 
 def test_a_new_batch() -> None:

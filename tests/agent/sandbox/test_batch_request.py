@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from bursar.agent.sandbox import batch_request
-from bursar.agent.sandbox.batch_request import PageRequest, check_size, parse_items, parse_page
-from bursar.agent.sandbox.batches import Item
+from bursar.agent.sandbox.batch import Item
+from bursar.agent.sandbox.batch_request import PageRequest, parse_items, parse_page, read_body
 from bursar.agent.sandbox.errors import ApiError
+from bursar.agent.sandbox.limits import Limits
 
 
 def asked(*custom_ids: Any) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def test_items_keep_their_order_and_params() -> None:
     body: dict[str, Any] = {
         "requests": [{"custom_id": "b", "params": {"model": 7}}, {"custom_id": "a_-9", "params": {}}]
     }
-    assert parse_items(body) == (Item("b", {"model": 7}), Item("a_-9", {}))
+    assert parse_items(body, Limits()) == (Item("b", {"model": 7}), Item("a_-9", {}))
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -45,31 +47,40 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 def test_refused_batches(body: dict[str, Any], message: str) -> None:
     """Each mistake is a 400 that names its place."""
     with pytest.raises(ApiError) as caught:
-        parse_items(body)
+        parse_items(body, Limits())
     assert (caught.value.status, caught.value.kind) == (400, "invalid_request_error")
     assert caught.value.message.startswith(message)
 
 
 def test_longest_custom_id() -> None:
     """64 characters are allowed."""
-    assert parse_items(asked("x" * 64))[0].custom_id == "x" * 64
+    assert parse_items(asked("x" * 64), Limits())[0].custom_id == "x" * 64
 
 
 def test_most_requests() -> None:
-    """100,000 requests are taken, not one more."""
-    names = [str(number) for number in range(100_001)]
-    assert len(parse_items(asked(*names[:-1]))) == 100_000
-    with pytest.raises(ApiError, match="at most 100000 items after validation, not 100001"):
-        parse_items(asked(*names))
+    """As many as the limit are taken, 100,000 with the API's own; one more is a 413."""
+    assert Limits().requests == 100_000
+    limits = Limits(requests=3)
+    assert len(parse_items(asked("a", "b", "c"), limits)) == 3
+    with pytest.raises(ApiError, match="at most 3 requests, not 4") as caught:
+        parse_items(asked("a", "b", "c", "d"), limits)
+    assert (caught.value.status, caught.value.kind) == (413, "request_too_large")
 
 
-def test_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def body_of(*chunks: bytes, size: int = 3) -> bytes:
+    async def come() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    return asyncio.run(read_body(come(), Limits(size=size)))
+
+
+def test_size() -> None:
     """A body beyond the limit, 256 MB, is a 413."""
-    assert batch_request.MAX_BYTES == 256 * 1024 * 1024
-    monkeypatch.setattr(batch_request, "MAX_BYTES", 3)
-    check_size(b"123")
+    assert Limits().size == 256 * 1024 * 1024
+    assert body_of(b"1", b"23") == b"123"
     with pytest.raises(ApiError) as caught:
-        check_size(b"1234")
+        body_of(b"12", b"34")
     assert (caught.value.status, caught.value.kind) == (413, "request_too_large")
 
 

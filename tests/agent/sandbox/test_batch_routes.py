@@ -6,13 +6,16 @@ Each request asks for 6 tokens and is answered with 10: on Sonnet 5.5 at half pr
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import anthropic
 import httpx2
 import pytest
+from anthropic.types import MessageParam
 
 from bursar.agent.sandbox.bill import key_label
+from bursar.agent.sandbox.limits import Limits
 
 if TYPE_CHECKING:
     from tests.agent.sandbox.conftest import Stage
@@ -265,3 +268,178 @@ def test_content_type(stage: Stage) -> None:
     raw = stage.client.get(f"/v1/messages/batches/{batch.id}/results", cast_to=httpx2.Response)
     assert raw.headers["content-type"] == "application/x-jsonl"
     assert raw.headers["request-id"].startswith("req_")
+
+
+def scene(stage: Stage, **words: Any) -> None:
+    """Stage this for the whole sandbox; underscores stand for hyphens."""
+    told = {name.replace("_", "-"): value for name, value in words.items()}
+    httpx2.post(f"{stage.url}/sandbox/scene", json=told).raise_for_status()
+
+
+def test_a_sandbox_s_own_delay(stage: Stage) -> None:
+    """How long a batch takes that does not say so; the header wins."""
+    stage.restage(batch_delay_s=5)
+    slow, quick = create(stage, "a"), create(stage, "a", batch_ms="1000")
+    stage.clock.now += 1
+    assert [each.processing_status for each in stage.client.messages.batches.list()] == ["ended", "in_progress"]
+    stage.clock.now += 4
+    assert stage.client.messages.batches.retrieve(slow.id).processing_status == "ended"
+    assert quick.created_at == slow.created_at
+
+
+def test_a_batch_that_never_ends(stage: Stage) -> None:
+    """In progress after 23 hours, expired after 24, for nothing; another one canceled, for nothing too."""
+    batch, other = (create(stage, "a", "b", batch_ms="never") for _ in range(2))
+    stage.clock.now += 23 * 3_600
+    assert stage.client.messages.batches.retrieve(batch.id).processing_status == "in_progress"
+    assert stage.client.messages.batches.cancel(other.id).processing_status == "canceling"
+    assert stage.client.messages.batches.retrieve(other.id).request_counts.canceled == 2
+    stage.clock.now += 3_600
+    assert sorted(outcomes(stage, batch.id)) == [("a", "expired"), ("b", "expired")]
+    assert stage.bill["requests"] == 0
+
+
+def test_shares_of_what_goes_wrong(stage: Stage) -> None:
+    """Counts are zero until the end; then they come to all; what succeeded is billed, and nothing else."""
+    staged = {"batch_outcomes": "overloaded_error=20, invalid_request_error=10, expired=10, canceled=5"}
+    batch = create(stage, *(f"item-{number}" for number in range(200)), batch_ms="1000", batch_seed="7", **staged)
+    stage.clock.now += 0.99
+    counts = stage.client.messages.batches.retrieve(batch.id).request_counts
+    told = (counts.processing, counts.succeeded, counts.errored, counts.canceled, counts.expired)
+    assert told == (200, 0, 0, 0, 0)
+    stage.clock.now += 0.01
+    counts = stage.client.messages.batches.retrieve(batch.id).request_counts
+    lines = list(stage.client.messages.batches.results(batch.id))
+    kinds = Counter(line.result.error.error.type for line in lines if line.result.type == "errored")
+    assert set(kinds) == {"overloaded_error", "invalid_request_error"}
+    assert (counts.processing, counts.errored) == (0, kinds.total())
+    assert Counter(line.result.type for line in lines) == {
+        "succeeded": counts.succeeded,
+        "errored": counts.errored,
+        "canceled": counts.canceled,
+        "expired": counts.expired,
+    }
+    assert 0 < counts.canceled < counts.expired < counts.errored < counts.succeeded < 200
+    assert (stage.bill["nano_usd"], stage.bill["requests"]) == (counts.succeeded * EACH, counts.succeeded)
+
+
+def test_long_answers_with_a_beta(stage: Stage) -> None:
+    """The creation's beta lets each request have 300,000 tokens."""
+    asked = [ask("a", max_tokens=300_000)]
+    with_beta = stage.client.beta.messages.batches.create(requests=asked, betas=["output-300k-2026-03-24"])
+    without = stage.client.messages.batches.create(requests=asked)
+    assert [outcomes(stage, batch.id) for batch in (with_beta, without)] == [[("a", "succeeded")], [("a", "errored")]]
+
+
+def test_what_a_batch_may_not_carry(stage: Stage) -> None:
+    """Is taken with the rest, and told of each request when the batch has ended; the others are answered."""
+    mistakes: list[dict[str, Any]] = [
+        {"stream": True},
+        {"speed": "fast"},
+        {"max_tokens": 0},
+        {"store": True},
+        {"previous_thread_event_id": "e"},
+        {"cache_hint": {"key": "k"}},
+        {"context_hint": {"key": "k"}},
+    ]
+    asked = [ask(f"m{number}", **changes) for number, changes in enumerate(mistakes)]
+    batch = stage.client.messages.batches.create(requests=[*asked, ask("fine")], extra_headers=TEN)
+    lines = {line.custom_id: line.result for line in stage.client.messages.batches.results(batch.id)}
+    assert lines.pop("fine").type == "succeeded"
+    kinds = [result.error.error.type for result in lines.values() if result.type == "errored"]
+    assert kinds == ["invalid_request_error"] * len(mistakes)
+    assert stage.bill["nano_usd"] == EACH
+
+
+def test_a_profile_that_conflicts(stage: Stage) -> None:
+    """Is an error of the request, not of the batch."""
+    batch = stage.client.messages.batches.create(
+        requests=[ask("a"), ask("b", user_profile_id="uprof_2")], user_profile_id="uprof_1"
+    )
+    assert sorted(outcomes(stage, batch.id)) == [("a", "succeeded"), ("b", "errored")]
+
+
+def test_too_large(stage: Stage) -> None:
+    """A 413, for bytes and for requests, and nothing is created; the whole body is heard, so the client hears it."""
+    stage.restage(limits=Limits(requests=2, size=1_000_000))
+    with pytest.raises(anthropic.RequestTooLargeError, match="A batch may have at most 2 requests, not 3"):
+        create(stage, "a", "b", "c")
+    with pytest.raises(anthropic.RequestTooLargeError, match="exceeds the maximum size of 1000000 bytes"):
+        stage.client.messages.batches.create(requests=[ask("a", system="x" * 2_000_000)])
+    assert list(stage.client.messages.batches.list()) == []
+
+
+def test_too_often(stage: Stage) -> None:
+    """Two requests a minute: the third is told to come back in half a minute, and then may."""
+    stage.restage(limits=Limits(per_minute=2))
+    create(stage, "a")
+    stage.client.messages.batches.list()
+    with pytest.raises(anthropic.RateLimitError, match="rate limit of 2 requests") as caught:
+        create(stage, "b")
+    assert caught.value.response.headers["retry-after"] == "30"
+    stage.clock.now += 30
+    assert len(stage.client.messages.batches.list().data) == 1
+
+
+def test_a_full_queue(stage: Stage) -> None:
+    """Three requests wait in a queue of four: two more must, until one is done."""
+    stage.restage(limits=Limits(queued=4))
+    create(stage, "a", "b", "c", batch_ms="30000")
+    with pytest.raises(anthropic.RateLimitError, match="4 batch requests in the processing queue") as caught:
+        create(stage, "d", "e")
+    assert caught.value.response.headers["retry-after"] == "10"
+    stage.clock.now += 10
+    assert create(stage, "d", "e").request_counts.processing == 2
+
+
+def test_a_creation_that_is_answered_too_late_is_created(stage: Stage) -> None:
+    """With latency, the client gives up and does not know; the list does."""
+
+    async def until_it_gives_up(seconds: float) -> None:
+        assert seconds == 60
+        await asyncio.sleep(1)
+
+    stage.restage(until_it_gives_up)
+    with pytest.raises(anthropic.APITimeoutError):
+        stage.client.with_options(timeout=0.5).messages.batches.create(
+            requests=[ask("a")], extra_headers={"x-sandbox-latency-ms": "60000"}
+        )
+    assert len(stage.client.messages.batches.list().data) == 1
+
+
+def test_a_scene_of_the_whole_sandbox(stage: Stage) -> None:
+    """A client that sends no header loses one creation's answer; by trying again it has two batches."""
+    scene(stage, output_tokens=10, batch_ms=1_000)
+    scene(stage, on="messages.batches.create", error="cut", error_times=1)
+    batches = stage.client.with_options(max_retries=1).messages.batches
+    batch = batches.create(requests=[ask("a")])
+    assert batch.id in [each.id for each in batches.list()]
+    assert len(batches.list().data) == 2
+    stage.clock.now += 1
+    assert stage.bill["nano_usd"] == 2 * EACH
+
+
+def test_scenes_are_shown_and_taken_away(stage: Stage) -> None:
+    """And a mistake in one is told when it is put."""
+    scene(stage, on="messages.batches.list", error="529")
+    with pytest.raises(anthropic.OverloadedError):
+        stage.client.messages.batches.list()
+    create(stage, "a")
+    url = f"{stage.url}/sandbox/scene"
+    assert httpx2.get(url).json() == {
+        "messages.batches.list": {"x-sandbox-error": "529", "x-sandbox-scene": "messages.batches.list 1"}
+    }
+    refused = httpx2.post(url, json={"on": "batches"})
+    assert (refused.status_code, refused.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert httpx2.delete(url).json() == {}
+    assert len(stage.client.messages.batches.list().data) == 1
+
+
+def test_a_scene_of_calls(stage: Stage) -> None:
+    """Plain calls are staged for the whole sandbox too."""
+    stage.app.state.staging.put({"on": "messages.create", "error": "529", "error-times": 1, "output-tokens": 10})
+    hello: list[MessageParam] = [{"role": "user", "content": "hello"}]
+    with pytest.raises(anthropic.OverloadedError):
+        stage.client.messages.create(model=SONNET, max_tokens=100, messages=hello)
+    message = stage.client.messages.create(model=SONNET, max_tokens=100, messages=hello)
+    assert message.usage.output_tokens == 10

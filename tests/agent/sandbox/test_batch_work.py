@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
+from bursar.agent.sandbox.batch import Batch, Item, Result
+from bursar.agent.sandbox.batch_scene import BatchScene, Fate, Outcome
 from bursar.agent.sandbox.batch_work import BatchWork
-from bursar.agent.sandbox.batches import Batch, Item, Result
 from bursar.agent.sandbox.bill import Bill
 from bursar.agent.sandbox.cache import PromptCache
-from bursar.agent.sandbox.scene import BatchScene, Outcome
 
 SONNET = "claude-sonnet-5-5"
 LONG = "x" * 4_000  # 1,000 tokens
+PROFILE = "uprof_1"
 
 
 def params(**changes: Any) -> dict[str, Any]:
@@ -25,12 +26,15 @@ def params(**changes: Any) -> dict[str, Any]:
 class Shop:
     """A batch worker with a bill of its own."""
 
-    def __init__(self, *, version: str = "2023-06-01", tokens: int | None = 10, **staged: Outcome) -> None:
+    def __init__(
+        self, *, version: str = "2023-06-01", tokens: int | None = 10, betas: str | None = None, **staged: Any
+    ) -> None:
         numbers = count(1)
+        staged.setdefault("fates", {})
         self.bill = Bill()
         self.cache = PromptCache()
         self.work = BatchWork(self.bill, self.cache, lambda: str(next(numbers)))
-        self.batch = Batch("b", "key_1", version, (), BatchScene(0, tokens, staged), 0)
+        self.batch = Batch("b", "key_1", version, betas, PROFILE, (), BatchScene(0, tokens, **staged), 0)
 
     def process(self, at: float = 0, name: str = "c", **changes: Any) -> Result:
         return self.work.process(self.batch, Item(name, params(**changes)), at)
@@ -75,6 +79,20 @@ def test_prompts_are_cached_at_half_price_too() -> None:
         ({"max_tokens": 0}, "invalid_request_error", "max_tokens: 0 is not supported in a message batch"),
         ({"stream": True}, "invalid_request_error", "stream: not supported in a message batch"),
         ({"speed": "fast", "model": "claude-opus-5-5"}, "invalid_request_error", "speed: not supported in a message"),
+        ({"speed": "standard"}, "invalid_request_error", "speed: not supported in a message"),
+        ({"store": True}, "invalid_request_error", "store: not supported in a message"),
+        ({"thread": {"type": "x"}}, "invalid_request_error", "thread: not supported in a message"),
+        ({"previous_thread_event_id": "e"}, "invalid_request_error", "previous_thread_event_id: not supported"),
+        ({"cache_hint": {"key": "k"}}, "invalid_request_error", "cache_hint: not supported in a message"),
+        ({"context_hint": {"key": "k"}}, "invalid_request_error", "context_hint: not supported in a message"),
+        ({"research_preview_2026_02": "x"}, "invalid_request_error", "research_preview_2026_02: not supported"),
+        (
+            {"billing_policy": {"type": "billing_policy", "bill_to": "user_profile"}},
+            "invalid_request_error",
+            "billing_policy.bill_to: 'user_profile' is not supported in a message batch",
+        ),
+        ({"user_profile_id": "other"}, "invalid_request_error", "user_profile_id: conflicts with the anthropic-user"),
+        ({"max_tokens": 128_001}, "invalid_request_error", "max_tokens: 128001 > 128000, which is the maximum"),
     ],
 )
 def test_mistakes_in_params(changes: dict[str, Any], kind: str, message: str) -> None:
@@ -88,9 +106,53 @@ def test_mistakes_in_params(changes: dict[str, Any], kind: str, message: str) ->
     assert shop.bill.totals()["requests"] == 0
 
 
-def test_stream_false_is_no_mistake() -> None:
-    """Saying what is so anyway is allowed."""
-    assert Shop().process(stream=False).outcome is Outcome.SUCCEEDED
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stream": False},
+        {"user_profile_id": PROFILE},
+        {"billing_policy": {"type": "billing_policy", "bill_to": "self"}},
+        {"fallback_credit_token": "fct_1"},
+    ],
+)
+def test_what_is_no_mistake(changes: dict[str, Any]) -> None:
+    """Saying what is so anyway is allowed; credit for a fallback is ignored."""
+    assert Shop().process(**changes).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "outcome"),
+    [
+        (SONNET, 300_000, Outcome.SUCCEEDED),
+        (SONNET, 300_001, Outcome.ERRORED),
+        ("claude-haiku-4-5", 64_000, Outcome.SUCCEEDED),
+        ("claude-haiku-4-5", 64_001, Outcome.ERRORED),
+    ],
+)
+def test_long_answers(model: str, asked: int, outcome: Outcome) -> None:
+    """300,000 tokens with the beta of the creation, and all of them at half price."""
+    shop = Shop(betas="files-api-2025-04-14,output-300k-2026-03-24", tokens=200_000)
+    result = shop.process(model=model, max_tokens=asked)
+    assert result.outcome is outcome
+    if model == SONNET and outcome is Outcome.SUCCEEDED:
+        assert shop.bill.totals()["nano_usd"] == 6 * 1_000 + 200_000 * 5_000
+
+
+def test_a_beta_that_a_model_does_not_know() -> None:
+    """Is told of each request that it spoils."""
+    shop = Shop(betas="mid-conversation-output-config-2026-07-01")
+    assert shop.process(model="claude-opus-4-8").outcome is Outcome.ERRORED
+    assert shop.process().outcome is Outcome.SUCCEEDED
+
+
+def test_cold_requests() -> None:
+    """The cache is best effort: a request that does not find what is there writes it again, and is billed for that."""
+    shop = Shop(warm=0)
+    system = [{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}]
+    first, second = (shop.process(name=name, system=system).members["message"]["usage"] for name in "ab")
+    assert first == second
+    assert (second["cache_creation_input_tokens"], second["cache_read_input_tokens"]) == (1_000, 0)
+    assert shop.bill.totals()["nano_usd"] == 2 * (1_000 * 1_250 + 6 * 1_000 + 10 * 5_000)
 
 
 @pytest.mark.parametrize(("version", "outcome"), [("2023-06-01", Outcome.SUCCEEDED), ("2026-10-21", Outcome.ERRORED)])
@@ -101,10 +163,24 @@ def test_params_are_held_to_the_version_of_the_creation(version: str, outcome: O
 
 def test_staged_error() -> None:
     """A request that is staged to fail does so, for nothing; the others do not."""
-    shop = Shop(bad=Outcome.ERRORED)
+    shop = Shop(fates={"bad": Fate.ERRORED})
     bad, good = shop.process(name="bad"), shop.process(name="good")
     assert (bad.outcome, bad.members["error"]["error"]["type"]) == (Outcome.ERRORED, "api_error")
     assert (good.outcome, shop.bill.totals()["requests"]) == (Outcome.SUCCEEDED, 1)
+
+
+@pytest.mark.parametrize(
+    ("fate", "kind", "said"),
+    [
+        (Fate.OVERLOADED, "overloaded_error", "Overloaded"),
+        (Fate.API_ERROR, "api_error", "Internal server error"),
+        (Fate.INVALID, "invalid_request_error", "Staged for this request"),
+    ],
+)
+def test_staged_kinds_of_error(fate: Fate, kind: str, said: str) -> None:
+    """Some are worth another try, some are not."""
+    error = Shop(fates={"*": fate}).process().members["error"]["error"]
+    assert (error["type"], error["message"]) == (kind, said)
 
 
 def test_own_length() -> None:

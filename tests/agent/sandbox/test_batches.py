@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
-from bursar.agent.sandbox.batches import EXPIRES_S, Batch, Batches, Item, Result
+from bursar.agent.sandbox.batch import EXPIRES_S, Batch, Item, Result
+from bursar.agent.sandbox.batch_scene import BatchScene, Fate, Outcome
+from bursar.agent.sandbox.batches import Batches
+from bursar.agent.sandbox.chronicle import Chronicle
 from bursar.agent.sandbox.errors import ApiError
-from bursar.agent.sandbox.scene import BatchScene, Outcome
 
 DAY = 24 * 3_600.0
 
@@ -26,14 +29,14 @@ class Worker:
 
 def batch(names: str = "abcd", *, takes_s: float = 40, created: float = 0, **staged: str) -> Batch:
     """One request for each letter, in a batch that has their name."""
-    outcomes = {name: Outcome(outcome) for name, outcome in staged.items()}
+    fates = {name: Fate(fate) for name, fate in staged.items()}
     items = tuple(Item(name, {}) for name in names)
-    return Batch(names, "key", "2023-06-01", items, BatchScene(takes_s, None, outcomes), created)
+    return Batch(names, "key", "2023-06-01", None, None, items, BatchScene(takes_s, None, fates), created)
 
 
 def begun(*given: Batch) -> tuple[Batches, Worker]:
     worker = Worker()
-    batches = Batches(worker)
+    batches = Batches(worker, Chronicle())
     for each in given:
         batches.add(each)
     return batches, worker
@@ -140,10 +143,28 @@ def test_staged_outcomes() -> None:
     assert [name for name, _ in worker.done] == ["c", "d"]
 
 
-def test_rest_of_the_stage() -> None:
-    """A star stages all that are not named."""
-    scene = BatchScene(0, None, {"a": Outcome.SUCCEEDED, "*": Outcome.ERRORED})
-    assert [scene.outcome(name).value for name in "ab"] == ["succeeded", "errored"]
+def test_a_batch_that_never_ends() -> None:
+    """Nothing is ever finished; after a day all of it expires, and a cancellation ends it at once."""
+    waiting, canceled = batch("ab", takes_s=math.inf), batch("cd", takes_s=math.inf)
+    batches, worker = begun(waiting, canceled)
+    batches.advance(DAY - 1)
+    assert ended(waiting) is None
+    batches.cancel("cd", DAY - 1)
+    batches.advance(DAY - 1)
+    assert (ended(canceled), outcomes(canceled)) == (DAY - 1, {"c": "canceled", "d": "canceled"})
+    batches.advance(DAY)
+    assert (ended(waiting), outcomes(waiting)) == (DAY, {"a": "expired", "b": "expired"})
+    assert worker.done == []
+
+
+def test_the_queue() -> None:
+    """What is not processed yet, over all batches, and when the next will be."""
+    batches, _ = begun(batch("abcd"), batch("xy", takes_s=10))
+    assert batches.queued() == (6, 5)
+    batches.advance(7)
+    assert batches.queued() == (5, 10)
+    batches.advance(40)
+    assert batches.queued() == (0, 0)
 
 
 @pytest.mark.parametrize(

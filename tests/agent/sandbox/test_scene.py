@@ -3,7 +3,7 @@
 import pytest
 
 from bursar.agent.sandbox.errors import ApiError
-from bursar.agent.sandbox.scene import BatchScene, Callboard, Mishap, Outcome, Scene, read_batch_scene, read_scene
+from bursar.agent.sandbox.scene import Callboard, Mishap, Scene, read_scene
 
 
 def test_no_headers_no_scene() -> None:
@@ -32,7 +32,7 @@ def test_all_headers() -> None:
         ("x-sandbox-output-tokens", "many", "x-sandbox-output-tokens: 'many' is not a whole number of 1 or more"),
         ("x-sandbox-latency-ms", "-1", "x-sandbox-latency-ms: '-1' is not a whole number of 0 or more"),
         ("x-sandbox-latency-ms", "²", "x-sandbox-latency-ms: '²' is not a whole number of 0 or more"),
-        ("x-sandbox-error", "418", "x-sandbox-error: '418' is not one of 429, 529, 500, midstream, cut, hang"),
+        ("x-sandbox-error", "418", "x-sandbox-error: '418' is not one of 429, 529, 500, 413, midstream, cut, hang"),
         ("x-sandbox-error-times", "2", "x-sandbox-error-times: counts the requests of one scene; name it with"),
     ],
 )
@@ -46,7 +46,12 @@ def test_unreadable_headers(header: str, value: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("error", "status", "kind", "retry_after"),
-    [("429", 429, "rate_limit_error", "1"), ("529", 529, "overloaded_error", None), ("500", 500, "api_error", None)],
+    [
+        ("429", 429, "rate_limit_error", "1"),
+        ("529", 529, "overloaded_error", None),
+        ("500", 500, "api_error", None),
+        ("413", 413, "request_too_large", None),
+    ],
 )
 def test_refusals(error: str, status: int, kind: str, retry_after: str | None) -> None:
     """An error by status has the API's type; only 429 says when to come back, unless told to."""
@@ -70,34 +75,3 @@ def test_times_are_counted_by_scene() -> None:
     never = read_scene({"x-sandbox-scene": "a"})
     assert [board.due(scene) for scene in (twice, once, twice, twice, once)] == [True, True, True, False, False]
     assert [board.due(scene) for scene in (always, always, never)] == [True, True, False]
-
-
-def test_no_headers_no_batch_scene() -> None:
-    """A batch takes no time, answers at its own length, and succeeds."""
-    assert read_batch_scene({}) == BatchScene(0, None, {})
-
-
-def test_all_headers_of_a_batch() -> None:
-    """Milliseconds become seconds; spaces and an empty place between commas do no harm."""
-    headers = {
-        "x-sandbox-batch-ms": "2500",
-        "x-sandbox-output-tokens": "7",
-        "x-sandbox-batch-outcomes": " a-1=errored,b=canceled ,, c = expired, *=succeeded",
-    }
-    outcomes = {"a-1": Outcome.ERRORED, "b": Outcome.CANCELED, "c": Outcome.EXPIRED, "*": Outcome.SUCCEEDED}
-    assert read_batch_scene(headers) == BatchScene(2.5, 7, outcomes)
-
-
-@pytest.mark.parametrize(
-    ("header", "value", "message"),
-    [
-        ("batch-ms", "soon", "x-sandbox-batch-ms: 'soon' is not a whole number of 0 or more"),
-        ("batch-outcomes", "a", "x-sandbox-batch-outcomes: '' is not one of succeeded, errored, canceled, expired"),
-        ("batch-outcomes", "a=lost", "x-sandbox-batch-outcomes: 'lost' is not one of succeeded, errored, canceled,"),
-    ],
-)
-def test_unreadable_headers_of_a_batch(header: str, value: str, message: str) -> None:
-    """The same for batches."""
-    with pytest.raises(ApiError) as caught:
-        read_batch_scene({f"x-sandbox-{header}": value})
-    assert caught.value.message.startswith(message)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,17 +17,22 @@ from starlette.routing import Route
 
 from bursar.agent.sandbox import events
 from bursar.agent.sandbox.answer import Answer, answer
-from bursar.agent.sandbox.batch_routes import BatchRoutes
+from bursar.agent.sandbox.batch_request import parse_page
+from bursar.agent.sandbox.batch_routes import BatchRoutes, Surroundings
 from bursar.agent.sandbox.batch_work import BatchWork
 from bursar.agent.sandbox.batches import Batches
 from bursar.agent.sandbox.bill import Bill, Line, Usage, key_label
 from bursar.agent.sandbox.cache import PromptCache
+from bursar.agent.sandbox.chronicle import Chronicle
 from bursar.agent.sandbox.delivery import CutShort, EventStream, NoAnswer
 from bursar.agent.sandbox.errors import NOT_FOUND, ApiError, error_body
+from bursar.agent.sandbox.limits import Limits
 from bursar.agent.sandbox.messages import content_object, message_object
-from bursar.agent.sandbox.models import model_list
+from bursar.agent.sandbox.models import model_info, model_page
 from bursar.agent.sandbox.request import MessageRequest, api_key, check_version, count_prompt, parse_body, parse_request
+from bursar.agent.sandbox.restart import CHARGED, recall
 from bursar.agent.sandbox.scene import Callboard, Mishap, Scene, read_scene
+from bursar.agent.sandbox.staging import CREATE, Staging
 
 ORGANIZATION = "00000000-0000-4000-8000-000000000000"
 
@@ -41,24 +47,33 @@ def create_app(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     new_id: Callable[[], str] = random_id,
+    batch_delay_s: float = 0,
+    limits: Limits | None = None,
+    state: Path | None = None,
 ) -> Starlette:
-    """The sandbox as an ASGI application; its bill is also at `app.state.bill`.
+    """The sandbox as an ASGI application; its bill is also at `app.state.bill`, what is staged at `app.state.staging`.
 
     `clock` gives seconds since the epoch, for cache and batches; `sleep` waits seconds, for staged latency; `new_id`
-    gives unique texts.
+    gives unique texts. `batch_delay_s` is how long a batch takes that does not say so; `state` a file in which batches
+    and bill outlive a restart, until then for this sandbox alone (`app.state.close` lets it go). Raises OSError where
+    the file cannot be had.
     """
-    sandbox = _Sandbox(clock, sleep, new_id)
+    sandbox = _Sandbox(clock, sleep, new_id, Chronicle(state), batch_delay_s, limits or Limits())
     app = Starlette(
         routes=[
             Route("/v1/messages", sandbox.create_message, methods=["POST"]),
             Route("/v1/messages/count_tokens", sandbox.count_tokens, methods=["POST"]),
             *sandbox.batch_routes.routes(),
             Route("/v1/models", sandbox.list_models, methods=["GET"]),
+            Route("/v1/models/{model_id}", sandbox.show_model, methods=["GET"]),
             Route("/sandbox/bill", sandbox.show_bill, methods=["GET"]),
+            Route("/sandbox/scene", sandbox.stage, methods=["GET", "POST", "DELETE"]),
         ],
         exception_handlers={ApiError: sandbox.refuse, HTTPException: sandbox.no_such_route},
     )
     app.state.bill = sandbox.bill
+    app.state.staging = sandbox.staging
+    app.state.close = sandbox.close
     return app
 
 
@@ -83,20 +98,27 @@ class _Sandbox:
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]],
         new_id: Callable[[], str],
+        chronicle: Chronicle,
+        batch_delay_s: float,
+        limits: Limits,
     ) -> None:
-        self.bill = Bill(self._catch_up)
+        self._chronicle = chronicle
+        self.bill = Bill(self._catch_up, self._note_charge)
+        self.staging = Staging()
         self._cache = PromptCache()
         self._callboard = Callboard()
         self._clock = clock
         self._sleep = sleep
         self._new_id = new_id
-        self._batches = Batches(BatchWork(self.bill, self._cache, new_id).process)
-        self.batch_routes = BatchRoutes(self._batches, self._callboard, clock, sleep, new_id, self._headers)
+        self._batches = Batches(BatchWork(self.bill, self._cache, new_id).process, chronicle)
+        self._batches.restore(recall(chronicle.read(), self.bill))
+        around = Surroundings(self._callboard, self.staging, limits, batch_delay_s, clock, sleep, new_id, self._headers)
+        self.batch_routes = BatchRoutes(self._batches, around)
 
     async def create_message(self, http: Request) -> Response:
         started = self._clock()
         key = key_label(api_key(http.headers))
-        scene = read_scene(http.headers)
+        scene = read_scene(self.staging.words(CREATE, http.headers))
         body = parse_body(await http.body())
         check_version(http.headers.get("anthropic-version"), body)
         request = parse_request(body, http.headers.get("anthropic-beta"))
@@ -150,10 +172,22 @@ class _Sandbox:
 
     async def list_models(self, http: Request) -> Response:
         api_key(http.headers)
-        return JSONResponse(model_list(), headers=self._headers())
+        return JSONResponse(model_page(parse_page(http.query_params)), headers=self._headers())
+
+    async def show_model(self, http: Request) -> Response:
+        api_key(http.headers)
+        return JSONResponse(model_info(str(http.path_params["model_id"])), headers=self._headers())
 
     async def show_bill(self, http: Request) -> Response:  # noqa: ARG002
         return JSONResponse(self.bill.totals())
+
+    async def stage(self, http: Request) -> Response:
+        """Scenes for requests that stage none themselves: shown, put, all taken away."""
+        if http.method == "POST":
+            self.staging.put(parse_body(await http.body()))
+        if http.method == "DELETE":
+            self.staging.clear()
+        return JSONResponse(self.staging.told())
 
     async def refuse(self, http: Request, error: Exception) -> Response:  # noqa: ARG002
         """Any ApiError, in the API's shape."""
@@ -173,6 +207,13 @@ class _Sandbox:
     def _catch_up(self) -> None:
         """Process what is due of batches before anything else is looked up or told."""
         self._batches.advance(self._clock())
+
+    def _note_charge(self, model: str, key: str, nano: int, requests: int) -> None:
+        self._chronicle.note(CHARGED, model=model, key=key, nano=nano, requests=requests)
+
+    def close(self) -> None:
+        """Let another sandbox have the state's file."""
+        self._chronicle.close()
 
     def _headers(self) -> dict[str, str]:
         return {"request-id": f"req_{self._new_id()}", "anthropic-organization-id": ORGANIZATION}

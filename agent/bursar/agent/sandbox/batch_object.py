@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from bursar.agent.sandbox.batches import Batch, Result
+from bursar.agent.sandbox.batch import Batch, Result
 from bursar.agent.sandbox.fields import Json
 
 

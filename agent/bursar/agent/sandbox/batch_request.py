@@ -1,15 +1,14 @@
 """Is this a batch that the API would take, and which page of batches is asked for? Params are looked at later."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 
-from bursar.agent.sandbox.batches import Item
-from bursar.agent.sandbox.errors import ApiError, invalid
+from bursar.agent.sandbox.batch import Item
+from bursar.agent.sandbox.errors import invalid
 from bursar.agent.sandbox.fields import Json, join, list_at, object_at, required, text_at
+from bursar.agent.sandbox.limits import Limits, too_large, too_many
 
-MAX_BYTES = 256 * 1024 * 1024
-MAX_REQUESTS = 100_000
 MAX_PAGE = 1_000
 _DEFAULT_PAGE = 20
 _LONGEST_ID = 64
@@ -25,19 +24,26 @@ class PageRequest:
     before: str | None
 
 
-def check_size(raw: bytes) -> None:
-    """Hold the body to the API's limit before it is read as JSON."""
-    if len(raw) > MAX_BYTES:
-        raise ApiError("request_too_large", f"Request exceeds the maximum size of {MAX_BYTES >> 20} MB")
+async def read_body(chunks: AsyncIterable[bytes], limits: Limits) -> bytes:
+    """The whole body; one over the limit is heard to its end, so that the client hears the 413."""
+    body = bytearray()
+    heard = 0
+    async for chunk in chunks:
+        heard += len(chunk)
+        if heard <= limits.size:
+            body += chunk
+    if heard > limits.size:
+        raise too_large(limits)
+    return bytes(body)
 
 
-def parse_items(body: Json) -> tuple[Item, ...]:
+def parse_items(body: Json, limits: Limits) -> tuple[Item, ...]:
     """The requests of a new batch, each under a custom_id of its own."""
     values = list_at(required(body, "requests"), "requests")
     if not values:
         raise invalid("requests", "List should have at least 1 item after validation, not 0")
-    if len(values) > MAX_REQUESTS:
-        raise invalid("requests", f"List should have at most {MAX_REQUESTS} items after validation, not {len(values)}")
+    if len(values) > limits.requests:
+        raise too_many(limits, len(values))
     items = tuple(_item(value, join("requests", index)) for index, value in enumerate(values))
     seen: set[str] = set()
     for index, item in enumerate(items):

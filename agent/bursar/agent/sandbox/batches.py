@@ -1,96 +1,38 @@
-"""Which batches are there, how far is each, and what came of its requests? Time moves them on when somebody looks."""
+"""Which batches are there, and what is due of them? Time moves them on when somebody looks."""
 
 import heapq
+import math
 import threading
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from itertools import count
+from typing import Protocol
 
+from bursar.agent.sandbox.batch import Batch, Item, Result
+from bursar.agent.sandbox.batch_scene import Fate, Outcome
 from bursar.agent.sandbox.errors import NOT_FOUND, ApiError, invalid
-from bursar.agent.sandbox.fields import Json
-from bursar.agent.sandbox.scene import BatchScene, Outcome
-
-EXPIRES_S = 24 * 3_600.0
-KEPT_S = 29 * 24 * 3_600.0  # how long after its creation the results of a batch can be had
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One request of a batch; `params` are looked at only when its turn comes, as with the API."""
-
-    custom_id: str
-    params: Json
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of one request; `members` are those of the result object beside its type."""
-
-    custom_id: str
-    outcome: Outcome
-    members: Json = field(default_factory=dict[str, object])
-
-
-@dataclass(slots=True)
-class Batch:
-    """
-    One batch; times are seconds on the caller's clock.
-
-    Its requests are processed in the order they were asked in, one after the other, evenly spaced over the time that
-    the batch takes. Once it is canceled, the one in progress is finished and the others are not begun; after a day the
-    rest expires.
-    """
-
-    id: str
-    key: str  # a label of the API key that pays
-    version: str  # of the API, as the creation's header says
-    items: Sequence[Item]
-    scene: BatchScene
-    created: float
-    results: list[Result] = field(default_factory=list[Result])  # in the order of processing
-    cancel_initiated: float | None = None
-    ended: float | None = None
-
-    @property
-    def expires(self) -> float:
-        return self.created + EXPIRES_S
-
-    @property
-    def archived(self) -> float:
-        """When the results are no longer to be had."""
-        return self.created + KEPT_S
-
-    @property
-    def due(self) -> float:
-        """When the request in progress is finished, if the batch lives so long."""
-        return self.created + self.scene.takes_s * (len(self.results) + 1) / len(self.items)
-
-    @property
-    def next_step(self) -> float:
-        """When the request in progress is finished, or the batch expires."""
-        return min(self.due, self.expires)
-
-    @property
-    def in_other_order(self) -> list[Result]:
-        """The results as they are handed out: never in the order of asking, where there are two or more."""
-        return [*self.results[1::2], *self.results[::2]]
-
-    def counts(self) -> dict[str, int]:
-        """How many requests stand where; all are processing until the whole batch has ended."""
-        told = Counter(result.outcome for result in self.results) if self.ended is not None else Counter[Outcome]()
-        return {"processing": len(self.items) - told.total(), **{outcome: told[outcome] for outcome in Outcome}}
-
 
 Process = Callable[[Batch, Item, float], Result]
 """What comes of a request whose turn it is, at that time; succeeded or errored, and billed if it succeeds."""
 
 
+class Diary(Protocol):
+    """Where it is written down what happens to batches."""
+
+    def note(self, what: str, **members: object) -> None:
+        """Write this down; it is safe when this returns, or when the block of what belongs together ends."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is noted in this block is kept as a whole, or not at all."""
+        ...
+
+
 class Batches:
     """All batches since the sandbox began, unless deleted. May be asked from several threads."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, diary: Diary) -> None:
         self._process = process
+        self._diary = diary
         self._batches: dict[str, Batch] = {}  # the oldest first
         self._agenda: list[tuple[float, int, Batch]] = []
         self._numbers = count()
@@ -98,18 +40,33 @@ class Batches:
 
     def advance(self, now: float) -> None:
         """Process all that is due by now, across batches in the order of time."""
-        with self._lock:
+        with self._lock, self._diary.together():
             while self._agenda and self._agenda[0][0] <= now:
                 at, number, batch = heapq.heappop(self._agenda)
-                self._step(batch, at)
+                if batch.ended is None:
+                    self._step(batch, at)
                 if batch.ended is None:
                     heapq.heappush(self._agenda, (batch.next_step, number, batch))
 
     def add(self, batch: Batch) -> None:
         """Take in a new batch."""
         with self._lock:
-            self._batches[batch.id] = batch
-            heapq.heappush(self._agenda, (batch.next_step, next(self._numbers), batch))
+            self._diary.note("created", batch=batch.to_json())
+            self.restore([batch])
+
+    def restore(self, batches: Iterable[Batch]) -> None:
+        """Take in batches as they were; the oldest first."""
+        with self._lock:
+            for batch in batches:
+                self._batches[batch.id] = batch
+                if batch.ended is None:
+                    heapq.heappush(self._agenda, (batch.next_step, next(self._numbers), batch))
+
+    def queued(self) -> tuple[int, float]:
+        """How many requests wait to be processed, and when the next of them will be."""
+        with self._lock:
+            waiting = [batch for batch in self._batches.values() if batch.left]
+            return sum(batch.left for batch in waiting), min((batch.next_step for batch in waiting), default=0)
 
     def find(self, batch_id: str) -> Batch:
         """The batch of this id; raises the API's 404."""
@@ -120,18 +77,24 @@ class Batches:
 
     def cancel(self, batch_id: str, now: float) -> Batch:
         """Begin no more requests of a batch. Again: changes nothing; raises a 400 once it has ended."""
-        batch = self.find(batch_id)
-        if batch.ended is not None:
-            raise invalid("", f"{batch_id} has ended and can no longer be canceled")
-        if batch.cancel_initiated is None:
-            batch.cancel_initiated = now
-        return batch
+        with self._lock:
+            batch = self.find(batch_id)
+            if batch.ended is not None:
+                raise invalid("", f"{batch_id} has ended and can no longer be canceled")
+            if batch.cancel_initiated is None:
+                self._diary.note("canceled", id=batch_id, at=now)
+                batch.cancel_initiated = now
+                if math.isinf(batch.due):
+                    heapq.heappush(self._agenda, (batch.next_step, next(self._numbers), batch))
+            return batch
 
     def delete(self, batch_id: str) -> None:
         """Forget a batch; raises a 400 before it has ended."""
-        if self.find(batch_id).ended is None:
-            raise invalid("", f"{batch_id} is still being processed; cancel it before deleting it")
-        del self._batches[batch_id]
+        with self._lock:
+            if self.find(batch_id).ended is None:
+                raise invalid("", f"{batch_id} is still being processed; cancel it before deleting it")
+            self._diary.note("deleted", id=batch_id)
+            del self._batches[batch_id]
 
     def page(self, limit: int, *, after: str | None, before: str | None) -> tuple[list[Batch], bool]:
         """
@@ -154,17 +117,21 @@ class Batches:
 
     def _step(self, batch: Batch, at: float) -> None:
         """Finish the request in progress, and the batch with the last one to be finished."""
+        if math.isinf(batch.due) and batch.cancel_initiated is not None:
+            self._end(batch, at, Outcome.CANCELED)
+            return
         if batch.due > batch.expires:
             self._end(batch, at, Outcome.EXPIRED)
             return
         item = batch.items[len(batch.results)]
-        staged = batch.scene.outcome(item.custom_id)
-        idle = staged in (Outcome.CANCELED, Outcome.EXPIRED)
-        batch.results.append(Result(item.custom_id, staged) if idle else self._process(batch, item, at))
+        staged = batch.scene.fate(item.custom_id)
+        idle = staged in (Fate.CANCELED, Fate.EXPIRED)
+        result = Result(item.custom_id, Outcome(staged)) if idle else self._process(batch, item, at)
+        batch.results.append(result)
+        self._diary.note("processed", id=batch.id, result=result.to_json())
         if batch.cancel_initiated is not None or len(batch.results) == len(batch.items):
             self._end(batch, at, Outcome.CANCELED)
 
     def _end(self, batch: Batch, at: float, rest: Outcome) -> None:
-        left = batch.items[len(batch.results) :]
-        batch.results.extend(Result(item.custom_id, rest) for item in left)
-        batch.ended = at
+        self._diary.note("ended", id=batch.id, at=at, rest=rest)
+        batch.end(at, rest)

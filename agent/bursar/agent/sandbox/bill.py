@@ -60,11 +60,25 @@ def key_label(api_key: str) -> str:
     return "key_" + hashlib.sha256(api_key.encode()).hexdigest()[:8]
 
 
-class Bill:
-    """Running totals of all billed requests; `catch_up` is called before they are told, to book what is due by now."""
+def _nowhere(model: str, key: str, nano: int, requests: int) -> None:
+    """Where changes are noted if nobody keeps them."""
 
-    def __init__(self, catch_up: Callable[[], None] = lambda: None) -> None:
+
+class Bill:
+    """
+    Running totals of all billed requests.
+
+    `catch_up` is called before they are told, to book what is due by now; `note` with every change: model, key label,
+    nano-dollars, requests.
+    """
+
+    def __init__(
+        self,
+        catch_up: Callable[[], None] = lambda: None,
+        note: Callable[[str, str, int, int], None] = _nowhere,
+    ) -> None:
         self._catch_up = catch_up
+        self._note = note
         self._requests = 0
         self._by_model: Counter[str] = Counter()
         self._by_key: Counter[str] = Counter()
@@ -72,12 +86,21 @@ class Bill:
     def open(self, model: Model, key: str) -> "Line":
         """A new billed request, at nothing yet; `key` is a label, not the key itself."""
         self._requests += 1
+        self._note(model.id, key, 0, 1)
         return Line(self, model, key)
 
     def add(self, model: Model, key: str, nano: int) -> None:
         """Put an amount on a model and a key."""
-        self._by_model[model.id] += nano
-        self._by_key[key] += nano
+        self.restore(model.id, key, nano, 0)
+        if nano:
+            self._note(model.id, key, nano, 0)
+
+    def restore(self, model: str, key: str, nano: int, requests: int) -> None:
+        """A change as it was noted."""
+        self._requests += requests
+        if nano:
+            self._by_model[model] += nano
+            self._by_key[key] += nano
 
     def totals(self) -> dict[str, Any]:
         """The bill as `GET /sandbox/bill` shows it, requests in flight included as far as they have got."""

@@ -7,10 +7,13 @@ NOT_FOUND = "not_found_error"
 _STATUS = {
     INVALID_REQUEST: 400,
     "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
     NOT_FOUND: 404,
     "request_too_large": 413,
     "rate_limit_error": 429,
     "api_error": 500,
+    "timeout_error": 504,
     "overloaded_error": 529,
 }
 

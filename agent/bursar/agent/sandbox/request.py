@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import attrgetter
 from typing import Any
 
 from bursar.agent.sandbox.bill import FAST, GLOBAL, NOT_AVAILABLE, STANDARD, US, Usage
@@ -80,14 +81,17 @@ def count_prompt(body: Json) -> int:
     return sum(block.tokens for block in blocks(body))
 
 
-def parse_request(body: Json, betas: str | None = None) -> MessageRequest:
+def parse_request(
+    body: Json, betas: str | None = None, *, longest: Callable[[Model], int] = attrgetter("max_output")
+) -> MessageRequest:
     """
     A request to create a message; raises the API's 400 or 404 where it would.
 
-    `betas` is its `anthropic-beta` header, which is not looked at in batches.
+    `betas` is its `anthropic-beta` header, of a batch that of its creation; `longest` the most that `max_tokens` may
+    be.
     """
     model = _model(body)
-    max_tokens = _max_tokens(body, model)
+    max_tokens = _max_tokens(body, model, longest(model))
     prompt = blocks(body)
     tokens = sum(block.tokens for block in prompt)
     if tokens > model.context:
@@ -118,12 +122,12 @@ def _model(body: Json) -> Model:
     return model
 
 
-def _max_tokens(body: Json, model: Model) -> int:
+def _max_tokens(body: Json, model: Model, longest: int) -> int:
     asked = count_at(required(body, "max_tokens"), "max_tokens")
-    if asked > model.max_output:
+    if asked > longest:
         raise invalid(
             "max_tokens",
-            f"{asked} > {model.max_output}, which is the maximum allowed number of output tokens for {model.id}",
+            f"{asked} > {longest}, which is the maximum allowed number of output tokens for {model.id}",
         )
     return asked
 

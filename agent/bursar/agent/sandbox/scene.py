@@ -1,4 +1,4 @@
-"""What scene did the request ask to be played? The `x-sandbox-*` headers."""
+"""What scene did the request ask to be played? The `x-sandbox-*` headers, or the same words of the whole sandbox."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ class Mishap(StrEnum):
     RATE_LIMIT = "429"
     OVERLOADED = "529"
     SERVER_ERROR = "500"
+    TOO_LARGE = "413"
     MIDSTREAM = "midstream"
     CUT = "cut"
     HANG = "hang"
@@ -25,34 +26,9 @@ _REFUSALS = {
     Mishap.RATE_LIMIT: ("rate_limit_error", "This request would exceed your organization's rate limit."),
     Mishap.OVERLOADED: ("overloaded_error", "Overloaded"),
     Mishap.SERVER_ERROR: ("api_error", "Internal server error"),
+    Mishap.TOO_LARGE: ("request_too_large", "Request exceeds the maximum size"),
 }
 _RETRY_AFTER = "1"
-_REST = "*"
-
-
-class Outcome(StrEnum):
-    """What comes of one request of a batch."""
-
-    SUCCEEDED = "succeeded"
-    ERRORED = "errored"
-    CANCELED = "canceled"
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True, slots=True)
-class BatchScene:
-    """How a batch goes, as its creation stages it."""
-
-    takes_s: float
-    """From its creation to its end; its requests are processed one after the other, evenly spaced."""
-    output_tokens: int | None
-    """Of every answer."""
-    outcomes: Mapping[str, Outcome]
-    """By custom_id; `*` stands for all that are not named."""
-
-    def outcome(self, custom_id: str) -> Outcome:
-        """What is staged for a request; what else may befall it (a mistake in it, cancellation, time) still may."""
-        return self.outcomes.get(custom_id) or self.outcomes.get(_REST) or Outcome.SUCCEEDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,44 +54,19 @@ class Scene:
 
 def read_scene(headers: Mapping[str, str]) -> Scene:
     """The scene in a request's headers (lower case); a header that cannot be read is a 400 that says what can."""
-    times = _whole(headers, "error-times", 1)
+    times = whole(headers, "error-times", 1)
     name = headers.get(PREFIX + "scene", "")
     if times is not None and not name:
         raise invalid(PREFIX + "error-times", f"counts the requests of one scene; name it with {PREFIX}scene")
     return Scene(
-        output_tokens=_whole(headers, "output-tokens", 1),
-        latency_s=(_whole(headers, "latency-ms", 0) or 0) / 1_000,
-        pace_s=(_whole(headers, "pace-ms", 0) or 0) / 1_000,
+        output_tokens=whole(headers, "output-tokens", 1),
+        latency_s=(whole(headers, "latency-ms", 0) or 0) / 1_000,
+        pace_s=(whole(headers, "pace-ms", 0) or 0) / 1_000,
         mishap=_mishap(headers),
         name=name,
         times=times,
         retry_after=headers.get(PREFIX + "retry-after"),
     )
-
-
-def read_batch_scene(headers: Mapping[str, str]) -> BatchScene:
-    """
-    The scene of a batch in the headers of its creation.
-
-    `x-sandbox-batch-ms: 2000` says how long it takes (no time at all, unless told), `x-sandbox-output-tokens: 500` how
-    long its answers are, `x-sandbox-batch-outcomes: c1=errored, c2=expired, *=succeeded` what comes of its requests.
-    """
-    named = headers.get(PREFIX + "batch-outcomes", "")
-    pairs = [entry.strip().partition("=") for entry in named.split(",") if entry.strip()]
-    return BatchScene(
-        takes_s=(_whole(headers, "batch-ms", 0) or 0) / 1_000,
-        output_tokens=_whole(headers, "output-tokens", 1),
-        outcomes={custom_id.strip(): _outcome(value.strip()) for custom_id, _, value in pairs},
-    )
-
-
-def _outcome(value: str) -> Outcome:
-    if value not in list(Outcome):
-        raise invalid(
-            PREFIX + "batch-outcomes",
-            f"'{value}' is not one of {', '.join(Outcome)}; write custom_id=outcome, several with commas between",
-        )
-    return Outcome(value)
 
 
 def _mishap(headers: Mapping[str, str]) -> Mishap | None:
@@ -127,7 +78,8 @@ def _mishap(headers: Mapping[str, str]) -> Mishap | None:
     return Mishap(value)
 
 
-def _whole(headers: Mapping[str, str], name: str, least: int) -> int | None:
+def whole(headers: Mapping[str, str], name: str, least: int) -> int | None:
+    """The whole number in the header of that name (without its prefix), if it is there; raises a 400 if it is none."""
     value = headers.get(PREFIX + name)
     if value is None:
         return None
