@@ -1,5 +1,5 @@
 """
-The rows of docs/failures.md, shown: each rule is broken, and its tests fail. `python -m tests.mutants [ROW ...] [--json]`.
+The rows of docs/failures.md, shown: each rule is broken, and its tests fail. `python -m tests.mutants [ROW ...]`.
 
 Ends with 1 if a broken rule is not seen, with 2 if the table does not fit the code, or the tests do not run.
 """
@@ -71,6 +71,8 @@ def _judge_all(mutants: Sequence[Mutant]) -> list[Judged]:
             spoilt = anyway.intersection(mutant.tests)
             verdict = Verdict(Word.FAILS_ANYWAY, 0.0, min(spoilt)) if spoilt else judge(mutant)
             judged.append(Judged(mutant, verdict))
+            said = f"{verdict.word}: row {mutant.row}, {mutant.broken}"
+            progress.console.print(said, highlight=False, soft_wrap=True)
             progress.advance(task)
     return judged
 
