@@ -530,6 +530,8 @@ def test_a_refused_call_is_never_sent_and_never_tried_again(act: Callable[..., o
         uninstrument()
     assert caught.value.reason is RefusalReason.UNREACHABLE
     assert (asked, seen.charges) == ([], [])
+    attributes = dict(seen.spans[0].attributes or {})
+    assert [attributes[f"bursar.{name}"] for name in ("action", "reason")] == ["block", "unreachable"]
     assert [json.loads(line)["kind"] for line in lines] == ["decided"]
 
 
