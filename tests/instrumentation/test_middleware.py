@@ -490,29 +490,31 @@ def test_a_request_that_does_not_change_says_nothing_of_a_plan() -> None:
     assert "bursar.plan" not in (seen.spans[0].attributes or {})
 
 
-def create_async(respond: Answer, **options: Any) -> object:
-    return asyncio.run(async_client(respond, **options).messages.create(**ASK))
+Persistent = Callable[[Answer], object]
 
 
-def iterate_async(respond: Answer, **options: Any) -> object:
+def persistent(act: Act) -> Persistent:
+    """A call by a client that would try it twice more."""
+    return lambda respond: act(client(respond, max_retries=2))
+
+
+def create_async(respond: Answer) -> object:
+    return asyncio.run(async_client(respond, max_retries=2).messages.create(**ASK))
+
+
+def iterate_async(respond: Answer) -> object:
     async def act() -> object:
-        return [event async for event in await async_client(respond, **options).messages.create(**ASK, stream=True)]
+        return [event async for event in await async_client(respond, max_retries=2).messages.create(**ASK, stream=True)]
 
     return asyncio.run(act())
 
 
 @pytest.mark.parametrize(
     "act",
-    [
-        lambda respond, **options: create(client(respond, **options)),
-        lambda respond, **options: iterate(client(respond, **options)),
-        lambda respond, **options: helper_text(client(respond, **options)),
-        create_async,
-        iterate_async,
-    ],
+    [persistent(create), persistent(iterate), persistent(helper_text), create_async, iterate_async],
     ids=["create", "stream", "stream helper", "async create", "async stream"],
 )
-def test_a_refused_call_is_never_sent_and_never_tried_again(act: Callable[..., object], tmp_path: Path) -> None:
+def test_a_refused_call_is_never_sent_and_never_tried_again(act: Persistent, tmp_path: Path) -> None:
     """By a process that is closed to an agent it never heard of: the API sees nothing, and one refusal is on record."""
     asked: list[httpx2.Request] = []
 
@@ -524,7 +526,7 @@ def test_a_refused_call_is_never_sent_and_never_tried_again(act: Callable[..., o
     instrument(environ={"BURSAR_STATE_DIR": str(tmp_path), **nobody})
     try:
         with recorded() as seen, pytest.raises(BudgetExceeded) as caught:
-            act(respond, max_retries=2)
+            act(respond)
         lines = [line for path in tmp_path.glob("journal/*.jsonl") for line in path.read_text().splitlines()]
     finally:
         uninstrument()

@@ -18,6 +18,7 @@ from tests.instrumentation.pricing import BODY
 from tests.instrumentation.scene import ASK, MODEL, async_client, client, message
 
 from bursar.instrumentation import instrument, route, served, uninstrument
+from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.middleware import METER
 from bursar.instrumentation.served import MEMORY, Served, Servings
@@ -276,8 +277,12 @@ def test_no_downgrade_goes_without_a_word(tmp_path: Path, monkeypatch: pytest.Mo
     """At 80% a step moves the call: it stands on the span and in what the ledger gets, with what was asked and sent."""
     stage = guarding.Stage(guarding.budget(at='"80%" = "downgrade"\n"100%" = "block"'))
     stage.script = [stage.grants(spent=8 * LIMIT // 10)]
-    admit = Guard.admit
-    monkeypatch.setattr(Guard, "admit", lambda _, errand: admit(stage.guard, errand))
+    shipped = Guard.admit
+
+    def admit(self: Guard, errand: Errand) -> Admission:
+        return shipped(stage.guard, errand)
+
+    monkeypatch.setattr(Guard, "admit", admit)
     instrument(environ={"BURSAR_STATE_DIR": str(tmp_path)})
     try:
         with recorded() as seen, route("desk"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = Path(__file__).with_name("mutants.toml")
@@ -41,5 +42,9 @@ class Mutant:
 
 def read_table() -> list[Mutant]:
     """All of them, in the order of the rows."""
-    entries = tomllib.loads(TABLE.read_text())["mutant"]
-    return [Mutant(**{**entry, "tests": tuple(entry["tests"])}) for entry in entries]
+    entries: list[dict[str, Any]] = tomllib.loads(TABLE.read_text())["mutant"]
+    return [_mutant(**entry) for entry in entries]
+
+
+def _mutant(*, tests: list[str], **told: Any) -> Mutant:
+    return Mutant(**told, tests=tuple(tests))
