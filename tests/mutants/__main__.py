@@ -35,8 +35,12 @@ class Judged:
 
 def main(arguments: Sequence[str]) -> int:
     """Break the rules of the rows that were asked for; the exit code."""
-    asked = _parse(arguments)
-    mutants = [mutant for mutant in read_table() if not asked.rows or mutant.row in asked.rows]
+    asked, table = _parse(arguments), read_table()
+    unknown = set(asked.rows) - {mutant.row for mutant in table}
+    if unknown:
+        sys.stderr.write(f"there are no mutants of row {', '.join(map(str, sorted(unknown)))}\n")
+        return 2
+    mutants = [mutant for mutant in table if not asked.rows or mutant.row in asked.rows]
     try:
         for mutant in mutants:
             mutant.applied((ROOT / mutant.file).read_text())
@@ -48,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(json.dumps([_plain(each) for each in judged], indent=1) + "\n")
     else:
         _show(judged)
-    return 0 if judged and all(each.caught for each in judged) else 1
+    return 0 if all(each.caught for each in judged) else 1
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
