@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help setup test test-sdk test-sdk-suite test-frameworks check format demo bench soak clean
+.PHONY: help setup test test-sdk test-sdk-suite test-frameworks check format demo bench soak mutants clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -51,6 +51,9 @@ bench: $(STAMP) ## Figures, as ratios in one run
 
 soak: $(STAMP) ## Prove that budgets hold, at full size; NAMES="storm windows" names some
 	$(BIN)/python -m tests.soak $(NAMES)
+
+mutants: $(STAMP) ## Break each rule of docs/failures.md, and see its tests fail; ROWS="1 21" names some
+	$(BIN)/python -m tests.mutants $(ROWS)
 
 clean: ## Remove what was made
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -986,8 +986,10 @@ def test_who_does_not_give_it_back_is_waited_for_a_tenth_of_a_second() -> None:
 
 
 def test_a_refusal_says_when_it_is_worth_trying_again() -> None:
-    """When calls usually are over, where only calls in flight hold the money."""
+    """When calls usually are over, where only calls in flight hold the money; else it is not."""
     stage = Stage(guarding.budget('patience = "0s"'))
-    stage.script = [stage.says(WAIT, "held")]
     stage.guard.durations.add(4.18)
-    assert stage.refused().retry_after == 4.2
+    for verdict, why, again in ((WAIT, "held", 4.2), (WAIT, "lent", None), (REFUSED, "spent", None)):
+        stage.script = [stage.says(verdict, why)]
+        refusal = stage.refused()
+        assert (refusal.reason, refusal.retry_after) == (RefusalReason(why), again)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -31,7 +32,7 @@ from tests.instrumentation.scene import (
     sse,
 )
 
-from bursar.instrumentation import route, served
+from bursar.instrumentation import instrument, route, served, uninstrument
 from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.middleware import METER, is_billable
@@ -40,6 +41,7 @@ from bursar.policies.changes import REMOVED, Change, Why
 from bursar.policies.charge import Basis
 from bursar.policies.decision import Candidate, Facts
 from bursar.policies.engine import decide
+from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.plan import Plan
 
 Client = Any
@@ -486,6 +488,53 @@ def test_a_request_that_does_not_change_says_nothing_of_a_plan() -> None:
     assert known is not None
     assert known.changes == ()
     assert "bursar.plan" not in (seen.spans[0].attributes or {})
+
+
+Persistent = Callable[[Answer], object]
+
+
+def persistent(act: Act) -> Persistent:
+    """A call by a client that would try it twice more."""
+    return lambda respond: act(client(respond, max_retries=2))
+
+
+def create_async(respond: Answer) -> object:
+    return asyncio.run(async_client(respond, max_retries=2).messages.create(**ASK))
+
+
+def iterate_async(respond: Answer) -> object:
+    async def act() -> object:
+        return [event async for event in await async_client(respond, max_retries=2).messages.create(**ASK, stream=True)]
+
+    return asyncio.run(act())
+
+
+@pytest.mark.parametrize(
+    "act",
+    [persistent(create), persistent(iterate), persistent(helper_text), create_async, iterate_async],
+    ids=["create", "stream", "stream helper", "async create", "async stream"],
+)
+def test_a_refused_call_is_never_sent_and_never_tried_again(act: Persistent, tmp_path: Path) -> None:
+    """By a process that is closed to an agent it never heard of: the API sees nothing, and one refusal is on record."""
+    asked: list[httpx2.Request] = []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return answer(request)
+
+    nobody = {"BURSAR_AGENT": "http://127.0.0.1:1", "BURSAR_ON_UNREACHABLE": "closed"}
+    instrument(environ={"BURSAR_STATE_DIR": str(tmp_path), **nobody})
+    try:
+        with recorded() as seen, pytest.raises(BudgetExceeded) as caught:
+            act(respond)
+        lines = [line for path in tmp_path.glob("journal/*.jsonl") for line in path.read_text().splitlines()]
+    finally:
+        uninstrument()
+    assert caught.value.reason is RefusalReason.UNREACHABLE
+    assert (asked, seen.charges) == ([], [])
+    attributes = dict(seen.spans[0].attributes or {})
+    assert [attributes[f"bursar.{name}"] for name in ("action", "reason")] == ["block", "unreachable"]
+    assert [json.loads(line)["kind"] for line in lines] == ["decided"]
 
 
 @pytest.mark.parametrize(

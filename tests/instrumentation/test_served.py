@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import anthropic
+import httpx2
 import pytest
-from tests.instrumentation.scene import ASK, MODEL, async_client, client
+from tests.instrumentation import guarding
+from tests.instrumentation.guarding import LIMIT
+from tests.instrumentation.pricing import BODY
+from tests.instrumentation.scene import ASK, MODEL, async_client, client, message
 
-from bursar.instrumentation import served
+from bursar.instrumentation import instrument, route, served, uninstrument
+from bursar.instrumentation.errand import Admission, Errand
+from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.middleware import METER
 from bursar.instrumentation.served import MEMORY, Served, Servings
 from bursar.instrumentation.testing import recorded
@@ -263,3 +271,31 @@ def test_what_was_changed_of_a_request_is_told() -> None:
     found = servings.find({"id": "msg_1"})
     assert found is not None
     assert found.changes == (note,)
+
+
+def test_no_downgrade_goes_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80% a step moves the call: it stands on the span and in what the ledger gets, with what was asked and sent."""
+    stage = guarding.Stage(guarding.budget(at='"80%" = "downgrade"\n"100%" = "block"'))
+    stage.script = [stage.grants(spent=8 * LIMIT // 10)]
+    shipped = Guard.admit
+
+    def admit(self: Guard, errand: Errand) -> Admission:
+        return shipped(stage.guard, errand)
+
+    monkeypatch.setattr(Guard, "admit", admit)
+    instrument(environ={"BURSAR_STATE_DIR": str(tmp_path)})
+    try:
+        with recorded() as seen, route("desk"):
+            reply = client(lambda _: httpx2.Response(200, json=message(model="mid"))).messages.create(**BODY)
+        told = served(reply)
+        (journal,) = tmp_path.glob("journal/*.jsonl")
+        sent = json.loads(journal.read_text().splitlines()[0])
+    finally:
+        uninstrument()
+    assert told is not None
+    assert (told.requested_model, told.model, told.action, told.reason) == ("big", "mid", "downgrade", "step")
+    names = ("kind", "requested_model", "model", "action", "reason")
+    assert [sent[name] for name in names] == ["sent", "big", "mid", "downgrade", "step"]
+    attributes = dict(seen.spans[0].attributes or {})
+    assert [attributes[f"bursar.{name}"] for name in ("action", "reason", "budget")] == ["downgrade", "step", "day"]
+    assert (attributes["gen_ai.request.model"], attributes["bursar.served_model"]) == ("big", "mid")

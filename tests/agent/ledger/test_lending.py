@@ -224,9 +224,10 @@ def test_an_attempt_that_has_left_is_not_answered(db: Database) -> None:
 def test_an_agent_restored_from_an_old_copy_is_mended(db: Database) -> None:
     """What the process has been granted counts as lent, though the agent forgot; no other message lowers it."""
     rules = policy(100)
-    asked(db, rules, "h1", 1, granted_seen={ALL: 70})
+    asked(db, rules, "h1", 1, granted_seen={ALL: 50})
+    asked(db, rules, "h1", 2, granted_seen={ALL: 70})
     assert asked(db, rules, "h2", 1, need("b1", 40)).answers[0].verdict is Verdict.WAIT
-    asked(db, rules, "h1", 2, granted_seen={ALL: 10, f"gone|{DAY}|": 5})
+    asked(db, rules, "h1", 3, granted_seen={ALL: 10, f"gone|{DAY}|": 5})
     assert (out(db), holders.granted(db, "h1")) == (70, {ALL: 70})
 
 
@@ -370,6 +371,18 @@ def test_a_lease_of_yesterday_is_settled_yesterday(db: Database) -> None:
     response = sync(db, late, policy=rules, now_ns=tomorrow)
     assert response.answers[0].verdict is Verdict.GRANTED
     assert (pool(db), pool(db, new_day)) == (40, 0)
+
+
+def test_what_is_in_flight_of_yesterday_is_not_missing_today(db: Database) -> None:
+    """A call that was sent before midnight and is not over: the new day lends all it has, whoever asks."""
+    rules = policy(100)
+    asked(db, rules, "h1", 1, need("a1", 60))
+    asked(db, rules, "h1", 2, records=told(sent("a1", 60)))
+    new_day = f"all|{DAY.replace('21', '22')}|"
+    request = message("h2", 1, needs=(need("b1", 100, None, new_day),))
+    response = sync(db, request, policy=rules, now_ns=NOON + 13 * 3600 * 10**9)
+    assert response.answers == (Answer("b1", Verdict.GRANTED, 100),)
+    assert (out(db), out(db, new_day)) == (60, 100)
 
 
 # A process as the protocol asks it to be: journal first, counters that only grow, no fragment kept while asking.
