@@ -364,7 +364,7 @@ def test_all_figures_at_once_are_those_of_each_by_itself() -> None:
         (0, 2), (False, True), (0, 3), (False, True), (False, True), (100, 500, 900)
     ):
         size = replace(SIZE, marks=marks, hour_marks=hour, searches=searches)
-        found = figures(size, RATES, density, output=70, floor=floor, warm=warm, cached=cached)
+        found = figures(size, RATES, tokens=density.tokens(size), output=70, floor=floor, warm=warm, cached=cached)
         assert found == (
             bound(size, RATES),
             bound(size, RATES, max_tokens=min(floor, size.max_tokens)),

@@ -17,6 +17,7 @@ from bursar.policies.changes import changed
 from bursar.policies.decision import Candidate, Facts
 from bursar.policies.estimate import (
     FLOOR_OUTPUT_TOKENS,
+    Density,
     RequestSize,
     bound,
     counted,
@@ -90,17 +91,13 @@ def weigh_asked(errand: Errand, rules: Rules, estimates: Estimates) -> Candidate
     prompt, most = size.text_bytes + size.fixed_tokens, size.max_tokens
     found = (tiers[0] if len(tiers) == 1 else fitting(tiers, prompt)).rates
     output, longest, density = estimates.likely(errand.route, model, new_tokenizer=offered.new_tokenizer)
-    floor = FLOOR_OUTPUT_TOKENS if "thinking" not in body else FLOOR_OUTPUT_TOKENS + _thought(body)
-    if output is None or output > most:
-        output = most if output is not None or floor > most else floor
-    if longest is not None and longest > floor:
-        floor = longest
-    if floor > most:
-        floor = most
-    worst, least, hoped = figures(size, found, density, output=output, floor=floor, warm=size.turns > 0, cached=True)
-    candidate = Candidate(
-        model, worst, least, hoped, None, 0, prompt + most, prompt + floor, density.tokens(size) + output
+    thought = _thought(body) if "thinking" in body else 0
+    output = min(FLOOR_OUTPUT_TOKENS + thought if output is None else output, most)
+    floor, tokens = min(_floor(thought, longest), most), density.tokens(size)
+    worst, least, hoped = figures(
+        size, found, tokens=tokens, output=output, floor=floor, warm=size.turns > 0, cached=True
     )
+    candidate = Candidate(model, worst, least, hoped, None, 0, prompt + most, prompt + floor, tokens + output)
     facts = Facts(errand.route, (candidate,), size.unbounded, errand.labels)
     return Candidates(facts, size, {model: found})
 
@@ -185,37 +182,33 @@ class _Weigher:
         # By the request as it was asked: a plan's budget for thinking bounds an answer, and makes none longer.
         usual = FLOOR_OUTPUT_TOKENS + self._thought if likely.output is None else likely.output
         output = min(usual if less is None else int(usual * less), most)
-        floor = min(_floor(thought, longest), most)
+        floor, tokens = min(_floor(thought, longest), most), density.tokens(size)
         found = self._rates_of(model, body) or (self._dearest() if asked else None)
         worst: int | None = None
         least = hoped = then = 0
         if found is not None:
             self.rates[model] = found
-            worst = 0
-            if not errand.linked:
-                # A conversation under way has its prefix cached where it is, and nowhere else.
-                there = warm and size.turns > 0 and model == self._here
-                cached = planned is None or planned.cache_works
-                worst, least, hoped = figures(
-                    size, found, density, output=output, floor=floor, warm=there, cached=cached
-                )
-                if self._to_come > 1:
-                    calls = self._to_come - 1
-                    then = later(self._size, found, calls=calls, output_tokens=output, density=density)
+            # A conversation under way has its prefix cached where it is, and nowhere else.
+            there = warm and size.turns > 0 and model == self._here
+            cached = planned is None or planned.cache_works
+            worst, least, hoped = figures(
+                size, found, tokens=tokens, output=output, floor=floor, warm=there, cached=cached
+            )
+            then = self._later(found, output, density)
+        if errand.linked and found is not None:
+            worst = least = hoped = then = 0
         prompt = size.text_bytes + size.fixed_tokens
+        notable = planned if planned is not None and planned.notes else None
         # By place: by keyword, values take twice as long to make.
         return Candidate(
-            model,
-            worst,
-            least,
-            hoped,
-            None,
-            then,
-            prompt + most,
-            prompt + floor,
-            density.tokens(size) + output,
-            planned if planned is not None and planned.notes else None,
+            model, worst, least, hoped, None, then, prompt + most, prompt + floor, tokens + output, notable
         )
+
+    def _later(self, found: Rates, output: int, density: Density) -> int:
+        """What the calls to come will cost; nothing where nobody knows."""
+        if self._to_come <= 1:
+            return 0
+        return later(self._size, found, calls=self._to_come - 1, output_tokens=output, density=density)
 
     def _rates_of(self, model: str, body: Mapping[str, Any] | None = None) -> Rates | None:
         body = self._errand.body if body is None else body

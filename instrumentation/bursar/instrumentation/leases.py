@@ -44,16 +44,6 @@ class _Slice:
             self.free += granted - self.granted
             self.granted = granted
 
-    def hold(self, amount: int) -> None:
-        self.held += amount
-        self.free = free = self.free - amount
-        if free < self.idle:
-            self.idle = free
-
-    def let_go(self, amount: int) -> None:
-        self.held -= amount
-        self.free += amount
-
     def charge(self, amount: int) -> None:
         self.charged += amount
         self.free -= amount
@@ -96,9 +86,13 @@ class Leases:
                 if found.free < amounts[found.kind]:
                     return False
             self._holds[attempt_id] = Hold(balances, amounts)
-            for balance in balances:
+            for balance in balances:  # in place: a call of a method for each would take as long as all the rest
                 found = known[balance]
-                found.hold(amounts[found.kind])
+                amount = amounts[found.kind]
+                found.held += amount
+                found.free = free = found.free - amount
+                if free < found.idle:
+                    found.idle = free
             return True
 
     def settle(self, attempt_id: str, cost: int | None, tokens: int | None = None) -> None:
@@ -254,5 +248,7 @@ class Leases:
         if hold is not None:
             for balance in hold.balances:
                 found = self._slices[balance]
-                found.let_go(hold.amounts[found.kind])
+                amount = hold.amounts[found.kind]
+                found.held -= amount
+                found.free += amount
         return hold

@@ -195,12 +195,13 @@ def expected(
 
 
 def figures(
-    size: RequestSize, rates: Rates, density: Density, *, output: int, floor: int, warm: bool, cached: bool
+    size: RequestSize, rates: Rates, *, tokens: int, output: int, floor: int, warm: bool, cached: bool
 ) -> tuple[int, int, int]:
     """
     Worst, least and expected cost at once, in nano-dollars: what `bound` and `expected` say each by itself.
 
-    `output` are the tokens that the answer will likely have, `floor` the fewest `max_tokens` that it may be given.
+    `tokens` are what the prompt will likely have, `output` what the answer will, `floor` the fewest `max_tokens` that
+    it may be given.
     """
     prompt, most, rate = size.text_bytes + size.fixed_tokens, size.max_tokens, rates.output
     marked = size.marks > 0
@@ -209,7 +210,7 @@ def figures(
     worst = -(-(fixed + most * rate) // PICO_PER_NANO)
     least = worst if most <= floor else -(-(fixed + floor * rate) // PICO_PER_NANO)
     read = (rates.cache_read if warm and marked else dearest) if cached else rates.input
-    return worst, least, (density.tokens(size) * read + min(output, most) * rate) // PICO_PER_NANO
+    return worst, least, (tokens * read + min(output, most) * rate) // PICO_PER_NANO
 
 
 def input_tokens(size: RequestSize, density: Density = _NEW) -> int:
