@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.instrumentation.pricing import BODY, BOOK, EXPECTED, LEAST, NOON, WORST
 
-from bursar.instrumentation.candidates import Candidates, weigh
+from bursar.instrumentation.candidates import Candidates, weigh, weigh_asked
 from bursar.instrumentation.errand import Errand
 from bursar.instrumentation.estimates import Estimates
 from bursar.instrumentation.rules import Rules
@@ -318,3 +318,37 @@ def test_what_the_api_holds_of_a_thread_is_part_of_the_prompt(
     errand = Errand("h-1", "desk", {}, BODY, NOON, context_tokens=context)
     facts = weigh(errand, Rules(BOOK, POLICY, heard=True), Estimates()).facts
     assert (facts.asked.worst, facts.asked.expected_tokens, facts.unbounded) == (worst, expected_tokens, unbounded)
+
+
+LEARNT = Estimates()
+for _ in range(80):
+    LEARNT.learn("desk", "big", 3_000, prompt_tokens=600, text_bytes=1_000)
+
+
+@pytest.mark.parametrize("estimates", [Estimates(), LEARNT])
+@pytest.mark.parametrize(
+    "errand",
+    [
+        Errand("h-1", "desk", {"tenant": "acme"}, {**BODY, **changes}, NOON, **more)
+        for changes, more in (
+            ({}, {}),
+            ({"max_tokens": 100}, {}),
+            ({"max_tokens": 2_000}, {}),
+            ({"thinking": {"type": "enabled", "budget_tokens": 4_000}}, {}),
+            ({"model": "unheard of"}, {}),
+            ({"speed": "fast"}, {}),
+            ({"inference_geo": "us"}, {}),
+            ({"mcp_servers": [{"url": "u"}]}, {}),
+            ({"system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}]}, {}),
+            ({"messages": [*BODY["messages"], {"role": "assistant", "content": "Yes"}]}, {}),
+            ({}, {"region": "eu"}),
+            ({}, {"linked": True}),
+            ({}, {"context_tokens": 5_000}),
+            ({}, {"context_tokens": None}),
+        )
+    ],
+)
+def test_the_short_way_weighs_as_the_long_one(errand: Errand, estimates: Estimates) -> None:
+    """Whatever the request, and whatever is known of its route."""
+    rules = Rules(BOOK, POLICY, heard=True)
+    assert weigh_asked(errand, rules, estimates) == weigh(errand, rules, estimates, ladder=False)

@@ -67,7 +67,7 @@ def test_a_retry_is_no_repetition() -> None:
 
 def made(body: dict[str, Any], other: dict[str, Any], route: str = "desk") -> bool:
     """Whether a request is taken for the same as another."""
-    loops = Loops(b"k")
+    loops = Loops()
     loops.made("desk", body, 0.0)
     return len(loops.made(route, other, 1.0)) == 2
 
@@ -86,12 +86,23 @@ TURNS = [{"role": "user", "content": f"turn {number}"} for number in range(40)]
         {"messages": [{"role": "user", "content": "x" * 892 + "y"}]},
         {"messages": [*BODY["messages"], {"role": "assistant", "content": "Yes"}]},
         {"messages": [{"role": "user", "content": [{"type": "text", "text": "x" * 893}]}]},
+        {"messages": [*BODY["messages"], None]},
+        {"messages": []},
+        {"messages": None},
     ],
 )
 def test_a_request_that_differs_is_another(other: dict[str, Any]) -> None:
     """In the model, the system prompt, the tools, or anything that is said."""
     assert made(BODY, dict(BODY))
     assert not made(BODY, {**BODY, **other})
+
+
+@pytest.mark.parametrize(("one", "other"), [(-1, -2), (1, True), (1, 1.0), (0, None), ("1", 1), ([], [[]]), ({}, [])])
+def test_values_of_one_hash_are_told_apart(one: Any, other: Any) -> None:
+    """Python hashes -1 as -2, and 1 as True: what a tool is asked with differs all the same."""
+    first, second = ({"messages": [{"role": "user", "content": [{"input": {"n": n}}]}]} for n in (one, other))
+    assert made(first, dict(first))
+    assert not made(first, second)
 
 
 def test_sampling_and_length_do_not_make_it_another() -> None:
@@ -120,7 +131,7 @@ def test_a_long_conversation_is_told_by_its_beginning_and_its_end() -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     """The request that was made longest ago is forgotten."""
-    loops = Loops(b"k")
+    loops = Loops()
     for number in range(MEMORY + 1):
         loops.made("desk", {"messages": [{"content": str(number)}]}, 0.0)
     assert len(loops.made("desk", {"messages": [{"content": "1"}]}, 1.0)) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import lzma
 import math
@@ -23,6 +24,7 @@ from bursar.policies.estimate import (
     bound,
     counted,
     expected,
+    figures,
     fitted_tokens,
     input_tokens,
     measure,
@@ -137,6 +139,25 @@ def test_a_structure_counts_no_less_than_its_compact_json(value: Any) -> None:
     nulls = 4 * text.count("null")
     lists = 2 * text.count("[")
     assert measure({"system": value}).text_bytes + 2 >= len(text) - escapes - nulls - lists
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {},
+        {"system": "Be brief."},
+        {"system": "é"},
+        {"messages": [{"role": "user", "content": "né"}]},
+        {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "bc"}], "max_tokens": "x"},
+        {"messages": [{"role": "user", "content": "a", "name": "n"}]},
+        {"messages": [{"role": "tool", "content": "a"}]},
+        {"messages": [{"role": "user", "content": ["a"]}]},
+        {"messages": ({"role": "user", "content": "a"},)},
+    ],
+)
+def test_a_plain_request_is_measured_as_any_other(plain: dict[str, Any]) -> None:
+    """The quick way for plain texts finds what the walk over all of it does: `tools` that are none ask for that."""
+    assert measure({**body("a"), **plain}) == measure({**body("a"), **plain, "tools": []})
 
 
 def test_frames_are_counted_even_for_an_empty_request() -> None:
@@ -334,6 +355,21 @@ def test_fitted_tokens_are_the_most_that_the_amount_bounds(
 def test_fitted_tokens_of_a_free_model_do_not_divide_by_zero() -> None:
     """A price file may say that output is free."""
     assert fitted_tokens(SIZE, Rates(0, 0, 0, 0, 0), 5) == 5_000
+
+
+def test_all_figures_at_once_are_those_of_each_by_itself() -> None:
+    """With and without marks, searches, a cache that is warm or not to be had, a cut that lowers nothing."""
+    density = Density(0.5)
+    for marks, hour, searches, warm, cached, floor in itertools.product(
+        (0, 2), (False, True), (0, 3), (False, True), (False, True), (100, 500, 900)
+    ):
+        size = replace(SIZE, marks=marks, hour_marks=hour, searches=searches)
+        found = figures(size, RATES, tokens=density.tokens(size), output=70, floor=floor, warm=warm, cached=cached)
+        assert found == (
+            bound(size, RATES),
+            bound(size, RATES, max_tokens=min(floor, size.max_tokens)),
+            expected(size, RATES, output_tokens=70, density=density, warm=warm, cached=cached),
+        )
 
 
 @pytest.mark.parametrize(

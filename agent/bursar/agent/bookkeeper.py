@@ -19,7 +19,7 @@ from bursar.agent.spans.intake import Counted
 from bursar.agent.spans.seenspan import SeenSpan
 from bursar.policies.overrides import Override
 from bursar.policies.policy import Policy
-from bursar.policies.protocol import SyncRequest, SyncResponse, Verdict
+from bursar.policies.protocol import BalanceView, SyncRequest, SyncResponse, Verdict
 
 
 class Moved(Protocol):
@@ -78,7 +78,8 @@ class Bookkeeper:
                 response = replace(response, snapshot=rules.snapshot)
             refusing, looping = alertbook.refusing(request), alertbook.looping(request)
             touched = alertbook.touched(db, request)
-            return response, self._raise_alerts(db, touched, rules.policy, now_ns, refusing, looping)
+            seen = response.views
+            return response, self._raise_alerts(db, touched, rules.policy, now_ns, refusing, looping, seen)
 
         def recall(answered: Future[SyncResponse]) -> None:
             if answered.exception() is None:
@@ -212,10 +213,13 @@ class Bookkeeper:
         now_ns: int,
         refusing: frozenset[str] = frozenset(),
         looping: frozenset[Looping] = frozenset(),
+        seen: tuple[BalanceView, ...] = (),
     ) -> int:
         if policy is None:
             return 0
-        return alertbook.raise_reached(db, keys, policy=policy, now_ns=now_ns, refusing=refusing, looping=looping)
+        return alertbook.raise_reached(
+            db, keys, policy=policy, now_ns=now_ns, refusing=refusing, looping=looping, seen=seen
+        )
 
     def _submit(self, job: Callable[[Database], tuple[T, int]]) -> Future[T]:
         """Run a job that also says how many alerts are new, and bring its result."""

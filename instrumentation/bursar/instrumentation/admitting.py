@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bursar.instrumentation.candidates import Candidates, weigh
+from bursar.instrumentation.candidates import Candidates, weigh, weigh_asked
 from bursar.instrumentation.errand import Admission, Counting, Errand
 from bursar.instrumentation.estimates import Durations, Estimates
 from bursar.instrumentation.fitting import fitted, learnable, need_of, unjudged
@@ -82,7 +81,7 @@ class Admitter:
         self.estimates = Estimates()
         self.durations = Durations()
         self.moves = Moves()
-        self._loops = Loops(os.urandom(16))
+        self._loops = Loops()
         self._pacing = Pacing()
 
     def repeats(self, errand: Errand) -> Repeats:
@@ -106,17 +105,18 @@ class Admitter:
             return unjudged(weigh(errand, rules, self.estimates, ladder=False), errand.context_tokens)
         if policy is None or errand.settled_model is not None or self.moves:
             return None
-        met = self._met(errand, policy)
-        if not met.survey.calm or self._clock() > met.fresh_until:
+        met = self.standings.met(policy, errand, errand.asked)
+        if not met.survey.calm or met.used_at > met.fresh_until:
             return None
-        weighed = weigh(errand, rules, self.estimates, ladder=False)
+        weighed = weigh_asked(errand, rules, self.estimates)
         decision = decide(weighed.facts, met.survey, refuse_unknown_price=policy.unknown_price == "refuse")
         if decision.verdict.action is not Action.GO:
             return None
-        if decision.hard and not self._leases.hold(errand.attempt_id, decision.hard, decision.whole):
+        whole, leased = decision.whole, decision.hard
+        if leased and not self._leases.hold(errand.attempt_id, leased, whole):
             return None
         self.estimates.came(errand.route, weighed.size.turns)
-        return self._go(errand, decision, weighed, lent=decision.whole, leased=decision.hard)
+        return _admission(errand, decision, weighed, whole, leased, {}, ())
 
     def admitting(self, errand: Errand, repeats: Repeats = ()) -> Admitting:
         """Step by step, to the admission; whoever carries it waits for each. Raises `BudgetExceeded`."""
@@ -281,19 +281,8 @@ class Admitter:
             tokens = changes["max_tokens"] = fitted(decision, weighed, lent)
             asked = weighed.size.max_tokens
             decision = replace(decision, fit=Change("max_tokens", asked, tokens, Why.FIT))
-        return Admission(
-            balances=decision.balances,
-            leased=leased,
-            bound_nano=lent.usd if candidate.worst is not None else None,
-            # As it is held, not as it was hoped for: both sides charge their leases by it.
-            expected_nano=lent.expected,
-            bound_tokens=lent.tokens,
-            expected_tokens=min(candidate.expected_tokens, lent.tokens),
-            text_bytes=learnable(weighed, errand.context_tokens),
-            changes=changes,
-            dropped_betas=planned.dropped_betas if planned is not None else (),
-            decision=decision,
-        )
+        dropped = planned.dropped_betas if planned is not None else ()
+        return _admission(errand, decision, weighed, lent, leased, changes, dropped)
 
     def _refusal(self, decision: Decision | None, errand: Errand) -> BudgetExceeded:
         return refusal(decision, errand, settles_in=self.durations.usual)
@@ -302,6 +291,33 @@ class Admitter:
         """No agent was ever heard of: `BURSAR_ON_UNREACHABLE` decides."""
         if self._without_rules == "closed" and self._enforce:
             raise self._refusal(None, errand) from None
+
+
+def _admission(
+    errand: Errand,
+    decision: Decision,
+    weighed: Candidates,
+    lent: Amounts,
+    leased: tuple[str, ...],
+    changes: Mapping[str, Any],
+    dropped_betas: tuple[str, ...],
+) -> Admission:
+    candidate = decision.candidate
+    tokens = candidate.expected_tokens
+    # By place: by keyword, values take twice as long to make.
+    return Admission(
+        decision.survey.balances,
+        leased,
+        lent.usd if candidate.worst is not None else None,
+        # As it is held, not as it was hoped for: both sides charge their leases by it.
+        lent.expected,
+        lent.tokens,
+        min(lent.tokens, tokens),
+        learnable(weighed, errand.context_tokens),
+        changes,
+        dropped_betas,
+        decision,
+    )
 
 
 def _patience(decision: Decision) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 from bursar.instrumentation.errand import Errand, utc_day
 from bursar.instrumentation.estimates import Estimates
@@ -21,7 +21,7 @@ from bursar.policies.estimate import (
     RequestSize,
     bound,
     counted,
-    expected,
+    figures,
     measure,
 )
 from bursar.policies.features import Features, features
@@ -29,6 +29,7 @@ from bursar.policies.moving import later
 from bursar.policies.plan import Misfit, Plan, Rung, milder, plan
 from bursar.policies.policy import Policy
 from bursar.policies.prices import rates
+from bursar.policies.rates import fitting
 from bursar.policies.values import value
 
 LESS_OUTPUT = Fraction(3, 4)
@@ -53,15 +54,17 @@ def weigh(
     Without `ladder` only on the one asked for: enough while no step is due that could move it to another. `moved_to` is
     the model that its conversation was moved to before; `exact` its input tokens, where they were counted.
     """
-    size = _whole(measure(errand.body), errand.context_tokens)
+    size = measure(errand.body)
+    if errand.context_tokens != 0:
+        size = _whole(size, errand.context_tokens)
     if exact:
         size = counted(size, exact)
     day = utc_day(errand.at_ns)
     asked = errand.settled_model or errand.asked
     # Where nothing is known of what is to come, only this call is counted.
     to_come = (estimates.to_come(errand.route, size.turns) or 1) if ladder else 1
-    weigher = _Weigher(errand, rules, estimates, size, day, here=moved_to or asked, to_come=to_come)
-    candidates: tuple[Candidate, ...] = (weigher.candidate(asked, asked=True),)
+    weigher = _Weigher(errand, rules, estimates, size, day, moved_to or asked, to_come)
+    candidates: tuple[Candidate, ...] = (weigher.priced(asked, errand.settled_plan, asked=True),)
     less: Candidate | None = None
     if ladder and rules.policy is not None and errand.settled_model is None:
         below = _below(asked, rules.policy.ladder_for(errand.route), rules)
@@ -71,10 +74,40 @@ def weigh(
     return Candidates(facts, size, weigher.rates)
 
 
+def weigh_asked(errand: Errand, rules: Rules, estimates: Estimates) -> Candidates:
+    """
+    What `weigh` says without the ladder, of the first attempt of a call, by the shortest way.
+
+    That is what is on every call's path: whatever is unusual of a request's price `weigh` itself looks at.
+    """
+    body, model = errand.body, errand.asked
+    offered = rules.offered(model, errand.region, errand.at_ns)
+    if offered is None or errand.linked or not _DEARER.isdisjoint(body):
+        return weigh(errand, rules, estimates, ladder=False)
+    size = measure(body)
+    if errand.context_tokens != 0:
+        size = _whole(size, errand.context_tokens)
+    tiers = offered.tiers
+    prompt, most = size.text_bytes + size.fixed_tokens, size.max_tokens
+    found = (tiers[0] if len(tiers) == 1 else fitting(tiers, prompt)).rates
+    output, longest, density = estimates.likely(errand.route, model, new_tokenizer=offered.new_tokenizer)
+    thought = _thought(body) if "thinking" in body else 0
+    output = min(FLOOR_OUTPUT_TOKENS + thought if output is None else output, most)
+    floor, tokens = min(_floor(thought, longest), most), density.tokens(size)
+    worst, least, hoped = figures(
+        size, found, tokens=tokens, output=output, floor=floor, warm=size.turns > 0, cached=True
+    )
+    candidate = Candidate(model, worst, least, hoped, None, 0, prompt + most, prompt + floor, tokens + output)
+    facts = Facts(errand.route, (candidate,), size.unbounded, errand.labels)
+    return Candidates(facts, size, {model: found})
+
+
+_DEARER = frozenset({"speed", "inference_geo"})
+"""Parameters that a price depends on."""
+
+
 def _whole(size: RequestSize, context_tokens: int | None) -> RequestSize:
     """The size with what the API holds of the conversation; where nobody knows how much that is, nothing bounds it."""
-    if context_tokens == 0:
-        return size
     if context_tokens is None:
         return replace(size, unbounded=(*size.unbounded, "thread"))
     return replace(size, fixed_tokens=size.fixed_tokens + context_tokens)
@@ -89,19 +122,6 @@ def _below(asked: str, ladder: tuple[str, ...], rules: Rules) -> tuple[str, ...]
     return ()
 
 
-class _Likely(NamedTuple):
-    """What a request is likely to come to on one model."""
-
-    output: int
-    """Tokens."""
-    floor: int
-    """The fewest `max_tokens` that its route can work with."""
-    density: Density
-    warm: bool
-    cached: bool
-    """Whether the model caches a prompt of this length at all."""
-
-
 class _Weigher:
     """One request, priced on one model after another."""
 
@@ -112,7 +132,6 @@ class _Weigher:
         estimates: Estimates,
         size: RequestSize,
         day: date,
-        *,
         here: str,
         to_come: int,
     ) -> None:
@@ -122,14 +141,16 @@ class _Weigher:
         """The model that the conversation is on."""
         self._to_come = to_come
         """The calls that it has to come, this one included."""
+        self._thought = _thought(errand.body)
+        """The tokens that the request gives to thinking."""
         self._used: Features | None = None
         self.rates: dict[str, Rates] = {}
 
     def candidate(self, model: str, *, asked: bool) -> Candidate:
         planned = self._errand.settled_plan if asked else self._plan(model)
         if isinstance(planned, Misfit):
-            return replace(self._priced(model, None, asked=False), misfit=planned)
-        return self._priced(model, planned, asked=asked)
+            return replace(self.priced(model, None, asked=False), misfit=planned)
+        return self.priced(model, planned, asked=asked)
 
     def milder(self, asked: Candidate) -> Candidate:
         """
@@ -141,68 +162,53 @@ class _Weigher:
         planned = milder(self._errand.body, rung, lossy_allowed=allowed, used=self._features())
         if isinstance(planned, Misfit):
             return replace(asked, misfit=planned)
-        return self._priced(asked.model, planned, asked=True, warm=False, less=LESS_OUTPUT)
+        return self.priced(asked.model, planned, asked=True, warm=False, less=LESS_OUTPUT)
 
-    def _priced(
-        self, model: str, planned: Plan | None, *, asked: bool, warm: bool = True, less: Fraction = Fraction(1)
+    def priced(
+        self, model: str, planned: Plan | None, *, asked: bool, warm: bool = True, less: Fraction | None = None
     ) -> Candidate:
-        body, size = self._errand.body, self._size
+        """
+        What the request costs on a model, changed as `planned`; `warm`: its cache may be, `less` is left of its answer.
+
+        Nothing where another organisation pays; no worst case without a price, and of one that is not asked no figure.
+        """
+        errand, size, body = self._errand, self._size, self._errand.body
+        thought = self._thought
         if planned is not None and planned.changes:
             body = changed(body, planned.changes)
-            size = replace(size, max_tokens=int(body.get("max_tokens") or 0))
-        output, longest = self._estimates.outputs(self._errand.route, model)
+            size, thought = replace(size, max_tokens=int(body.get("max_tokens") or 0)), _thought(body)
+        likely = self._estimates.likely(errand.route, model, new_tokenizer=self._rules.new_tokenizer(model))
+        most, longest, density = size.max_tokens, likely.longest, likely.density
         # By the request as it was asked: a plan's budget for thinking bounds an answer, and makes none longer.
-        usual = _floor(self._errand.body, None) if output is None else output
-        there = _Likely(
-            output=min(usual if less == 1 else int(usual * less), size.max_tokens),
-            floor=min(_floor(body, longest), size.max_tokens),
-            density=self._density(model),
-            # A conversation under way has its prefix cached where it is, and nowhere else.
-            warm=warm and size.turns > 0 and model == self._here,
-            cached=planned is None or planned.cache_works,
-        )
-        worst, least, hoped = self._money(model, body, size, there, asked=asked)
-        return Candidate(
-            model,
-            worst=worst,
-            least=least,
-            expected=hoped,
-            later=self._later(model, there),
-            worst_tokens=size.input_bound + size.max_tokens,
-            least_tokens=size.input_bound + there.floor,
-            expected_tokens=there.density.tokens(size) + there.output,
-            plan=planned if planned is not None and planned.notes else None,
-        )
-
-    def _money(
-        self, model: str, body: Mapping[str, Any], size: RequestSize, there: _Likely, *, asked: bool
-    ) -> tuple[int | None, int, int]:
-        """Worst, least and expected cost; nothing where another organisation pays, and no worst without a price."""
+        usual = FLOOR_OUTPUT_TOKENS + self._thought if likely.output is None else likely.output
+        output = min(usual if less is None else int(usual * less), most)
+        floor, tokens = min(_floor(thought, longest), most), density.tokens(size)
         found = self._rates_of(model, body) or (self._dearest() if asked else None)
-        if found is None:
-            return None, 0, 0
-        self.rates[model] = found
-        if self._errand.linked:
-            return 0, 0, 0
-        worst = bound(size, found)
-        least = worst if size.max_tokens <= there.floor else bound(size, found, max_tokens=there.floor)
-        hoped = expected(
-            size, found, output_tokens=there.output, density=there.density, warm=there.warm, cached=there.cached
+        worst: int | None = None
+        least = hoped = then = 0
+        if found is not None:
+            self.rates[model] = found
+            # A conversation under way has its prefix cached where it is, and nowhere else.
+            there = warm and size.turns > 0 and model == self._here
+            cached = planned is None or planned.cache_works
+            worst, least, hoped = figures(
+                size, found, tokens=tokens, output=output, floor=floor, warm=there, cached=cached
+            )
+            then = self._later(found, output, density)
+        if errand.linked and found is not None:
+            worst = least = hoped = then = 0
+        prompt = size.text_bytes + size.fixed_tokens
+        notable = planned if planned is not None and planned.notes else None
+        # By place: by keyword, values take twice as long to make.
+        return Candidate(
+            model, worst, least, hoped, None, then, prompt + most, prompt + floor, tokens + output, notable
         )
-        return worst, least, hoped
 
-    def _later(self, model: str, there: _Likely) -> int:
+    def _later(self, found: Rates, output: int, density: Density) -> int:
         """What the calls to come will cost; nothing where nobody knows."""
-        found = self.rates.get(model)
-        if found is None or self._errand.linked or self._to_come <= 1:
+        if self._to_come <= 1:
             return 0
-        calls = self._to_come - 1
-        return later(self._size, found, calls=calls, output_tokens=there.output, density=there.density)
-
-    def _density(self, model: str) -> Density:
-        facts = self._rules.book.find(model)
-        new = facts is None or facts.tokenizer != "old"
-        return self._estimates.density(self._errand.route, model, new_tokenizer=new)
+        return later(self._size, found, calls=self._to_come - 1, output_tokens=output, density=density)
 
     def _rates_of(self, model: str, body: Mapping[str, Any] | None = None) -> Rates | None:
         body = self._errand.body if body is None else body
@@ -240,7 +246,7 @@ class _Weigher:
             source,
             target,
             lossy_allowed=self._lossy_allowed,
-            floor=_floor(errand.body, longest),
+            floor=_floor(self._thought, longest),
             used=self._features(),
         )
 
@@ -263,9 +269,13 @@ class _Weigher:
         return policy is not None and policy.lossy_for(self._errand.route)
 
 
-def _floor(body: Mapping[str, Any], longest: int | None) -> int:
-    """The fewest `max_tokens` a route can work with: its usual longest answer, its thinking, a page."""
+def _thought(body: Mapping[str, Any]) -> int:
+    """The tokens that a request gives to thinking."""
     thinking = body.get("thinking")
     budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None  # pyright: ignore
-    thought = budget if isinstance(budget, int) else 0
+    return budget if isinstance(budget, int) else 0
+
+
+def _floor(thought: int, longest: int | None) -> int:
+    """The fewest `max_tokens` a route can work with: its usual longest answer, its thinking, a page."""
     return max(FLOOR_OUTPUT_TOKENS + thought, longest or 0)

@@ -77,12 +77,12 @@ class Admission:
     decision: Decision | None = None
 
 
-_DAY_NS = 86_400 * 10**9
+DAY_NS = 86_400 * 10**9
 
 
 def utc_day(at_ns: int) -> date:
     """The day in UTC of an instant in nanoseconds since the epoch: whose price holds."""
-    return _day(at_ns // _DAY_NS)
+    return _day(at_ns // DAY_NS)
 
 
 @lru_cache(maxsize=16)

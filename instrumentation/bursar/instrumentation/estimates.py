@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Iterator
-from typing import TypeVar
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
 
 from bursar.policies.estimate import Density
 from bursar.policies.learnt import Outputs, Ratios
@@ -21,6 +21,14 @@ T = TypeVar("T")
 Key = tuple[str, str]
 
 
+class Likely(NamedTuple):
+    """What is known of the calls of a route on a model; for the first two see `Estimates.outputs`."""
+
+    output: int | None
+    longest: int | None
+    density: Density
+
+
 class Estimates:
     """
     What is learnt per route and model, one model under each of its names.
@@ -33,16 +41,34 @@ class Estimates:
         self._outputs: dict[Key, Outputs] = {}
         self._ratios: dict[Key, Ratios] = {}
         self._lengths: dict[str, Lengths] = {}
+        self._told: dict[tuple[str, str, bool], Likely] = {}
+        """What was told since it last may have changed."""
         self._lock = threading.RLock()  # a destructor may settle an attempt while this thread reads
 
     def learn(self, route: str, model: str, output_tokens: int, *, prompt_tokens: int = 0, text_bytes: int = 0) -> None:
         """Count one finished answer, and what the prompt of so many bytes came to, where that is known."""
-        name = canonical(model).id
+        name, other = canonical(model).id, False
         with self._lock:
             for above in _upwards(route):
-                _of(self._outputs, (above, name), Outputs).add(output_tokens)
+                key = (above, name)
+                other |= _of(self._outputs, key, Outputs).add(output_tokens)
                 if text_bytes:
-                    _of(self._ratios, (above, name), Ratios).add(prompt_tokens, text_bytes)
+                    other |= _of(self._ratios, key, Ratios).add(prompt_tokens, text_bytes)
+            if other:
+                self._told.clear()
+
+    def likely(self, route: str, model: str, *, new_tokenizer: bool) -> Likely:
+        """All that is told of a route's calls on a model: each call asks, and what it is told changes seldom."""
+        key = (route, model, new_tokenizer)
+        told = self._told.get(key)
+        if told is not None:
+            return told
+        with self._lock:
+            density = self.density(route, model, new_tokenizer=new_tokenizer)
+            if len(self._told) >= MEMORY:
+                self._told.clear()
+            told = self._told[key] = Likely(*self.outputs(route, model), density)
+        return told
 
     def outputs(self, route: str, model: str) -> tuple[int | None, int | None]:
         """
@@ -111,9 +137,11 @@ def _of(known: dict[K, T], key: K, new: type[T]) -> T:
     return found
 
 
-def _upwards(route: str) -> Iterator[str]:
+@lru_cache(maxsize=MEMORY)
+def _upwards(route: str) -> tuple[str, ...]:
     """A route, those above it by its dots, and at last all routes."""
+    routes: list[str] = []
     while route:
-        yield route
+        routes.append(route)
         route = route.rpartition(".")[0]
-    yield ""
+    return (*routes, "")

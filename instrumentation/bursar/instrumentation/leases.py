@@ -24,28 +24,33 @@ class Hold:
 class _Slice:
     """What this process has of one balance, in its unit; the first three only grow."""
 
-    __slots__ = ("charged", "granted", "held", "idle", "keep", "kind", "reserve", "returned", "since")
+    __slots__ = ("charged", "free", "granted", "held", "idle", "keep", "kind", "reserve", "returned", "since")
 
     def __init__(self, kind: Kind, now: float, *, reserve: bool) -> None:
         self.kind = kind
         self.reserve = 0 if reserve else None
         """Of what is set aside for outages, the most that may stay; None for what calls draw on while all is well."""
         self.granted = self.returned = self.charged = self.held = 0
+        self.free = 0
+        """What of `granted` is in none of the other three: kept beside them, since every call asks."""
         self.keep = False
         """Whether what is free may stay here for the next calls."""
         self.idle = 0
         """The least that was free since `since`."""
         self.since = now
 
-    @property
-    def free(self) -> int:
-        return self.granted - self.returned - self.charged - self.held
+    def grant(self, granted: int) -> None:
+        if granted > self.granted:
+            self.free += granted - self.granted
+            self.granted = granted
 
-    def hold(self, amount: int) -> None:
-        self.held = held = self.held + amount
-        free = self.granted - self.returned - self.charged - held
-        if free < self.idle:
-            self.idle = free
+    def charge(self, amount: int) -> None:
+        self.charged += amount
+        self.free -= amount
+
+    def give_back(self, amount: int) -> None:
+        self.returned += amount
+        self.free -= amount
 
 
 class Leases:
@@ -73,13 +78,21 @@ class Leases:
         with self._lock:
             if attempt_id in self._holds:
                 self._drop(attempt_id)
-            slices = [self._slices.get(balance) or self._slice(balance) for balance in balances]
-            for found in slices:
+            known = self._slices
+            for balance in balances:
+                found = known.get(balance)
+                if found is None:
+                    found = self._slice(balance)
                 if found.free < amounts[found.kind]:
                     return False
             self._holds[attempt_id] = Hold(balances, amounts)
-            for found in slices:
-                found.hold(amounts[found.kind])
+            for balance in balances:  # in place: a call of a method for each would take as long as all the rest
+                found = known[balance]
+                amount = amounts[found.kind]
+                found.held += amount
+                found.free = free = found.free - amount
+                if free < found.idle:
+                    found.idle = free
             return True
 
     def settle(self, attempt_id: str, cost: int | None, tokens: int | None = None) -> None:
@@ -95,7 +108,7 @@ class Leases:
             charge = hold.amounts.charged(cost, tokens)
             for balance in hold.balances:
                 found = self._slices[balance]
-                found.charged += charge[found.kind]
+                found.charge(charge[found.kind])
 
     def release(self, attempt_id: str) -> None:
         """The attempt cost nothing: what it held is free again."""
@@ -110,8 +123,7 @@ class Leases:
         """
         with self._lock:
             for balance, amount in granted.items():
-                found = self._slice(balance)
-                found.granted = max(found.granted, amount)
+                self._slice(balance).grant(amount)
             for attempt_id, hold in (holds or {}).items():
                 self.hold(attempt_id, hold.balances, hold.amounts)
 
@@ -191,7 +203,7 @@ class Leases:
             for found in self._slices.values():
                 free = found.free
                 if free > 0:
-                    found.returned += free if everything else self._unkept(found, free, now)
+                    found.give_back(free if everything else self._unkept(found, free, now))
             return {balance: found.returned for balance, found in self._slices.items() if found.returned}
 
     def busy(self) -> set[str]:
@@ -236,5 +248,7 @@ class Leases:
         if hold is not None:
             for balance in hold.balances:
                 found = self._slices[balance]
-                found.held -= hold.amounts[found.kind]
+                amount = hold.amounts[found.kind]
+                found.held -= amount
+                found.free += amount
         return hold

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
 from typing import Any
 
 from bursar.instrumentation.errand import Errand
@@ -20,7 +19,7 @@ MEMORY = 2_048
 EDGE, SAMPLES = 1_024, 256
 """Of a long text its edges, and so many signs in between, are looked at: two long texts that agree in these are one."""
 
-Digest = bytes
+Fingerprint = int
 Repeats = tuple[float, ...]
 """When a request was made, by the monotonic clock."""
 
@@ -29,25 +28,26 @@ class Loops:
     """
     How often each request was made on its route, of late.
 
-    What is kept is a keyed hash and instants. Every process counts its own: a loop is nearly always one program's.
+    What is kept is a hash, by the interpreter's key of this process, and instants. Every process counts its own: a loop
+    is nearly always one program's.
     """
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-        self._seen: OrderedDict[Digest, deque[float]] = OrderedDict()
+    def __init__(self) -> None:
+        self._seen: OrderedDict[Fingerprint, Repeats] = OrderedDict()
         self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._lock = threading.Lock()
 
     def made(self, route: str, body: Mapping[str, Any], now: float) -> Repeats:
         """Count a request made now; the instants at which it was made, this one included."""
-        digest = self._digest(route, body)
+        fingerprint = fingerprint_of(route, body)
         with self._lock:
-            times = self._seen.setdefault(digest, deque(maxlen=MOST_IN_A_LOOP + 1))
-            self._seen.move_to_end(digest)
-            times.append(now)
-            if len(self._seen) > MEMORY:
-                self._seen.popitem(last=False)
-            return tuple(times)
+            seen = self._seen
+            before = seen.pop(fingerprint, None)
+            times = (now,) if before is None else (*before[-MOST_IN_A_LOOP:], now)
+            seen[fingerprint] = times  # behind all others
+            if before is None and len(seen) > MEMORY:
+                seen.popitem(last=False)
+        return times
 
     def is_news(self, balance: str, step: str, now: float, seconds: float) -> bool:
         """Whether nobody was told of this step for as long as it looks back; from now on somebody was."""
@@ -60,12 +60,22 @@ class Loops:
                 self._told.popitem(last=False)
         return True
 
-    def _digest(self, route: str, body: Mapping[str, Any]) -> Digest:
-        signs = [route]
-        for name in ("model", "system", "tools", "messages"):
-            signs.append("\0")
-            _note(body.get(name), signs)
-        return blake2b("".join(signs).encode("utf-8", "replace"), digest_size=16, key=self._key).digest()
+
+def fingerprint_of(route: str, body: Mapping[str, Any]) -> Fingerprint:
+    """
+    What tells one request of a route from another.
+
+    Python's own hash: 64 bits by a key that other processes do not know, and a text remembers its own, so that what an
+    application says again in every call is hashed once.
+    """
+    signs: list[Any] = [route]
+    for name in _COMPARED:
+        _note(body.get(name), signs)
+    return hash(tuple(signs))
+
+
+_COMPARED = ("model", "system", "tools", "messages")
+"""Another temperature does not make another request."""
 
 
 def looped(decision: Decision, repeats: Repeats, now: float) -> Iterator[tuple[Standing, Step]]:
@@ -95,27 +105,38 @@ def loop_record(errand: Errand, decision: Decision, standing: Standing, step: St
     )
 
 
-def _note(value: Any, signs: list[str]) -> None:
-    """Add what tells one value from another, without a walk over all of a long text or conversation."""
-    if isinstance(value, str):
-        signs.append(f"{len(value)}:")
-        if len(value) > 2 * EDGE + SAMPLES:
-            value = value[:EDGE] + value[:: len(value) // SAMPLES] + value[-EDGE:]
+def _note(value: Any, signs: list[Any]) -> None:
+    """
+    Add what tells one value from another, without a walk over all of a long text or conversation.
+
+    What is common first, and by identity: this is on every call's path.
+    """
+    kind: type[Any] = type(value)
+    if value is None or (kind is str and len(value) <= _WHOLE):
         signs.append(value)
-    elif isinstance(value, _MAPPINGS):
-        for name, part in value.items():  # pyright: ignore[reportUnknownVariableType]
-            signs.append(str(name))  # pyright: ignore[reportUnknownArgumentType]
-            _note(part, signs)
-    elif isinstance(value, _LISTS):
-        signs.append(f"[{len(value)}")  # pyright: ignore[reportUnknownArgumentType]
+    elif kind is str:
+        signs.append(len(value))
+        signs.append(value[:EDGE] + value[:: len(value) // SAMPLES] + value[-EDGE:])
+    elif kind is dict or isinstance(value, Mapping):
+        signs.append(len(value))
+        for name, part in value.items():
+            signs.append(name)
+            if type(part) is str and len(part) <= _WHOLE:
+                signs.append(part)
+            else:
+                _note(part, signs)
+    elif kind is list or isinstance(value, (list, tuple)):
+        signs.append(_LIST + len(value))
         # A long conversation differs from another by how many turns it has, how it begins and how it ends.
-        ends = value if len(value) <= 2 * _ENDS else (*value[:_ENDS], *value[-_ENDS:])  # pyright: ignore
-        for part in ends:  # pyright: ignore[reportUnknownVariableType]
+        for part in value if len(value) <= 2 * _ENDS else (*value[:_ENDS], *value[-_ENDS:]):
             _note(part, signs)
+    elif isinstance(value, str):
+        _note(str.__str__(value), signs)
     else:
-        signs.append(repr(value))
+        signs += (kind, repr(value))  # numbers that differ may have one hash, and a text may read as one
 
 
-_MAPPINGS, _LISTS = (dict, Mapping), (list, tuple)
-"""Made once, and what is common first: this is on every call's path."""
+_WHOLE = 2 * EDGE + SAMPLES
 _ENDS = 8
+_LIST = 1 << 32
+"""More than any mapping has entries."""

@@ -7,10 +7,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry import baggage, trace
 
+from bursar.instrumentation.errand import DAY_NS, utc_day
 from bursar.instrumentation.fallback import estimator
 from bursar.instrumentation.quiet import tell_once
 from bursar.policies.book import PriceBook
@@ -20,12 +21,20 @@ from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.pricefile import parse_book, shipped_book
 from bursar.policies.protocol import ProtocolError, Snapshot, snapshot_from_json
+from bursar.policies.rates import Offer, UnpricedError, offers_for
 from bursar.policies.windows import OWN_WINDOWS
 
 SNAPSHOT_FILE = "snapshot.json"
 MEMORY = 4_096
 """Callers whose routes are remembered."""
 _UNKNOWN: Any = object()
+
+
+class Offered(NamedTuple):
+    """What a call on a model is estimated by."""
+
+    tiers: tuple[Offer, ...]
+    new_tokenizer: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,31 @@ class Rules:
         default_factory=dict[tuple[str, str], "str | None"], init=False, repr=False, compare=False
     )
     """Routes found before by caller and service, where a policy's rules look at nothing else."""
+    _offered: dict[tuple[str, str | None, int], Offered | None] = field(
+        default_factory=dict[tuple[str, "str | None", int], "Offered | None"], init=False, repr=False, compare=False
+    )
+    """What was offered before, by model, region and day."""
+
+    def offered(self, model: str, region: str | None, at_ns: int) -> Offered | None:
+        """What a model costs on the day of an instant at its usual speed and place; None without a price."""
+        terms = (model, region, at_ns // DAY_NS)
+        known: Offered | None = self._offered.get(terms, _UNKNOWN)
+        if known is not _UNKNOWN:
+            return known
+        try:
+            offers = offers_for(self.book, (model, utc_day(at_ns), False, False, None, region, False))
+            found = Offered(offers, new_tokenizer=self.new_tokenizer(model))
+        except UnpricedError:
+            found = None
+        if len(self._offered) >= MEMORY:
+            self._offered.clear()
+        self._offered[terms] = found
+        return found
+
+    def new_tokenizer(self, model: str) -> bool:
+        """Whether a model counts more tokens for the same text than those before 4.7 did; unknown ones may."""
+        facts = self.book.find(model)
+        return facts is None or facts.tokenizer != "old"
 
     def find_route(self, caller: str, service: str) -> str | None:
         """

@@ -163,7 +163,8 @@ class Decision:
     def whole(self) -> Amounts:
         """What is held of each kind where nothing has to be fitted."""
         candidate = self.candidate
-        return Amounts(self.most, candidate.worst_tokens, 1, min(candidate.expected, self.most))
+        hoped, most = candidate.expected, self.most
+        return Amounts(most, candidate.worst_tokens, 1, min(most, hoped))
 
     @property
     def changes(self) -> tuple[Change, ...]:

@@ -20,16 +20,20 @@ def decide(facts: Facts, met: Survey | Iterable[Standing], *, refuse_unknown_pri
     """The verdict for a call over all matching budgets: each must admit it, the strictest step wins and is named."""
     survey = met if isinstance(met, Survey) else Survey(met)
     skipped: list[tuple[str, str]] = []
-    if survey.enforcing:
+    asked = facts.candidates[0]
+    if survey.calm and asked.worst is not None and not facts.unbounded and not facts.moved_to:
+        # Nearly every call: `_strictest` would look at each of these again.
+        verdict = survey.passed.get(asked.model) or _passed(survey, asked.model)
+    elif survey.enforcing:
         verdict = _strictest(facts, survey, refuse_unknown_price=refuse_unknown_price, skipped=skipped)
     else:
-        verdict = _passed(survey, facts.asked.model)
+        verdict = _passed(survey, asked.model)
     if facts.to_be_batched:
         verdict = _as_asked(facts, verdict, skipped)
     observed = None
     if survey.observing:
         observed = _would_have(facts, survey.observing, refuse_unknown_price=refuse_unknown_price)
-    candidate = _chosen(facts, verdict.model)
+    candidate = asked if verdict.model == asked.model else _chosen(facts, verdict.model)
     if verdict.action is Action.EFFORT and facts.milder is not None:
         candidate = facts.milder
     elif verdict.action is Action.BATCH and facts.batched is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from bursar.policies.book import Rates
@@ -38,6 +39,7 @@ _SCHEMAS = frozenset({"output_config", "output_format"})
 """Parameters that become part of the prompt, as the messages do."""
 _OPEN_ENDED = frozenset({"mcp_servers", "container", "context_management", "fallbacks"})
 """Parameters whose effect on the prompt no request bounds."""
+_UNUSUAL = _SCHEMAS | _OPEN_ENDED | {"cache_control", "tools"}
 _CLIENT_TOOLS = frozenset({"custom", "bash", "text_editor", "computer", "memory"})
 
 
@@ -94,6 +96,10 @@ class RequestSize:
 
 def measure(body: Mapping[str, Any]) -> RequestSize:
     """The size of a `messages.create` body. Values of a wrong type count as nothing: the API will refuse them."""
+    if _UNUSUAL.isdisjoint(body):
+        plain = _plain(body)
+        if plain is not None:
+            return plain
     tally = _Tally()
     messages, tools = body.get("messages"), body.get("tools")
     tally.conversation(messages)
@@ -122,6 +128,27 @@ def measure(body: Mapping[str, Any]) -> RequestSize:
         tally.searches,
         tuple(sorted(tally.unbounded)) if tally.unbounded else (),
     )
+
+
+def _plain(body: Mapping[str, Any]) -> RequestSize | None:
+    """The size of a request that is nothing but plain texts, as `measure` finds it; None of any other."""
+    system, messages = body.get("system", ""), body.get("messages")
+    if type(system) is not str or type(messages) is not list or not system.isascii():
+        return None
+    text, turns = len(system), 0
+    for message in messages:  # pyright: ignore[reportUnknownVariableType]
+        if type(message) is not dict or len(message) != 2:  # pyright: ignore
+            return None
+        role, content = message.get("role"), message.get("content")  # pyright: ignore
+        if type(content) is not str or not content.isascii():
+            return None
+        if role == "assistant":
+            turns += 1
+        elif role != "user":
+            return None
+        text += _PLAIN_BYTES + len(role) + len(content)
+    most = body.get("max_tokens")
+    return RequestSize(text, FRAME_TOKENS, most if isinstance(most, int) else 0, 0, False, turns, 0, ())
 
 
 def counted(size: RequestSize, tokens: int) -> RequestSize:
@@ -167,6 +194,25 @@ def expected(
     return (tokens * rate + min(output_tokens, size.max_tokens) * rates.output) // PICO_PER_NANO
 
 
+def figures(
+    size: RequestSize, rates: Rates, *, tokens: int, output: int, floor: int, warm: bool, cached: bool
+) -> tuple[int, int, int]:
+    """
+    Worst, least and expected cost at once, in nano-dollars: what `bound` and `expected` say each by itself.
+
+    `tokens` are what the prompt will likely have, `output` what the answer will, `floor` the fewest `max_tokens` that
+    it may be given.
+    """
+    prompt, most, rate = size.text_bytes + size.fixed_tokens, size.max_tokens, rates.output
+    marked = size.marks > 0
+    dearest = dearest_input(size, rates) if marked else rates.input
+    fixed = prompt * dearest + size.searches * rates.web_search
+    worst = -(-(fixed + most * rate) // PICO_PER_NANO)
+    least = worst if most <= floor else -(-(fixed + floor * rate) // PICO_PER_NANO)
+    read = (rates.cache_read if warm and marked else dearest) if cached else rates.input
+    return worst, least, (tokens * read + min(output, most) * rate) // PICO_PER_NANO
+
+
 def input_tokens(size: RequestSize, density: Density = _NEW) -> int:
     """Input tokens this request will likely have, never above its bound."""
     return density.tokens(size)
@@ -195,21 +241,24 @@ class OutputHistogram:
         """Whether a quantile can be told."""
         return self._seen >= self.ENOUGH
 
-    def add(self, tokens: int) -> None:
-        """Count one answer of so many output tokens."""
-        bucket = math.ceil(8 * math.log2(tokens)) if tokens > 1 else 0
-        self._weights[bucket] = self._weights.get(bucket, 0.0) + self._increment
-        self._increment *= _GROWTH
-        self._seen += 1
-        if self._seen % self.REFRESH == 0:
-            self._quantiles.clear()
-        if self._increment > 1e12:
-            self._weights = {key: weight / self._increment for key, weight in self._weights.items()}
+    def add(self, tokens: int) -> bool:
+        """Count one answer of so many output tokens; whether what can be told may be other than before."""
+        bucket = _bucket(tokens)
+        weights, increment = self._weights, self._increment
+        weights[bucket] = weights.get(bucket, 0.0) + increment
+        self._increment = increment = increment * _GROWTH
+        self._seen = seen = self._seen + 1
+        if increment > _LARGE:
+            self._weights = {key: weight / increment for key, weight in weights.items()}
             self._increment = 1.0
+        if seen % self.REFRESH == 0:
+            self._quantiles.clear()
+            return True
+        return seen in (1, self.ENOUGH)
 
     def quantile(self, share: float) -> int | None:
         """Tokens that this share of answers stays within; None while there are too few to say."""
-        if not self.enough:
+        if self._seen < self.ENOUGH:
             return None
         known = self._quantiles.get(share)
         if known is None:
@@ -226,6 +275,12 @@ class OutputHistogram:
 
 
 _GROWTH = 2 ** (1 / OutputHistogram.HALF_LIFE)
+_LARGE = 1e12
+
+
+@lru_cache(maxsize=1024)
+def _bucket(value: int) -> int:
+    return math.ceil(8 * math.log2(value)) if value > 1 else 0
 
 
 def _cited(citations: Any) -> bool:

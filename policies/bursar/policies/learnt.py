@@ -16,6 +16,7 @@ class Outputs(OutputHistogram):
     """
 
     SURPRISES, AMONG, WARY = 3, 20, 100
+    _LATEST = (1 << AMONG) - 1
     UNKNOWN = 1 << 40
     """More tokens than any request allows."""
 
@@ -23,14 +24,18 @@ class Outputs(OutputHistogram):
         super().__init__()
         self._recent = self._wary = 0
 
-    def add(self, tokens: int) -> None:
-        usual = super().quantile(0.99)
-        if usual is not None:
-            self._recent = (self._recent << 1 | (tokens > usual)) & ((1 << self.AMONG) - 1)
-            self._wary = max(self._wary - 1, 0)
+    def add(self, tokens: int) -> bool:
+        usual, wary = super().quantile(0.99), self._wary
+        if usual is None:
+            return super().add(tokens)
+        self._recent = self._recent << 1 & self._LATEST
+        if wary:
+            self._wary = wary - 1
+        if tokens > usual:
+            self._recent |= 1
             if self._recent.bit_count() >= self.SURPRISES:
                 self._recent, self._wary = 0, self.WARY
-        super().add(tokens)
+        return super().add(tokens) or (wary == 0) != (self._wary == 0)
 
     def quantile(self, share: float) -> int | None:
         return self.UNKNOWN if self._wary else super().quantile(share)
@@ -45,9 +50,9 @@ class Ratios:
     def __init__(self) -> None:
         self._seen = OutputHistogram()
 
-    def add(self, tokens: int, text_bytes: int) -> None:
-        """Count one prompt."""
-        self._seen.add(math.ceil(tokens * self.SCALE / text_bytes))
+    def add(self, tokens: int, text_bytes: int) -> bool:
+        """Count one prompt; whether what can be told may be other than before."""
+        return self._seen.add(math.ceil(tokens * self.SCALE / text_bytes))
 
     @property
     def enough(self) -> bool:

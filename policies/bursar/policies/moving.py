@@ -9,7 +9,6 @@ Formulas: DESIGN's algorithms, section 5. With n calls to come on a prefix of P 
 
 from __future__ import annotations
 
-from collections import Counter
 from fractions import Fraction
 
 from bursar.policies.book import Rates
@@ -92,23 +91,23 @@ class Lengths:
     """
 
     def __init__(self) -> None:
-        self._seen: Counter[int] = Counter()
+        self._seen: dict[int, int] = {}
         self._total = 0
 
     def add(self, turns: int) -> None:
         """Count a call that comes after so many of the model's turns."""
-        self._seen[turns] += 1
+        self._seen[turns] = self._seen.get(turns, 0) + 1
         self._total += 1
         if self._total >= MEMORY:
-            self._seen = Counter({turns: half for turns, count in self._seen.items() if (half := count // 2)})
-            self._total = self._seen.total()
+            self._seen = {turns: half for turns, count in self._seen.items() if (half := count // 2)}
+            self._total = sum(self._seen.values())
 
     def to_come(self, turns: int) -> int | None:
         """The calls that a conversation has to come with one half's odds, the present one included; None: unknown."""
-        here = self._seen[turns]
+        here = self._seen.get(turns, 0)
         if here < ENOUGH:
             return None
         furthest = turns
-        while 2 * self._seen[furthest + 1] >= here:
+        while 2 * self._seen.get(furthest + 1, 0) >= here:
             furthest += 1
         return furthest - turns + 1

@@ -9,7 +9,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from bursar.policies.amounts import Limit, Loop, Velocity
@@ -293,6 +293,8 @@ class Policy:
     """None: the week is not told by itself."""
     warnings: tuple[str, ...] = ()
     """What the file says and this release does not act on, in plain words."""
+    kept: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict[str, Any])
+    """What the agent works out from it for each balance again and again, kept beside it."""
 
     @cached_property
     def fewest_in_a_loop(self) -> int | None:

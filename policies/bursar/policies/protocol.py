@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -177,13 +177,13 @@ class RecallResponse:
 
 
 def to_json(message: SyncRequest | SyncResponse | RecallRequest | RecallResponse) -> dict[str, Any]:
-    """A message as a JSON object."""
-    return asdict(message)
+    """A message as a JSON object. Its mappings are not copied, as `dataclasses.asdict` would, which takes long."""
+    return _told(message)
 
 
 def to_line(message: RecallRequest) -> bytes:
     """A small message as JSON."""
-    return encode(asdict(message)).encode("ascii")
+    return encode(to_json(message)).encode("ascii")
 
 
 def to_body(request: SyncRequest, lines: Iterable[bytes] = ()) -> bytes:
@@ -192,9 +192,19 @@ def to_body(request: SyncRequest, lines: Iterable[bytes] = ()) -> bytes:
 
     What is plainly not a JSON object, such as a line that a crash tore, is left out.
     """
-    head = encode(asdict(request)).encode("ascii")
+    head = encode(to_json(request)).encode("ascii")
     records = b",".join(stripped for line in lines if (stripped := line.strip())[:1] == b"{" and stripped[-1:] == b"}")
     return head.replace(b'"records":[]', b'"records":[%s]' % records, 1)
+
+
+def _told(message: Any) -> dict[str, Any]:
+    return {name: _as_json(getattr(message, name)) for name in message.__dataclass_fields__}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_as_json(part) for part in value]  # pyright: ignore[reportUnknownVariableType]
+    return _told(value) if hasattr(value, "__dataclass_fields__") else value
 
 
 def request_from_json(value: Any) -> SyncRequest:

@@ -13,13 +13,17 @@ from bursar.agent.alerting.alerts import Looping, reached, to_payload
 from bursar.agent.alerting.background import RouteCost
 from bursar.agent.alerting.notices import Notice
 from bursar.agent.ledger import balances, outbox
-from bursar.policies.balancekey import parse_balance_key
+from bursar.policies.balancekey import parse_balance_key, told_of
 from bursar.policies.policy import Policy
-from bursar.policies.protocol import SyncRequest
+from bursar.policies.protocol import BalanceView, SyncRequest
 
 
 def touched(db: Database, request: SyncRequest) -> frozenset[str]:
     """The balances in which the attempts that a request tells of count or are held, once it is booked."""
+    held = (db.conn.execute(_HELD, [need.attempt_id]).fetchall() for need in request.needs)
+    keys = {key for rows in held for (key,) in rows}
+    if not request.records:
+        return frozenset(keys)
     rows = db.conn.execute(
         """
         WITH told (id) AS (SELECT value FROM json_each(?)),
@@ -32,7 +36,10 @@ def touched(db: Database, request: SyncRequest) -> frozenset[str]:
         """,
         [json.dumps(sorted(_told(request)))],
     ).fetchall()
-    return frozenset(key for (key,) in rows)
+    return frozenset(keys.union(key for (key,) in rows))
+
+
+_HELD = "SELECT balance FROM holds WHERE attempt_id = ?"
 
 
 def refusing(request: SyncRequest) -> frozenset[str]:
@@ -71,9 +78,17 @@ def raise_reached(
     now_ns: int,
     refusing: frozenset[str] = frozenset(),
     looping: frozenset[Looping] = frozenset(),
+    seen: Iterable[BalanceView] = (),
 ) -> int:
-    """Put every step that these balances have reached into the outbox, once for ever; how many are new."""
-    views = balances.views(db, sorted({*keys, *refusing, *(each.balance for each in looping)}), policy, now_ns)
+    """
+    Put every step that these balances have reached into the outbox, once for ever; how many are new.
+
+    `seen` are those that were looked at already, since anything last changed.
+    """
+    known = {view.key: view for view in seen}
+    wanted = {*map(told_of, keys), *refusing, *(each.balance for each in looping)}
+    views = [known[key] for key in sorted(wanted & known.keys())]
+    views += balances.views(db, sorted(wanted - known.keys()), policy, now_ns)
     steps = reached(policy, views, refusing, looping)
     return sum(
         outbox.raise_alert(
@@ -173,5 +188,4 @@ def _told(request: SyncRequest) -> set[str]:
     """The attempts of a request; its records are not read yet, and may be of any shape."""
     charges = (record.get("charge") for record in request.records)
     owners: list[Any] = [*request.records, *(charge for charge in charges if isinstance(charge, dict))]
-    ids = {owner["attempt_id"] for owner in owners if isinstance(owner.get("attempt_id"), str)}
-    return ids | {need.attempt_id for need in request.needs}
+    return {owner["attempt_id"] for owner in owners if isinstance(owner.get("attempt_id"), str)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
+from typing import NamedTuple
 
 from sqlite_utils import Database
 
@@ -70,15 +71,17 @@ def ensure(db: Database, key: str, policy: Policy | None) -> None:
     Where the policy has no such budget (any more) the row keeps its numbers, and a new one has none.
     """
     base = told_of(key)
-    budget, window = _rule(base, policy)
-    if budget is None or window is None:
+    ruled = _ruled(base, policy)
+    # Looked at first: nearly always it is there, and what would write takes several times as long.
+    row = db.conn.execute("SELECT limit_amount, ceiling, soft_ceiling FROM balances WHERE key = ?", [base]).fetchone()
+    if row is not None and (ruled is None or row == ruled.limits):
+        return
+    if ruled is None:
         db.conn.execute(
-            "INSERT INTO balances (key, budget, scope, window_start, unit) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT DO NOTHING",
+            "INSERT INTO balances (key, budget, scope, window_start, unit) VALUES (?, ?, ?, ?, ?)",
             [base, *_named(base)],
         )
         return
-    parsed = parse_balance_key(base)
     db.conn.execute(
         """
         INSERT INTO balances
@@ -90,28 +93,19 @@ def ensure(db: Database, key: str, policy: Policy | None) -> None:
             WHERE limit_amount IS NOT excluded.limit_amount OR ceiling IS NOT excluded.ceiling
                 OR soft_ceiling IS NOT excluded.soft_ceiling
         """,
-        [
-            base,
-            budget.name,
-            parsed.scope,
-            _nanoseconds(window.start),
-            _nanoseconds(window.end),
-            budget.limit_of(parsed.scope),
-            budget.ceiling_of(parsed.scope),
-            budget.soft_ceiling_of(parsed.scope),
-            parsed.unit,
-        ],
+        [base, *ruled.place, *ruled.limits, parse_balance_key(base).unit],
     )
 
 
 def budget_of(key: str, policy: Policy | None) -> Budget | None:
     """The budget that the policy has for this balance; None where it has no such budget or window."""
-    return _rule(told_of(key), policy)[0]
+    ruled = _ruled(told_of(key), policy)
+    return None if ruled is None else ruled.budget
 
 
 def known(key: str, policy: Policy | None) -> bool:
     """Whether the policy has the budget and the window of this balance."""
-    return None not in _rule(told_of(key), policy)
+    return _ruled(told_of(key), policy) is not None
 
 
 _READ = """
@@ -149,14 +143,20 @@ def expected(db: Database, key: str) -> int:
     return total
 
 
-def views(db: Database, keys: Iterable[str], policy: Policy | None, now_ns: int) -> tuple[BalanceView, ...]:
+Look = Callable[[str], Balance | None]
+"""Reads a balance; one that was read before may be remembered, where nothing has changed since."""
+
+
+def views(
+    db: Database, keys: Iterable[str], policy: Policy | None, now_ns: int, look: Look | None = None
+) -> tuple[BalanceView, ...]:
     """The balances of these keys as a guard sees them; those that no policy ever gave a limit are left out."""
-    found = (_view(db, key, policy, now_ns) for key in dict.fromkeys(told_of(key) for key in keys))
+    found = (_view(db, key, policy, now_ns, look) for key in dict.fromkeys(told_of(key) for key in keys))
     return tuple(view for view in found if view is not None)
 
 
-def _view(db: Database, key: str, policy: Policy | None, now_ns: int) -> BalanceView | None:
-    row = read(db, key, now_ns)
+def _view(db: Database, key: str, policy: Policy | None, now_ns: int, look: Look | None) -> BalanceView | None:
+    row = read(db, key, now_ns) if look is None else look(key)
     if row is None or row.limit is None or row.ceiling is None:
         return None
     return BalanceView(
@@ -173,7 +173,7 @@ def _view(db: Database, key: str, policy: Policy | None, now_ns: int) -> Balance
 
 def _recent(db: Database, key: str, policy: Policy | None, now_ns: int) -> dict[str, int]:
     """What was spent, or is in flight, within the seconds of each velocity of the balance's budget."""
-    budget, _ = _rule(key, policy)
+    budget = budget_of(key, policy)
     if budget is None or not budget.velocities:
         return {}
     flow = flows.flow_of(parse_balance_key(key))
@@ -197,19 +197,51 @@ def iso(at_ns: int) -> str:
     return f"{_instant(at_ns).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
-def _rule(key: str, policy: Policy | None) -> tuple[Budget | None, Window | None]:
-    """The budget that the policy has for a key, and the window that the key names."""
+class _Ruled(NamedTuple):
+    """What a policy says of a balance."""
+
+    budget: Budget
+    place: tuple[str, str, int | None, int | None]
+    """Budget, scope, and the window's start and end in nanoseconds."""
+    limits: tuple[int, int, int]
+    """Limit, ceiling, and ceiling by expectation, in the limit's unit."""
+
+
+_KEPT = 4096
+
+
+def _ruled(key: str, policy: Policy | None) -> _Ruled | None:
+    """The budget that the policy has for a key, with its figures; None where it has no such budget or window."""
+    if policy is None:
+        return None
+    kept = policy.kept
+    if key in kept:
+        found: _Ruled | None = kept[key]
+        return found
+    if len(kept) >= _KEPT:
+        policy.kept.clear()
+    found = kept[key] = _rule(key, policy)
+    return found
+
+
+def _rule(key: str, policy: Policy) -> _Ruled | None:
     try:
         parsed = parse_balance_key(key)
     except ValueError:
-        return None, None
-    budgets = policy.budgets if policy is not None else ()
-    budget = next((budget for budget in budgets if budget.name == parsed.budget), None)
-    if policy is None or budget is None or budget.limit.unit != parsed.unit:
-        return None, None
+        return None
+    budget = next((budget for budget in policy.budgets if budget.name == parsed.budget), None)
+    if budget is None or budget.limit.unit != parsed.unit:
+        return None
     zone = policy.zone if budget.timezone is None else zone_of(budget.timezone)
     window = _window(budget.every, budget.begins, parsed.window_id, zone)
-    return (budget, window) if window is not None else (None, None)
+    if window is None:
+        return None
+    scope = parsed.scope
+    return _Ruled(
+        budget,
+        (budget.name, scope, _nanoseconds(window.start), _nanoseconds(window.end)),
+        (budget.limit_of(scope), budget.ceiling_of(scope), budget.soft_ceiling_of(scope)),
+    )
 
 
 @lru_cache(maxsize=4096)

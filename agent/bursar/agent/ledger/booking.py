@@ -239,8 +239,9 @@ def _keep(desk: _Desk, before: Attempt | None, after: Attempt) -> Attempt:
         return after
     after = _charge_leases(desk, after)
     attempts.save(desk.db, after)
-    desk.touched |= postings.bring(desk.db, after, policy=desk.policy, now_ns=desk.now_ns)
-    _hold(desk, after)
+    if before is not None or after.posted is not None:  # one that is new and counts as nothing has no postings
+        desk.touched |= postings.bring(desk.db, after, policy=desk.policy, now_ns=desk.now_ns)
+    _hold(desk, after, new=before is None)
     return after
 
 
@@ -285,10 +286,9 @@ def _charge_leases(desk: _Desk, attempt: Attempt) -> Attempt:
     return replace(attempt, lease_charged_nano=charges.usd)
 
 
-def _hold(desk: _Desk, attempt: Attempt) -> None:
+def _hold(desk: _Desk, attempt: Attempt, *, new: bool) -> None:
     """Bring an attempt's holds to what it may still cost: nothing once it is settled or released."""
-    rows = desk.db.conn.execute("SELECT balance FROM holds WHERE attempt_id = ?", [attempt.attempt_id]).fetchall()
-    standing = {key for (key,) in rows}
+    standing = set[str]() if new else _standing(desk.db, attempt.attempt_id)
     due: Iterable[str] = dict.fromkeys((*(attempt.balances or ()), *attempt.leased)) if attempt.open else ()
     for key in standing.difference(due):
         desk.db.conn.execute("DELETE FROM holds WHERE balance = ? AND attempt_id = ?", [key, attempt.attempt_id])
@@ -302,6 +302,11 @@ def _hold(desk: _Desk, attempt: Attempt) -> None:
             [key, attempt.attempt_id, attempt.holder, expected[kind], held[kind] if key in attempt.leased else 0],
         )
     desk.touched.update(standing, due)
+
+
+def _standing(db: Database, attempt_id: str) -> set[str]:
+    rows = db.conn.execute("SELECT balance FROM holds WHERE attempt_id = ?", [attempt_id]).fetchall()
+    return {key for (key,) in rows}
 
 
 def _refuse_unsound(record: Record) -> None:

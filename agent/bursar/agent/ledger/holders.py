@@ -82,14 +82,6 @@ def grant(db: Database, holder_id: str, key: str, amount: int) -> None:
     )
 
 
-def overrun(db: Database, holder_id: str, key: str) -> int:
-    """By how much a process has spent more of a balance than it was lent, in nano-dollars: a bound was exceeded."""
-    row = db.conn.execute(
-        "SELECT charged + returned - granted FROM leases WHERE balance = ? AND holder = ?", [key, holder_id]
-    ).fetchone()
-    return max(row[0], 0) if row is not None else 0
-
-
 def mend(db: Database, holder_id: str, seen: Mapping[str, int]) -> None:
     """Raise what was granted to what the process has seen of it: an agent restored from an old copy forgot some."""
     for key, amount in seen.items():

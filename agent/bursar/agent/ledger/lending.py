@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from sqlite_utils import Database
 
 from bursar.agent.ledger import attempts, balances, holders, reserves, slices, steps
+from bursar.agent.ledger.balances import Look
 from bursar.agent.ledger.booking import Booked, book, hold, orphan
 from bursar.agent.ledger.holders import HolderState
 from bursar.agent.ledger.life import Attempt, State
@@ -58,11 +60,12 @@ def sync(db: Database, request: SyncRequest, *, policy: Policy | None, now_ns: i
         # Brought up to a level and not added to, it does no harm in a message that comes late or twice.
         aside = reserves.renew(db, holder, (*asked, *request.views), policy, now_ns)
     granted = _granted(db, holder, {*asked, *request.returned, *request.granted_seen, *booked.balances, *aside})
+    look = cache(partial(balances.read, db, now_ns=now_ns))  # from here on nothing is lent, and nothing comes back
     return SyncResponse(
         granted=granted,
         answers=answers,
-        views=_views(db, (*asked, *request.views), policy, now_ns),
-        keep=slices.kept(db, holder, granted, now_ns) if active and not request.goodbye else (),
+        views=_views(db, (*asked, *request.views), policy, now_ns, look),
+        keep=slices.kept(db, holder, granted, now_ns, look) if active and not request.goodbye else (),
         reserves=aside,
     )
 
@@ -165,10 +168,7 @@ def _answer(db: Database, request: SyncRequest, need: Need, *, policy: Policy | 
     if blocked:
         slices.want(db, (key for _, key in blocked), now_ns)
         return _no(db, need, least, min(blocked)[1], now_ns)
-    for key in keys:
-        # What it overran is lent as well: it counts as spent already, and until it is made up nothing can be held.
-        holders.grant(db, holder, key, amounts[kind_of(key)] + holders.overrun(db, holder, key))
-    times = slices.asked(db, holder, keys, most)
+    times = slices.lend(db, holder, {key: amounts[kind_of(key)] for key in keys}, most)
     for key, more in slices.bonuses(db, pools, most, times).items():
         holders.grant(db, holder, key, more)
     hold(db, _held(need, holder, amounts, now_ns))
@@ -265,12 +265,14 @@ def _granted(db: Database, holder: str, keys: Iterable[str]) -> dict[str, int]:
     return {key: granted[key] for key in sorted(keys) if key in granted}
 
 
-def _views(db: Database, keys: Iterable[str], policy: Policy | None, now_ns: int) -> tuple[BalanceView, ...]:
+def _views(
+    db: Database, keys: Iterable[str], policy: Policy | None, now_ns: int, look: Look
+) -> tuple[BalanceView, ...]:
     wanted = _once(keys)
     for key in wanted:
         if balances.known(key, policy):
             balances.ensure(db, key, policy)
-    return steps.keep(db, balances.views(db, wanted, policy, now_ns), policy, now_ns)
+    return steps.keep(db, balances.views(db, wanted, policy, now_ns, look), policy, now_ns)
 
 
 def _once(keys: Iterable[str]) -> tuple[str, ...]:

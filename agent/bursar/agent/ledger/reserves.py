@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -113,10 +114,12 @@ def processes(db: Database, key: str, now_ns: int) -> int:
 
 def _note(db: Database, holder: str, keys: Iterable[str], now_ns: int) -> None:
     """Calls of these balances are met."""
-    for key in dict.fromkeys(map(told_of, keys)):
+    met = list(dict.fromkeys(map(told_of, keys)))
+    if met:
         db.conn.execute(
-            "UPDATE leases SET met_ns = ? WHERE balance = ? AND holder = ? AND met_ns < ?",
-            [now_ns, key, holder, now_ns - _AGAIN_NS],
+            "UPDATE leases SET met_ns = ? WHERE balance IN (SELECT value FROM json_each(?)) AND holder = ? "
+            "AND met_ns < ?",
+            [now_ns, json.dumps(met), holder, now_ns - _AGAIN_NS],
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import balances
+from bursar.agent.ledger.balances import Look
 from bursar.policies.balancekey import Amounts, is_reserve, kind_of, reserve_of, told_of
 
 ROOMY = 256
@@ -24,17 +24,25 @@ WANTED_NS = 10 * 10**9
 """How long after somebody went away without money nobody keeps any."""
 
 
-def asked(db: Database, holder: str, keys: Iterable[str], most: Amounts) -> int:
-    """Note an ask, granted just now; which one it is of the balance that was asked least often."""
+def lend(db: Database, holder: str, amounts: Mapping[str, int], most: Amounts) -> int:
+    """
+    Lend for an ask, and note it; which one it is of the balance that was asked least often.
+
+    What the process overran is lent as well: it counts as spent already, and until it is made up nothing can be held.
+    """
     times: list[int] = []
-    for key in keys:
-        row = db.conn.execute(
-            "UPDATE leases SET asks = asks + 1, asked_nano = max(asked_nano, ?) WHERE balance = ? AND holder = ? "
-            "RETURNING asks",
-            [most[kind_of(key)], key, holder],
-        ).fetchone()
+    for key, amount in amounts.items():
+        row = db.conn.execute(_LEND, [key, holder, amount, most[kind_of(key)]]).fetchone()
         times.append(row[0])
     return min(times, default=0)
+
+
+_LEND = """
+INSERT INTO leases (balance, holder, granted, asks, asked_nano) VALUES (?, ?, ?, 1, ?)
+ON CONFLICT (balance, holder) DO UPDATE SET granted = max(granted, charged + returned) + excluded.granted,
+    asks = asks + 1, asked_nano = max(asked_nano, excluded.asked_nano)
+RETURNING asks
+"""
 
 
 def bonuses(db: Database, pools: Mapping[str, int], most: Amounts, times: int) -> dict[str, int]:
@@ -87,17 +95,17 @@ def _purse(key: str) -> dict[str, str]:
     return {"key": key, "reserve": reserve_of(key)}
 
 
-def kept(db: Database, holder: str, keys: Iterable[str], now_ns: int) -> tuple[str, ...]:
+def kept(db: Database, holder: str, keys: Iterable[str], now_ns: int, look: Look) -> tuple[str, ...]:
     """Those of the balances whose free money a process may keep."""
-    return tuple(key for key in keys if not is_reserve(key) and _may_keep(db, holder, key, now_ns))
+    return tuple(key for key in keys if not is_reserve(key) and _may_keep(db, holder, key, now_ns, look))
 
 
-def _may_keep(db: Database, holder: str, key: str, now_ns: int) -> bool:
+def _may_keep(db: Database, holder: str, key: str, now_ns: int, look: Look) -> bool:
     row = db.conn.execute(
         "SELECT asked_nano, asks, wanted_ns FROM leases JOIN balances ON key = ? WHERE balance = ? AND holder = ?",
         [told_of(key), key, holder],
     ).fetchone()
-    balance = balances.read(db, key, now_ns)
+    balance = look(key)
     if row is None or balance is None or balance.pool is None:
         return False
     most, times, wanted_ns = row
