@@ -86,6 +86,7 @@ def parse_balance_key(key: str) -> BalanceKey:
     return BalanceKey(parts[0], parts[1], parts[2], kind)
 
 
+@lru_cache(maxsize=4096)
 def kind_of(key: str) -> Kind:
     """What a balance counts; nano-dollars where the key is none of ours."""
     parts = key.removesuffix(_RESERVE).split("|")
@@ -97,6 +98,7 @@ def expectation_of(key: str) -> str:
     return key + _SUFFIXES[Kind.EXPECTED]
 
 
+@lru_cache(maxsize=4096)
 def told_of(key: str) -> str:
     """The balance that people are told of: the one itself, or the one that it is the second currency or reserve of."""
     base = key.removesuffix(_RESERVE)
