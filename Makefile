@@ -49,11 +49,11 @@ demo: $(STAMP) ## A day's budget spent in a minute, against a sandbox: no key, n
 bench: $(STAMP) ## Figures, as ratios in one run
 	$(BIN)/python tests/benchmarks/overhead.py
 
-soak: $(STAMP) ## Prove that budgets hold, at full size; NAMES="storm windows" names some
-	$(BIN)/python -m tests.soak $(NAMES)
+soak: $(STAMP) ## Prove that budgets hold, from where it stopped; NAMES="storm windows" names some, MINUTES=20 ends each
+	$(BIN)/python -m tests.soak $(NAMES) --keep .soak $(if $(MINUTES),--minutes $(MINUTES))
 
 mutants: $(STAMP) ## Break each rule of docs/failures.md, and see its tests fail; ROWS="1 21" names some
 	$(BIN)/python -m tests.mutants $(ROWS)
 
 clean: ## Remove what was made
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .soak

@@ -1,7 +1,8 @@
 """
 Budgets hold: measured, not asserted. `python -m tests.soak [NAME ...] [--small] [--json] [--seeds N] [--first SEED]`.
 
-Prints a table for each figure, and ends with 1 if a claim does not hold.
+Prints a table for each figure, and ends with 1 if a claim does not hold. With `--keep FOLDER` what is done is kept part
+by part: the next run of the same code goes on from there, and its figures are over all. `--minutes N` ends it sooner.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ import argparse
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
 from tests.benchmarks import decisions
 from tests.soak import killpoints, modelcheck, storm, trimming, windows
 from tests.soak.figure import Figure
+from tests.soak.parts import Parts
 from tests.soak.tables import show
 
 
@@ -29,6 +33,7 @@ class Soak:
     measure: Callable[..., Figure]
     full: int
     small: int
+    in_parts: bool = True
 
 
 SOAKS: Mapping[str, Soak] = {
@@ -36,8 +41,8 @@ SOAKS: Mapping[str, Soak] = {
     "trimming": Soak(trimming.measure, full=1_000_000, small=200),
     "modelcheck": Soak(modelcheck.measure, full=20_000, small=20),
     "killpoints": Soak(killpoints.measure, full=10_000, small=24),
-    "windows": Soak(windows.measure, full=1, small=1),
-    "decisions": Soak(decisions.measure, full=20_000, small=500),
+    "windows": Soak(windows.measure, full=1, small=1, in_parts=False),
+    "decisions": Soak(decisions.measure, full=20_000, small=500, in_parts=False),
 }
 
 
@@ -46,13 +51,15 @@ def main(arguments: Sequence[str]) -> int:
     asked = _parse(arguments)
     logging.disable()  # of journals that are adopted, thousands of times
     console = Console(stderr=True)
+    folder = Path(asked.keep) if asked.keep else None
     figures: list[Figure] = []
     for name in asked.names or SOAKS:
         soak = SOAKS[name]
         size: int = asked.seeds or (soak.small if asked.small else soak.full)
         with Progress(console=console, transient=True) as progress:
             show_progress = partial(_show_progress, progress, progress.add_task(name, total=None))
-            figure = soak.measure(size, first=asked.first, progress=show_progress)
+            kept = {"parts": Parts(folder, time.monotonic() + 60 * asked.minutes)} if soak.in_parts else {}
+            figure = soak.measure(size, first=asked.first, progress=show_progress, **kept)
         figures.append(figure)
         if not asked.json:
             show(Console(width=200), figure)
@@ -68,6 +75,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="figures for machines, on standard output")
     parser.add_argument("--seeds", type=int, default=0, help="so many seeds, schedules, deaths or decisions")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--keep", default="", metavar="FOLDER", help="keep what is done, and go on from what is there")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="of each figure: begin nothing later")
     return parser.parse_args(arguments)
 
 

@@ -94,9 +94,10 @@ class Accounts:
 
     def rows(self) -> dict[str, Row]:
         """Every balance."""
-        return {key: Row(self._ceiling(key), *amounts) for key, *amounts in self._all(_ROWS)}
+        return {key: Row(self.ceiling(key), *amounts) for key, *amounts in self._all(_ROWS)}
 
-    def _ceiling(self, key: str) -> int | None:
+    def ceiling(self, key: str) -> int | None:
+        """How far a balance may go; of the twin of one that may be overdrawn, its limit."""
         if key not in self._ceilings:
             row = balances.read(self.db, key, self._clock.wall_ns())
             if row is None or row.ceiling is None:

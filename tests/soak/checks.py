@@ -8,7 +8,8 @@ from tests.soak.accounts import Accounts
 from tests.soak.process import Process
 from tests.soak.provider import Provider, Sending
 
-from bursar.policies.protocol import SyncRequest, SyncResponse, Verdict
+from bursar.policies.balancekey import Kind, kind_of, told_of
+from bursar.policies.protocol import Need, SyncRequest, SyncResponse, Verdict
 
 FINISHED = {"settled", "released", "orphaned"}
 
@@ -21,6 +22,12 @@ def require(true: bool, text: str) -> None:
     """Raise `BrokenRule` with this text unless it is true."""
     if not true:
         raise BrokenRule(text)
+
+
+def least_of(need: Need, balance: str) -> dict[str, int]:
+    """What a need cannot do without of a balance and of its twin, if it has one: nano-dollars by key."""
+    asked = (key for key in need.balances if told_of(key) == balance)
+    return {key: min(need.expected, need.least) if kind_of(key) is Kind.EXPECTED else need.least for key in asked}
 
 
 class Checks:
@@ -74,14 +81,19 @@ class Checks:
                 require(due <= row.ceiling, f"{key}: {row.spent} spent and {row.out} lent of {row.ceiling}")
 
     def told(self, request: SyncRequest, response: SyncResponse) -> None:
-        """No refusal for money that is spent while what is unspent would do."""
+        """
+        No refusal for money that is spent while what is unspent would do.
+
+        A balance that may be overdrawn has to hold the worst case under its ceiling, and the expectation under its
+        limit: either alone is reason enough.
+        """
         needs = {need.attempt_id: need for need in request.needs}
         for answer in response.answers:
             if answer.verdict is Verdict.REFUSED:
-                row = self.accounts.rows()[answer.balance]
-                unspent = (row.ceiling or 0) - self._spent(answer.balance)
-                least = needs[answer.attempt_id].least
-                require(unspent < least, f"refused {least} of {answer.balance}, where {unspent} are unspent")
+                spent, least = self._spent(answer.balance), least_of(needs[answer.attempt_id], answer.balance)
+                unspent = {key: (self.accounts.ceiling(key) or 0) - spent for key in least}
+                fits = all(unspent[key] >= amount for key, amount in least.items())
+                require(not fits, f"refused {least}, where {unspent} are unspent")
 
     def at_end(self) -> None:
         """Everything is accounted for, once; nothing is set aside, and nothing is out."""

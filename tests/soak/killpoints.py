@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 
 from tests.soak.accounts import Charged, charged, leaked
 from tests.soak.figure import Claim, Figure, Progress, silently
+from tests.soak.parts import NOTHING_KEPT, Parts
 from tests.whole.scene import answers, free_port
 
 from bursar.agent.sandbox.app import create_app
@@ -25,6 +26,8 @@ from bursar.agent.sandbox.bill import Line, key_label
 from bursar.agent.sandbox.server import serving
 
 PATIENCE_SECONDS = 120.0
+PART = 100
+"""Deaths in one workshop."""
 AGENTS = 8
 """Of so many points one is the agent's."""
 JOBS_A_LIFE = 3
@@ -40,17 +43,13 @@ every = "month"
 [budget.at]
 "100%" = "block"
 """
-PLAIN: dict[str, Any] = {"stream": False, "headers": {}}
-STREAM: dict[str, Any] = {"stream": True, "headers": {}}
-ERROR: dict[str, Any] = {"stream": False, "headers": {"x-sandbox-error": "529"}}
-CALLS = [PLAIN, STREAM, ERROR, PLAIN]
 
 
 class Nursery:
     """A warmed-up process that bears applications or agents."""
 
-    def __init__(self, kind: str) -> None:
-        command = [sys.executable, "-m", "tests.soak.nursery", kind]
+    def __init__(self, kind: str, sandbox: str) -> None:
+        command = [sys.executable, "-m", "tests.soak.nursery", kind, sandbox]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._ends: dict[str, Mapping[str, Any]] = {}
 
@@ -128,7 +127,6 @@ class Workshop:
             state=str(self.folder),
             agent=f"http://127.0.0.1:{self.port}",
             sandbox=self.sandbox,
-            calls=CALLS,
         )
         return self._ended(self.applications.end(key))
 
@@ -150,9 +148,14 @@ class Workshop:
         wrong = [fault for key in self.keys if (fault := fault_of(self._costs(key), rows.get(key, []), key))]
         return wrong + leaked(self.folder / "ledger.sqlite")
 
+    @property
+    def deaths(self) -> int:
+        """So far."""
+        return self.points.total()
+
     def requests(self) -> int:
-        """How many the sandbox has billed."""
-        return sum(map(len, self.billed.values()))
+        """How many of its applications the sandbox has billed."""
+        return sum(len(self._costs(key)) for key in self.keys)
 
     def _costs(self, key: str) -> list[int]:
         lines = self.billed.get(key_label(key), [])
@@ -179,9 +182,10 @@ def workshop() -> Generator[Workshop]:
     """All of it, while the block lasts."""
     app = create_app()
     billed = _remember(app.state.bill)
-    with serving(app) as sandbox, tempfile.TemporaryDirectory() as folder:
+    with serving(app) as sandbox, tempfile.TemporaryDirectory(dir=_shared_memory()) as folder:
         (Path(folder) / "bursar.toml").write_text(POLICY)
-        made = Workshop(Path(folder), sandbox, free_port(), billed, Nursery("application"), Nursery("agent"))
+        nurseries = Nursery("application", sandbox), Nursery("agent", sandbox)
+        made = Workshop(Path(folder), sandbox, free_port(), billed, *nurseries)
         try:
             yield made
         finally:
@@ -189,16 +193,34 @@ def workshop() -> Generator[Workshop]:
             made.agents.close()
 
 
-def measure(size: int, *, first: int = 0, progress: Progress = silently) -> Figure:
-    """So many deaths, from passage `first` of each life on."""
+def measure(size: int, *, first: int = 0, progress: Progress = silently, parts: Parts = NOTHING_KEPT) -> Figure:
+    """So many deaths and a few more, from passage `first` of a life on."""
+    found = parts.measured("killpoints", run, range(first, first + size), PART, progress)
+    points = sum((Counter(one["points"]) for one in found), Counter[str]())
+    deaths, requests = points.total(), sum(one["requests"] for one in found)
+    faults = [fault for one in found for fault in one["faults"]]
+    steps = max(one["passages"] for one in found)
+    return Figure(
+        "killpoints",
+        f"SIGKILL of the application (at each of {steps} steps of a life) and of the agent, real processes",
+        ("killed at", "times"),
+        [(point, f"{times:,}") for point, times in sorted(points.items())],
+        (Claim(f"{requests:,} billed requests, {deaths:,} deaths: nothing unaccounted, twice or leaked", not faults),),
+        tuple(faults[:10]),
+        {"deaths": deaths, "requests": requests, "points": dict(points), "faults": faults},
+    )
+
+
+def run(seeds: range) -> dict[str, Any]:
+    """A workshop with as many deaths as there are seeds."""
     with workshop() as shop:
         agent = shop.start_agent(0)
         passages = _passages(shop)
-        died = first
+        died = seeds.start
         agents_due = 1
-        while sum(shop.points.values()) < size:
+        while shop.deaths < len(seeds):
             fatal = 0
-            if sum(shop.points.values()) >= agents_due * AGENTS - AGENTS // 2:
+            if shop.deaths >= agents_due * AGENTS - AGENTS // 2:
                 agents_due += 1
                 fatal = 1 + (died * 7) % (2 * passages)
             shop.end_agent(*agent)
@@ -206,32 +228,13 @@ def measure(size: int, *, first: int = 0, progress: Progress = silently) -> Figu
             for _ in range(JOBS_A_LIFE if fatal else AGENTS):
                 shop.run_application(1 + died % passages)
                 died += 1
-            progress(min(sum(shop.points.values()), size), size)
         shop.end_agent(*agent)
         agent = shop.start_agent(0)
         shop.wait_until_booked()
         _until_closed(shop)
-        faults = shop.faults()
+        faults = [f"passages from {seeds.start} on: {fault}" for fault in shop.faults()]
         shop.end_agent(*agent)
-        return _figure(shop, faults, passages)
-
-
-def _figure(shop: Workshop, faults: list[str], passages: int) -> Figure:
-    deaths = sum(shop.points.values())
-    return Figure(
-        "killpoints",
-        f"SIGKILL of the application (at each of {passages} steps of a life) and of the agent, real processes",
-        ("killed at", "times"),
-        [(point, f"{times:,}") for point, times in sorted(shop.points.items())],
-        (
-            Claim(
-                f"{shop.requests():,} billed requests, {deaths:,} deaths: nothing unaccounted, twice or leaked",
-                not faults,
-            ),
-        ),
-        tuple(faults[:10]),
-        {"deaths": deaths, "requests": shop.requests(), "points": dict(shop.points), "faults": faults},
-    )
+        return {"passages": passages, "requests": shop.requests(), "points": dict(shop.points), "faults": faults}
 
 
 def _passages(shop: Workshop) -> int:
@@ -246,6 +249,11 @@ def _until_closed(shop: Workshop) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while leaked(shop.folder / "ledger.sqlite") and time.monotonic() < end:
         time.sleep(0.1)
+
+
+def _shared_memory() -> str | None:
+    """A folder in memory where there is one: what a killed process wrote outlives it there as well."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 def _remember(bill: Any) -> dict[str, list[Line]]:

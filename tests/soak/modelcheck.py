@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.soak.checks import BrokenRule
 from tests.soak.figure import Claim, Figure, Progress, silently
+from tests.soak.parts import NOTHING_KEPT, Parts
 from tests.soak.variants import VARIANTS, Variant
 from tests.soak.world import World
 
@@ -31,7 +30,7 @@ class Found:
 
     schedules: int = 0
     seen: Counter[str] = field(default_factory=Counter[str])
-    broken: dict[int, str] = field(default_factory=dict[int, str])
+    broken: dict[str, str] = field(default_factory=dict[str, str])
     """By seed, the rule that broke."""
 
     def add(self, other: Found) -> None:
@@ -41,10 +40,12 @@ class Found:
         self.broken.update(other.broken)
 
 
-def measure(size: int, *, first: int = 0, progress: Progress = silently) -> Figure:
+def measure(size: int, *, first: int = 0, progress: Progress = silently, parts: Parts = NOTHING_KEPT) -> Figure:
     """So many schedules of the shipped code, from a first seed on; and how soon each broken variant is caught."""
-    found = _in_parallel(range(first, first + size), progress)
-    caught = {name: caught_after(variant) for name, variant in VARIANTS.items()}
+    found = Found()
+    for part in parts.measured("modelcheck", plain, range(first, first + size), PART, progress):
+        found.add(Found(part["schedules"], Counter(part["seen"]), part["broken"]))
+    caught: dict[str, int] = parts.measured("variants", catch, range(1), 1, silently)[0]
     refusals = {what: n for what, n in sorted(found.seen.items()) if what.startswith("refused ")}
     seen = {**{what: found.seen[what] for what in TRACKS}, **refusals}
     rows = [
@@ -91,16 +92,14 @@ def run(seed: int, extra: Callable[[World], object] | None = None, seen: Counter
     return None
 
 
-def _in_parallel(seeds: range, progress: Progress) -> Found:
-    found = Found()
-    parts = [seeds[at : at + PART] for at in range(0, len(seeds), PART)]
-    if len(parts) == 1:
-        return run_all(parts[0])
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(run_all, part) for part in parts]):
-            found.add(done.result())
-            progress(found.schedules, len(seeds))
-    return found
+def plain(seeds: range) -> dict[str, Any]:
+    """What these schedules came to, for JSON."""
+    return asdict(run_all(seeds))
+
+
+def catch(_: range) -> dict[str, int]:
+    """By variant, in which schedule it is caught."""
+    return {name: caught_after(variant) for name, variant in VARIANTS.items()}
 
 
 def run_all(seeds: Iterable[int]) -> Found:
@@ -110,7 +109,7 @@ def run_all(seeds: Iterable[int]) -> Found:
         broken = run(seed, seen=found.seen)
         found.schedules += 1
         if broken is not None:
-            found.broken[seed] = broken
+            found.broken[str(seed)] = broken
     return found
 
 

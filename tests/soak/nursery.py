@@ -1,5 +1,5 @@
 """
-A warmed-up process that bears others: `nursery.py application|agent`; a job as JSON on each line of its input.
+A warmed-up process that bears others: `nursery.py application|agent SANDBOX`; a job as JSON on each line of its input.
 
 Each child has the product's own code in it, wrapped in `points`, and dies at the passage that its job names. What
 became of it is a line of JSON on the output: its exit status, the point it died at, and how many it passed.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -21,28 +22,41 @@ points = Points()
 Live = Callable[[Mapping[str, Any]], object]
 
 
+MODEL = "claude-haiku-5-5"
+PLAIN: dict[str, Any] = {"stream": False, "headers": {}}
+STREAM: dict[str, Any] = {"stream": True, "headers": {}}
+ERROR: dict[str, Any] = {"stream": False, "headers": {"x-sandbox-error": "529"}}
+CALLS = [PLAIN, STREAM, ERROR, PLAIN]
+
+
 def application(job: Mapping[str, Any]) -> None:
     """A create, a stream, a call that is answered by an error, and another create; then the end."""
     from bursar.instrumentation import instrument, route, uninstrument
 
     instrument(environ={"BURSAR_STATE_DIR": job["state"], "BURSAR_AGENT": job["agent"]})
-    client: Any = anthropic().Anthropic(api_key=job["key"], base_url=job["sandbox"], max_retries=0)
     with route("soak", job=job["key"]):
-        for number, staged in enumerate(job["calls"]):
-            ask: Any = {
-                "model": "claude-haiku-5-5",
-                "max_tokens": 60,
-                "messages": [{"role": "user", "content": "x" * (10 + number)}],
-                "extra_headers": {"x-sandbox-output-tokens": str(10 + number), **staged["headers"]},
-            }
-            try:
-                answer = client.messages.create(**ask, stream=staged["stream"])
-                if staged["stream"]:
-                    for _ in answer:
-                        pass
-            except anthropic().APIError:
-                pass
+        make_calls(job["key"], job["sandbox"])
     uninstrument()
+
+
+def make_calls(key: str, sandbox: str) -> None:
+    """Each of `CALLS`, by the SDK alone or with Bursar in it."""
+    client: Any = anthropic().Anthropic(api_key=key, base_url=sandbox, max_retries=0)
+    for number, staged in enumerate(CALLS):
+        ask: Any = {
+            "model": MODEL,
+            "max_tokens": 60,
+            "messages": [{"role": "user", "content": "x" * (10 + number)}],
+            "extra_headers": {"x-sandbox-output-tokens": str(10 + number), **staged["headers"]},
+        }
+        try:
+            answer = client.messages.create(**ask, stream=staged["stream"])
+            if staged["stream"]:
+                for _ in answer:
+                    pass
+        except anthropic().APIError:
+            pass
+    client.close()
 
 
 def agent(job: Mapping[str, Any]) -> None:
@@ -62,6 +76,31 @@ def anthropic() -> Any:
     import anthropic as sdk
 
     return sdk
+
+
+def warm_application(sandbox: str) -> None:
+    """What every life would do first, done once: imports, the price book, and the SDK's models."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    from bursar.instrumentation.rules import shipped_rules
+
+    exporter: Any = OTLPSpanExporter(sandbox)
+    exporter.shutdown()
+    shipped_rules(None)
+    make_calls("sk-warm", sandbox)
+    client: Any = anthropic().Anthropic(api_key="sk-warm", base_url=sandbox)
+    ask: Any = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+    with client, client.messages.stream(**ask) as stream:  # the events are put together as for a trace
+        stream.until_done()
+
+
+def warm_agent(_: str) -> None:
+    """The same: imports, and the price book."""
+    from bursar.agent import app
+    from bursar.policies.pricefile import shipped_book
+
+    assert app
+    shipped_book()
 
 
 def wrap_application() -> None:
@@ -124,17 +163,20 @@ def bear(live: Live, job: Mapping[str, Any]) -> None:
         finally:
             os._exit(status)
     os.close(writing)
+    _living.add(child)
     threading.Thread(target=_await, args=(child, reading, job["name"])).start()
     _say({"name": job["name"], "pid": child})
 
 
 def _await(child: int, reading: int, name: str) -> None:
     _, status = os.waitpid(child, 0)
+    _living.discard(child)
     with os.fdopen(reading) as told:
         point = told.read().strip()
     _say({"name": name, "status": os.waitstatus_to_exitcode(status), "point": point})
 
 
+_living: set[int] = set()
 _saying = threading.Lock()
 
 
@@ -145,11 +187,14 @@ def _say(words: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    lives: dict[str, tuple[Callable[[], None], Live]] = {
-        "application": (wrap_application, application),
-        "agent": (wrap_agent, agent),
+    lives: dict[str, tuple[Callable[[str], None], Callable[[], None], Live]] = {
+        "application": (warm_application, wrap_application, application),
+        "agent": (warm_agent, wrap_agent, agent),
     }
-    prepare, live = lives[sys.argv[1]]
+    warm, prepare, live = lives[sys.argv[1]]
+    warm(sys.argv[2])
     prepare()
     for line in sys.stdin:
         bear(live, json.loads(line))
+    for left in tuple(_living):  # whoever asked for it is gone
+        os.kill(left, signal.SIGKILL)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
 from tests.soak.figure import Claim, Figure, Progress, silently
 from tests.soak.hours import Hours, text, usd, worst
+from tests.soak.parts import NOTHING_KEPT, Parts
 from tests.soak.premises import INPUT_NANO, OUTPUT_NANO
 
 PROCESSES, THREADS, PAID = 4, 16, 50
@@ -24,7 +21,8 @@ SMALL_CALLS = 24
 """How many of these each idle process makes first, which brings it a lease that it then sits on."""
 LABELS = {"tenant": "acme", "user": "bob", "team": "desk"}
 SCOPES = ("", 'per = ["tenant"]', 'per = ["user"]', 'per = ["team"]', 'per = ["model"]')
-PART = 20
+PART = 5
+"""Seeds of each scene in one job of a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +62,10 @@ class Outcome:
         return self.admitted == PAID and self.overspent == 0 and self.booked
 
 
-def measure(size: int, *, first: int = 0, progress: Progress = silently) -> Figure:
+def measure(size: int, *, first: int = 0, progress: Progress = silently, parts: Parts = NOTHING_KEPT) -> Figure:
     """So many seeds of each scene."""
-    seeds = range(first, first + size)
-    found: list[list[Outcome]] = []
-    for at in range(len(SCENES)):
-        found.append(_in_parallel(at, seeds))
-        progress(at + 1, len(SCENES))
+    done = parts.measured("storm", plain, range(first, first + size), PART, progress)
+    found = [[Outcome(**one) for part in done for one in part[number]] for number in range(len(SCENES))]
     rows = [
         (
             scene.title,
@@ -151,17 +146,6 @@ def _policy(limit: int, budgets: int) -> str:
     return "".join(lines)
 
 
-def _in_parallel(scene: int, seeds: range) -> list[Outcome]:
-    parts = [seeds[at : at + PART] for at in range(0, len(seeds), PART)]
-    if len(parts) == 1:
-        return run_all(scene, parts[0])
-    found: list[Outcome] = []
-    with ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(run_all, scene, part) for part in parts]):
-            found += done.result()
-    return sorted(found, key=lambda outcome: outcome.seed)
-
-
-def run_all(scene: int, seeds: Sequence[int]) -> list[Outcome]:
-    """These seeds of one scene."""
-    return [run(SCENES[scene], seed) for seed in seeds]
+def plain(seeds: range) -> list[list[dict[str, Any]]]:
+    """What these seeds came to in each scene, for JSON."""
+    return [[asdict(run(scene, seed)) for seed in seeds] for scene in SCENES]

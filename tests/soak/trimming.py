@@ -6,13 +6,14 @@ import math
 import random
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.soak.figure import Claim, Figure, Progress, silently
 from tests.soak.hours import Hours, text, usd
+from tests.soak.parts import NOTHING_KEPT, Parts
 from tests.soak.premises import INPUT_NANO, OUTPUT_NANO
 
 PROCESSES, THREADS = 8, 25
@@ -74,14 +75,20 @@ SCENES = (
 class Outcome:
     """What one scene came to."""
 
-    scene: Scene
+    number: int
+    """Of the scene."""
     calls: int
     admitted: int
     cut: int
     trimmed: int
     overspent: int
     """Nano-dollars."""
-    refused: tuple[str, ...]
+    refused: list[str]
+
+    @property
+    def scene(self) -> Scene:
+        """Which one it was."""
+        return SCENES[self.number]
 
     @property
     def share(self) -> float:
@@ -89,12 +96,11 @@ class Outcome:
         return self.admitted / self.calls
 
 
-def measure(size: int, *, first: int = 0, progress: Progress = silently) -> Figure:
+def measure(size: int, *, first: int = 0, progress: Progress = silently, parts: Parts = NOTHING_KEPT) -> Figure:
     """Every scene, of at most so many calls each."""
-    found: list[Outcome] = []
-    for number, scene in enumerate(SCENES):
-        found.append(run(scene, first, most=size))
-        progress(number + 1, len(SCENES))
+    name = f"trimming-{first}-{size}"
+    done = parts.measured(name, partial(plain, first=first, most=size), range(len(SCENES)), 1, progress)
+    found = [Outcome(**one) for one in done]
     claimed = [one for one in found if one.scene.claimed]
     return Figure(
         "trimming",
@@ -125,9 +131,15 @@ def measure(size: int, *, first: int = 0, progress: Progress = silently) -> Figu
     )
 
 
-def run(scene: Scene, seed: int, *, most: int) -> Outcome:
+def plain(numbers: range, *, first: int, most: int) -> dict[str, Any]:
+    """What one scene came to, for JSON."""
+    [number] = numbers
+    return asdict(run(number, first, most=most))
+
+
+def run(number: int, seed: int, *, most: int) -> Outcome:
     """One budget, from the share that is used at first to the share at which it is over, or so many calls."""
-    rng = random.Random(seed)
+    scene, rng = SCENES[number], random.Random(seed)
     limit = scene.usd * 10**9
     typical = scene.prompt[1] * INPUT_NANO + 500 * OUTPUT_NANO
     calls = min(most, PROCESSES * THREADS if scene.once else int(limit * (TO - USED)) // typical)
@@ -141,7 +153,7 @@ def run(scene: Scene, seed: int, *, most: int) -> Outcome:
                 partial(_caller, hours, process, scene, left) for process in hours.processes for _ in range(THREADS)
             )
             overspent = max(spent + hours.spent() - limit, 0)
-            return Outcome(scene, calls, hours.admitted, hours.cut, hours.trimmed, overspent, tuple(hours.refused))
+            return Outcome(number, calls, hours.admitted, hours.cut, hours.trimmed, overspent, hours.refused)
         finally:
             hours.close()
 

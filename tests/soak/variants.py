@@ -12,6 +12,7 @@ from tests.soak.premises import ignore
 from tests.soak.world import World
 
 from bursar.agent.ledger import booking, holders, life
+from bursar.agent.ledger.balances import Balance
 from bursar.agent.ledger.life import Attempt as Booked
 from bursar.agent.ledger.life import State
 from bursar.instrumentation.attempt import Attempt
@@ -97,6 +98,11 @@ def orphans_cost_nothing() -> Generator[None]:
         yield
 
 
+def lent_is_spent() -> AbstractContextManager[object]:
+    """Who asks for what lies idle elsewhere is refused, as if it were spent."""
+    return swapped(Balance, "unspent", Balance.pool)
+
+
 @contextmanager
 def leases_expire() -> Generator[Callable[[World], None]]:
     """What a process holds that has been silent for a while is lent to others."""
@@ -120,4 +126,5 @@ VARIANTS: Mapping[str, Variant] = {
     "deltas instead of sums": deltas_instead_of_sums,
     "orphans cost nothing": orphans_cost_nothing,
     "leases expire": leases_expire,
+    "lent is spent": lent_is_spent,
 }
