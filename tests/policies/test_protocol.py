@@ -40,7 +40,7 @@ REQUEST = SyncRequest(
 RESPONSE = SyncResponse(
     granted={"a|w|": 30},
     answers=(Answer("h-1", Verdict.REFUSED, 5, "spent", "a|w|"), Answer("h-2", Verdict.GRANTED, 6)),
-    views=(BalanceView("a|w|", 100, 110, 50, 5, 20, "2026-11-23T00:00:00Z"),),
+    views=(BalanceView("a|w|", 100, 110, 50, 5, 20, "2026-11-23T00:00:00Z", usual=3, unusual=18),),
     snapshot=Snapshot("s2", "version = 1", "[[model]]", "bursar.toml"),
 )
 

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     UNKNOWN_PRICE = "unknown_price"
     VELOCITY = "velocity"
     LOOP = "loop"
+    UNUSUAL = "unusual"
     THROTTLE = "throttle"
 
 

@@ -101,7 +101,11 @@ class BalanceView:
     processes: int = 1
     """How many processes meet its calls."""
     in_force: tuple[str, ...] = ()
-    """The steps that were reached and are not left yet, by label: those that change calls."""
+    """The steps that were reached and are not left yet, by label: those that change calls, or stand at a loop."""
+    usual: int | None = None
+    """What an hour like this one usually costs, in nano-dollars; None where nobody knows or no step asks."""
+    unusual: int | None = None
+    """From what on the last hour, which `recent` has, is so far above it that there must be a loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +284,9 @@ def _view(value: Any) -> BalanceView:
     fields = _known(BalanceView, _object(value, "view"))
     fields["recent"] = _amounts(fields.get("recent", {}), "recent")
     fields["in_force"] = tuple(map(str, fields.get("in_force", ())))
+    for name in ("usual", "unusual"):
+        if fields.get(name) is not None:
+            fields[name] = _whole(fields[name], name)
     return BalanceView(**_with_whole(fields, ("limit", "ceiling", "spent", "expected", "lent", "processes")))
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from typing import Any, NamedTuple, cast
 
 from sqlite_utils import Database
 
 from bursar.agent.alerting import notices
-from bursar.agent.alerting.alerts import Looping, reached, to_payload
+from bursar.agent.alerting.alerts import Looping, Reached, reached, to_payload
 from bursar.agent.alerting.background import RouteCost
 from bursar.agent.alerting.notices import Notice
-from bursar.agent.ledger import balances, outbox
+from bursar.agent.ledger import balances, outbox, steps
 from bursar.policies.balancekey import parse_balance_key
 from bursar.policies.policy import Policy
 from bursar.policies.protocol import SyncRequest
@@ -72,15 +73,28 @@ def raise_reached(
     refusing: frozenset[str] = frozenset(),
     looping: frozenset[Looping] = frozenset(),
 ) -> int:
-    """Put every step that these balances have reached into the outbox, once for ever; how many are new."""
-    views = balances.views(db, sorted({*keys, *refusing, *(each.balance for each in looping)}), policy, now_ns)
-    steps = reached(policy, views, refusing, looping)
+    """Put every step that these balances have reached into the outbox, each once; how many are new."""
+    wanted = sorted({*keys, *refusing, *(each.balance for each in looping)})
+    views = steps.keep(db, balances.views(db, wanted, policy, now_ns), policy, now_ns)
+    today = datetime.fromtimestamp(now_ns // 10**9, policy.zone).date()
     return sum(
         outbox.raise_alert(
-            db, balance=step.balance, step=step.step, channel=step.channel, payload=to_payload(step), now_ns=now_ns
+            db,
+            balance=step.balance,
+            step=_stands_under(step, today),
+            channel=step.channel,
+            payload=to_payload(step),
+            now_ns=now_ns,
         )
-        for step in steps
+        for step in reached(policy, views, refusing, looping)
     )
+
+
+def _stands_under(step: Reached, today: date) -> str:
+    """What a step stands under in the outbox: a loop may come again in a long window, and is told once a day."""
+    if step.loop is None:
+        return step.step
+    return f"{step.step}{', an unusual hour' if step.loop == 'unusual' else ''} {today}"
 
 
 def top_routes(db: Database, key: str, *, limit: int = 3) -> list[RouteCost]:

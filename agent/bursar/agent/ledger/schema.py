@@ -307,6 +307,21 @@ def m009_steps(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m010_usual(db: Database) -> None:
+    """
+    What an hour usually costs.
+
+    balances: `usual_nano`, worked out for the `usual_slot`-th hour since the epoch; NULL while nobody knows.
+    """
+    db.executescript(
+        """
+        ALTER TABLE balances ADD COLUMN usual_slot INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE balances ADD COLUMN usual_nano INTEGER;
+        """
+    )
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:
