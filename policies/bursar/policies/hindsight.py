@@ -67,7 +67,8 @@ def _standings(figures: Mapping[str, Any], policy: Policy) -> Iterator[Standing]
 
 def _view(entry: Mapping[str, Any]) -> BalanceView:
     names = ("limit", "ceiling", "spent", "expected", "lent", "recent")
-    known = {name: entry[name] for name in names} | {name: entry.get(name) for name in ("usual", "unusual")}
+    known: dict[str, Any] = {name: entry[name] for name in names}
+    known.update((name, entry.get(name)) for name in ("usual", "unusual"))
     return BalanceView(key=entry["balance"], in_force=tuple(entry.get("in_force", ())), **known)
 
 

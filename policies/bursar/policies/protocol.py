@@ -121,6 +121,8 @@ class Snapshot:
     """Where the policy came from, for messages."""
     overrides: str | None = None
     """JSON of the overrides in force; see `overrides`."""
+    models: str | None = None
+    """JSON of what the Models API says of each model; see `capabilities`. None where it was not asked, or silent."""
 
 
 @dataclass(frozen=True, slots=True)

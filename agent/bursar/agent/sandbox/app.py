@@ -24,7 +24,7 @@ from bursar.agent.sandbox.cache import PromptCache
 from bursar.agent.sandbox.delivery import CutShort, EventStream, NoAnswer
 from bursar.agent.sandbox.errors import NOT_FOUND, ApiError, error_body
 from bursar.agent.sandbox.messages import content_object, message_object
-from bursar.agent.sandbox.models import model_list
+from bursar.agent.sandbox.models import model_info, model_page
 from bursar.agent.sandbox.request import MessageRequest, api_key, check_version, count_prompt, parse_body, parse_request
 from bursar.agent.sandbox.scene import Callboard, Mishap, Scene, read_scene
 
@@ -54,6 +54,7 @@ def create_app(
             Route("/v1/messages/count_tokens", sandbox.count_tokens, methods=["POST"]),
             *sandbox.batch_routes.routes(),
             Route("/v1/models", sandbox.list_models, methods=["GET"]),
+            Route("/v1/models/{model_id}", sandbox.show_model, methods=["GET"]),
             Route("/sandbox/bill", sandbox.show_bill, methods=["GET"]),
         ],
         exception_handlers={ApiError: sandbox.refuse, HTTPException: sandbox.no_such_route},
@@ -150,7 +151,13 @@ class _Sandbox:
 
     async def list_models(self, http: Request) -> Response:
         api_key(http.headers)
-        return JSONResponse(model_list(), headers=self._headers())
+        asked = http.query_params
+        page = model_page(asked.get("limit"), asked.get("after_id"), asked.getlist("lifecycle[]"))
+        return JSONResponse(page, headers=self._headers())
+
+    async def show_model(self, http: Request) -> Response:
+        api_key(http.headers)
+        return JSONResponse(model_info(http.path_params["model_id"]), headers=self._headers())
 
     async def show_bill(self, http: Request) -> Response:  # noqa: ARG002
         return JSONResponse(self.bill.totals())
