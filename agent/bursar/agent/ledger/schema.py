@@ -322,6 +322,23 @@ def m010_usual(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m011_epochs(db: Database) -> None:
+    """
+    How often steps of rolling balances were reached anew.
+
+    epochs: `number` counts the times; `leave` is below which level (thousandths) it is left, NULL once it is.
+    """
+    db.executescript(
+        """
+        CREATE TABLE epochs (
+            balance TEXT NOT NULL, step TEXT NOT NULL, number INTEGER NOT NULL, leave INTEGER,
+            PRIMARY KEY (balance, step)
+        ) STRICT, WITHOUT ROWID;
+        """
+    )
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:
