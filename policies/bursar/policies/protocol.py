@@ -20,6 +20,9 @@ RECALL_SECONDS = 20.0
 RESERVES = "reserves"
 """A word in `SyncRequest.knows`: this process keeps what is set aside for outages apart."""
 
+FORGETS = "forgets"
+"""A word in `SyncRequest.knows`: this process forgets balances that are over, and is to be told `settled`."""
+
 
 class ProtocolError(ValueError):
     """A message that cannot be understood; the text says which field and why."""
@@ -158,6 +161,8 @@ class SyncResponse:
     """Of the balances under `granted`, those whose free money may stay for the next calls; all else is to come back."""
     reserves: Mapping[str, int] = field(default_factory=dict[str, int])
     """By the key of a reserve, the most of it that may stay: more is to come back."""
+    settled: Mapping[str, tuple[int, int]] | None = None
+    """Of the balances under `granted`, what was returned and what was charged in all; None for who does not ask."""
     snapshot: Snapshot | None = None
     protocol: int = VERSION
 
@@ -228,10 +233,13 @@ def response_from_json(value: Any) -> SyncResponse:
             views=tuple(_view(view) for view in fields.get("views", ())),
             keep=tuple(map(str, fields.get("keep", ()))),
             reserves=_amounts(fields.get("reserves", {}), "reserves"),
+            settled=_settled(fields.get("settled")),
             snapshot=snapshot_from_json(snapshot) if snapshot is not None else None,
             protocol=_whole(fields.get("protocol", VERSION), "protocol"),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ProtocolError):
+            raise
         raise ProtocolError(f"the sync response is incomplete: {error}") from error
 
 
@@ -290,6 +298,13 @@ def _view(value: Any) -> BalanceView:
         if fields.get(name) is not None:
             fields[name] = _whole(fields[name], name)
     return BalanceView(**_with_whole(fields, ("limit", "ceiling", "spent", "expected", "lent", "processes")))
+
+
+def _settled(value: Any) -> dict[str, tuple[int, int]] | None:
+    if value is None:
+        return None
+    pairs = ((key, *pair) for key, pair in _object(value, "settled").items())
+    return {key: (_whole(back, "settled"), _whole(charged, "settled")) for key, back, charged in pairs}
 
 
 def _with_whole(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def sync(db: Database, request: SyncRequest, *, policy: Policy | None, now_ns: i
         views=_views(db, (*asked, *request.views), policy, now_ns),
         keep=slices.kept(db, holder, granted, now_ns) if active and not request.goodbye else (),
         reserves=aside,
+        settled=holders.settled(db, holder, granted) if protocol.FORGETS in request.knows else None,
     )
 
 
