@@ -339,6 +339,23 @@ def m011_epochs(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m012_waiting(db: Database) -> None:
+    """
+    Who waits for money of a balance.
+
+    waiting: `least` in the balance's unit, `since_ns` the place in the queue, `seen_ns` when it last asked.
+    """
+    db.executescript(
+        """
+        CREATE TABLE waiting (
+            balance TEXT NOT NULL, attempt_id TEXT NOT NULL, since_ns INTEGER NOT NULL, seen_ns INTEGER NOT NULL,
+            least INTEGER NOT NULL, PRIMARY KEY (balance, attempt_id)
+        ) STRICT, WITHOUT ROWID;
+        """
+    )
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:
