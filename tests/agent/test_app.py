@@ -24,8 +24,10 @@ from bursar.agent import app
 from bursar.agent.app import Running, run_agent, serving_agent
 from bursar.agent.ledger import Ledger, LedgerInUse, outbox, reports
 from bursar.agent.rules import RulesError
+from bursar.agent.sandbox.app import create_app
+from bursar.agent.sandbox.server import serving as serving_sandbox
 from bursar.agent.serving.listening import ListenError
-from bursar.agent.settings import Settings, SettingsError, read_settings
+from bursar.agent.settings import ModelsApi, Settings, SettingsError, read_settings
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.protocol import PATH, Holder, SyncRequest, to_json
 from bursar.policies.records import Settled, to_line
@@ -238,6 +240,18 @@ def test_rules_are_read_again(tmp_path: Path) -> None:
         policy = running.rules.current.policy
         assert policy is not None
         assert policy.budgets[0].limit.amount == 1000 * USD
+
+
+def test_the_models_api_is_asked_at_the_start(tmp_path: Path) -> None:
+    """And every process that asks hears of it with the rules."""
+    with serving_sandbox(create_app()) as url:
+        api = ModelsApi(url, {"x-api-key": "k"})
+        set_up = replace(settings(tmp_path, policy=POLICY, TEAM_URL="http://127.0.0.1:9"), models_api=api)
+        with serving_agent(set_up) as running:
+            until(lambda: running.rules.current.snapshot.models is not None)
+            status, answer = post(running.url, PATH, to_json(SyncRequest(Holder("h", 42, "host", NOON), 1)))
+    assert status == 200
+    assert '"claude-fable-5-2"' in answer["snapshot"]["models"]
 
 
 def test_token(tmp_path: Path) -> None:

@@ -76,6 +76,22 @@ def test_files(tmp_path: Path) -> None:
     assert "secret" not in repr(rules)
 
 
+def test_what_the_models_api_says_is_part_of_the_snapshot(tmp_path: Path) -> None:
+    """Under another id, so that every process hears of it; the same again changes nothing, and files do not lose it."""
+    rules = RulesInForce(settings(tmp_path))
+    before = rules.current.snapshot
+    rules.hear_of_models("[]")
+    told = rules.current.snapshot
+    assert (before.models, told.models, told.policy) == (None, "[]", before.policy)
+    assert told.id != before.id
+    rules.hear_of_models("[]")
+    assert rules.current.snapshot == told
+    assert rules.reload(asked=True) is Reload.UNCHANGED
+    (tmp_path / "bursar.toml").write_text(POLICY.replace("50 USD", "60 USD"))
+    assert rules.reload(asked=True) is Reload.SWAPPED
+    assert rules.current.snapshot.models == "[]"
+
+
 def test_snapshot_ids_differ(tmp_path: Path) -> None:
     """The id follows the texts, each in its own place, and nothing else."""
     folders = [tmp_path / name for name in "abcd"]

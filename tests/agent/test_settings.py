@@ -95,6 +95,28 @@ def test_others_need_a_token(listen: str) -> None:
     assert not read_settings(HOME, listen=listen, token_file=Path("/token")).local
 
 
+@pytest.mark.parametrize(
+    ("environ", "api"),
+    [
+        ({}, None),
+        ({"ANTHROPIC_BASE_URL": "http://localhost:1"}, None),
+        ({"ANTHROPIC_API_KEY": "k"}, ("https://api.anthropic.com", {"x-api-key": "k"})),
+        (
+            {"ANTHROPIC_AUTH_TOKEN": "t", "ANTHROPIC_BASE_URL": "http://localhost:1/"},
+            ("http://localhost:1", {"authorization": "Bearer t"}),
+        ),
+        ({"ANTHROPIC_API_KEY": "k", "ANTHROPIC_AUTH_TOKEN": "t"}, ("https://api.anthropic.com", {"x-api-key": "k"})),
+    ],
+)
+def test_the_models_api_is_asked_with_the_environments_own_credential(
+    environ: dict[str, str], api: tuple[str, dict[str, str]] | None
+) -> None:
+    """And not at all without one; what it is stays out of every print."""
+    found = read_settings({"HOME": "/home/ada", **environ}).models_api
+    assert (found and (found.base_url, found.headers)) == api
+    assert "Bearer" not in repr(found)
+
+
 def test_secrets_stay_inside() -> None:
     """The environment is kept for channels, and never printed."""
     settings = read_settings({**HOME, "SLACK_WEBHOOK_URL": "https://hooks.example.org/secret"})

@@ -1,7 +1,8 @@
 """
 How often do the rules of the outlook raise a false alarm, and how soon a true one: over simulated months.
 
-Run as `python -m tests.benchmarks.alarms`; docs/figures.md has its table. Everything is seeded.
+Also the step at a loop, by an hour far above the usual. Run as `python -m tests.benchmarks.alarms`; docs/alerts.md has
+its tables. Everything is seeded.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bursar.policies.amounts import NANO, Limit
 from bursar.policies.outlook.burn import STRETCHES, burning
 from bursar.policies.outlook.course import Course
 from bursar.policies.outlook.creep import creeping, matters
 from bursar.policies.outlook.forecast import forecast, overruns
 from bursar.policies.outlook.season import Season, learn
+from bursar.policies.outlook.usual import far_above, usual_hour
+from bursar.policies.policy import Budget
 
 MICRO = 10**6
 STEP = 300
@@ -171,6 +175,33 @@ def creep(seed: int, use: int) -> float | None:
     return None if first is None else (first.slot - begins) / STEPS_A_DAY
 
 
+def unusual(slots: Slots, limit: int, first_day: int) -> Iterator[int]:
+    """The slots from a day on at whose end the last hour is far above the usual."""
+    sums = [0, *accumulate(slots)]
+    hours = {place // 12: sum(slots[place : place + 12]) * NANO // MICRO for place in range(0, len(slots), 12)}
+    budget = Budget("day", Limit("usd", limit * NANO // MICRO), "day")
+    for slot in range(first_day * STEPS_A_DAY, len(slots)):
+        usual = usual_hour(hours, 0, slot // 12)
+        spent = (sums[slot + 1] - sums[slot - 11]) * NANO // MICRO
+        if usual is not None and spent >= far_above(usual, budget, budget.limit.amount):
+            yield slot
+
+
+def unusual_days(seed: int, use: int) -> int:
+    """On how many days of four weeks without trouble an hour was taken for a loop."""
+    slots = traffic(seed, LEARNING + WATCHED)
+    return len({slot // STEPS_A_DAY for slot in unusual(slots, limit_at(use), LEARNING)})
+
+
+def night_loop(seed: int, use: int, usd_an_hour: float = LOOP_USD_AN_HOUR) -> int | None:
+    """Minutes until a loop that begins at three in the morning is taken for one; None where not within eight hours."""
+    begins, each = (LEARNING + seed % 7) * STEPS_A_DAY + 3 * 12, usd_an_hour * STEP / 3600
+    slots = traffic(seed, LEARNING + 7, lambda slot, usd: usd + each if slot >= begins else usd)
+    first = next((slot for slot in unusual(slots, limit_at(use), LEARNING) if slot >= begins), None)
+    minutes = None if first is None else 5 * (first + 1 - begins)
+    return minutes if minutes is not None and minutes <= 480 else None
+
+
 def _working_slot(seed: int) -> int:
     """A moment between nine and three of a working day."""
     chance = random.Random(seed + 10_000)
@@ -200,6 +231,17 @@ def main(runs: int = RUNS) -> None:
             _minutes([spike(seed, use) for seed in range(runs)]),
             _minutes([loop(seed, use) for seed in range(runs)]),
             _days([creep(seed, use) for seed in range(runs)]),
+        )
+    Console(width=160).print(table)
+    table = Table(title="An hour far above the usual, over the same months", title_justify="left", box=box.MARKDOWN)
+    for head in ("use of the daily budget", "days a month without trouble", "loop at 3:00, +18 USD/h", "+6 USD/h"):
+        table.add_column(head)
+    for use in USES:
+        table.add_row(
+            f"{use}%",
+            f"{sum(unusual_days(seed, use) for seed in range(runs)) / runs:.2f}",
+            _minutes([night_loop(seed, use) for seed in range(runs)]),
+            _minutes([night_loop(seed, use, 6.0) for seed in range(runs)]),
         )
     Console(width=160).print(table)
 

@@ -12,7 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from bursar.instrumentation.leases import Hold, Leases
+from bursar.instrumentation import leases as module
+from bursar.instrumentation.leases import REST_SECONDS, Hold, Leases
 from bursar.policies.balancekey import Amounts
 
 
@@ -387,3 +388,93 @@ def test_what_is_set_aside_does_not_make_a_process_hurry() -> None:
     assert not leases.short
     assert leases.hold("h-1", (ASIDE,), Amounts(20, 0, 1, 20))
     assert leases.short
+
+
+class Settling:
+    """A process of many balances, and an agent that books at once."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.leases = Leases(lambda: self.now)
+        self.agent: dict[str, tuple[int, int, int]] = {}
+        """Granted, returned and charged, by balance."""
+
+    def call(self, key: str, cost: int, most: int = 10) -> bool:
+        """One call on a balance: lent, held, charged and the rest given back; whether the money was to be had."""
+        granted, returned, charged = self.agent.get(key, (0, 0, 0))
+        self.agent[key] = (granted + most, returned, charged)
+        self.leases.merge({key: granted + most}, {}, {key: (returned, charged)})
+        if not self.leases.hold(key, (key,), usd(most)):
+            return False
+        self.leases.settle(key, cost)
+        self.agent[key] = (granted + most, self.leases.give_back().get(key, 0), charged + cost)
+        return True
+
+    def agree(self, *keys: str) -> list[str]:
+        """The agent's word on these balances; what is forgotten by it."""
+        told = {key: self.agent[key] for key in keys}
+        self.leases.agree({key: n for key, (n, _, _) in told.items()}, {key: (r, c) for key, (_, r, c) in told.items()})
+        return self.leases.forget()
+
+
+def test_balances_that_are_over_are_forgotten_beyond_a_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here beyond three: once both sides have agreed for a minute; one that money is of, or that is held, stays."""
+    monkeypatch.setattr(module, "KEPT", 3)
+    scene = Settling()
+    for key in ("a", "b", "c"):
+        assert scene.call(key, 4)
+    assert (scene.leases.forgets, scene.leases.unagreed(9)) == (False, {"a": 6, "b": 6, "c": 6})
+    scene.leases.merge({"d": 5}, {}, {})
+    assert scene.leases.forgets
+    assert scene.leases.hold("free", ("b",), usd(0))
+    assert scene.agree("a", "b") == []
+    assert scene.leases.unagreed(9) == {"c": 6}
+    scene.now += REST_SECONDS
+    assert scene.leases.forget() == ["a"]
+    assert scene.leases.granted() == {"b": 10, "c": 10, "d": 5}
+    scene.leases.settle("free", 0)
+
+
+def test_one_that_comes_back_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than what is lent anew; without the agent's word of what was before, nothing at all."""
+    monkeypatch.setattr(module, "KEPT", 0)
+    scene = Settling()
+    scene.call("a", 4)
+    scene.now += REST_SECONDS
+    assert (scene.agree("a"), scene.leases.forgets) == ([], True)
+    scene.now += REST_SECONDS
+    assert scene.agree("a") == ["a"]
+    scene.leases.merge({"a": 17}, {}, None)
+    assert scene.leases.free("a") == 0
+    scene.leases.merge({"a": 17}, {}, {"a": (6, 4)})
+    assert scene.leases.free("a") == 7
+    assert scene.leases.give_back() == {"a": 13}
+
+
+def test_what_both_do_not_agree_on_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A charge that is not booked yet, money the agent still counts as out, or one that moved since."""
+    monkeypatch.setattr(module, "KEPT", 0)
+    scene = Settling()
+    for key in ("a", "b", "c"):
+        scene.call(key, 4)
+    scene.agent["a"] = (10, 6, 0)
+    scene.agent["b"] = (20, 6, 4)
+    assert scene.agree("a", "b", "c") == []
+    scene.call("c", 10)
+    scene.now += REST_SECONDS
+    assert scene.leases.forget() == []
+
+
+def test_two_thousand_conversations_leave_a_hundred(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, of which each third comes back: money is never made, and memory has an end."""
+    monkeypatch.setattr(module, "KEPT", 100)
+    scene, most = Settling(), 0
+    for number in range(2_000):
+        key = f"c{number if number % 3 else number // 2}"
+        assert scene.call(key, number % 11)
+        assert scene.leases.free(key) == 0
+        scene.now += 1.0
+        scene.agree(*scene.leases.unagreed(50))
+        most = max(most, len(scene.leases.granted()))
+    assert most <= 100 + REST_SECONDS + 1
+    assert all(granted == returned + charged for granted, returned, charged in scene.agent.values())

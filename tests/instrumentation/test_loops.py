@@ -57,6 +57,39 @@ def test_a_budget_that_writes_no_loop_tells_its_channels_of_more_than_twenty() -
         assert [each.call_id for each in told] == expected
 
 
+def test_the_same_request_may_be_made_to_wait() -> None:
+    """Three in ten minutes go at once; from the fourth on each has its turn, ten seconds after the one before."""
+    stage, _ = staged('"loop 3 in 10m" = "throttle"')
+    for number in range(5):
+        stage.admit(f"h-{number}")
+    assert stage.slept == [pytest.approx(10.0)]
+    stage.admit("i-0", messages=[{"role": "user", "content": "another"}])
+    assert len(stage.slept) == 1
+
+
+def test_a_loop_that_is_refused_can_be_reproduced() -> None:
+    """Its figures say which step took it for one."""
+    stage, _ = staged(LOOP)
+    for number in range(3):
+        stage.admit(f"h-{number}")
+    figures = stage.refused("h-3").figures
+    assert figures is not None
+    assert figures["balances"][0]["looping"] == ["loop 3 in 10m"]
+
+
+def test_an_unusual_hour_refuses_and_says_so() -> None:
+    """Whatever the request: the agent says that the step is in force, and no longer."""
+    stage, _ = staged('"loop" = "block"\n"100%" = "block"')
+    stage.script = [stage.grants(in_force=("loop",), recent={"3600": 9}, usual=1, unusual=6)]
+    refusal = stage.refused("h-0")
+    assert (refusal.reason, refusal.balance) == (RefusalReason.UNUSUAL, DAY)
+    assert stage.leases.granted() != {}
+    stage.script = [stage.grants()]
+    stage.now += 2
+    stage.see()
+    stage.admit("h-1", messages=[{"role": "user", "content": "another"}])
+
+
 def test_a_retry_is_no_repetition() -> None:
     """The SDK sends the same again because it was told to."""
     stage, told = staged('"loop 3 in 10m" = "alert log"')

@@ -21,6 +21,7 @@ from bursar.instrumentation.rules import (
     rules_of,
     shipped_rules,
 )
+from bursar.policies.capabilities import shipped_capabilities
 from bursar.policies.pricefile import shipped_book
 from bursar.policies.protocol import Snapshot
 
@@ -64,6 +65,18 @@ def price_of(rules: Rules, model: str) -> int | None:
     found = rules.book.find(model)
     row = found.row(date(2026, 11, 22)) if found is not None else None
     return row.rates.input if row is not None else None
+
+
+def test_what_the_agent_says_of_models_goes_before_what_is_shipped(caplog: pytest.LogCaptureFixture) -> None:
+    """An agent of an earlier version says nothing, and one of a later may say what cannot be read here."""
+    told = '[{"id":"claude-opus-5-5","max_tokens":5},{"id":"claude-next-6","lifecycle":"retired"},3]'
+    shipped = Rules(shipped_book())
+    known = rules_of(Snapshot("s1", models=told), shipped).known
+    assert (known["claude-opus-5-5"].max_output, known["claude-opus-5-5"].unset) == (5, "always")
+    assert known["claude-next-6"].retired
+    assert rules_of(Snapshot("s1"), shipped).known == shipped_capabilities()
+    assert rules_of(Snapshot("s1", models='{"of": "later"}'), shipped).known == shipped_capabilities()
+    assert len(warnings(caplog)) == 1
 
 
 HEARD = rules_of(Snapshot("s1", POLICY), Rules(shipped_book()))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from bursar.policies.amounts import Limit, Velocity
+from bursar.policies.amounts import Limit, Loop, Velocity
 from bursar.policies.changes import Change, Why
 from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason, Verdict
 from bursar.policies.engine import decide, refused
@@ -179,6 +179,42 @@ def test_a_velocity_is_reached_by_what_was_spent_within_its_span(found: Standing
     decision = decide(CALL, [found])
     assert short(decision) == expected
     assert decision.hard == ()
+
+
+def at_loop(*kinds: Literal["downgrade", "block", "alert"]) -> Step:
+    """At the same request more than twenty times in ten minutes, or at an unusual hour."""
+    actions = tuple(StepAction(kind, target="rung" if kind == "downgrade" else None) for kind in kinds)
+    return Step("loop", None, None, actions, Loop(20, 600.0))
+
+
+def unusual(found: Standing, *in_force: str) -> Standing:
+    """The same budget, of which the agent says that its hour is out of the ordinary."""
+    assert found.view is not None
+    return replace(found, view=replace(found.view, in_force=in_force))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (standing(at_loop("block")), GO),
+        (unusual(standing(at_loop("block")), "loop"), ("block", "unusual", "opus", "b", "loop")),
+        (unusual(standing(at_loop("block")), "80%"), GO),
+        (unusual(standing(at_loop("alert")), "loop"), GO),
+        (unusual(standing(at_loop("downgrade")), "loop"), ("downgrade", "step", "sonnet", "b", "loop")),
+        (replace(standing(at_loop("block")), looping=("loop",)), ("block", "loop", "opus", "b", "loop")),
+        (replace(standing(at_loop("downgrade")), looping=("loop",)), ("downgrade", "step", "sonnet", "b", "loop")),
+        (
+            replace(unusual(standing(at_loop("block")), "loop"), looping=("loop",)),
+            ("block", "loop", "opus", "b", "loop"),
+        ),
+        (replace(standing(at_loop("block"), spent=None), looping=("loop",)), ("block", "loop", "opus", "b", "loop")),
+    ],
+)
+def test_a_loop_is_reached_by_the_call_itself_or_by_what_the_agent_says(
+    found: Standing, expected: tuple[str, ...]
+) -> None:
+    """It acts like any other step; what refuses says which of the two it was."""
+    assert short(decide(CALL, [found])) == expected
 
 
 def test_a_velocity_that_only_observes_is_told() -> None:

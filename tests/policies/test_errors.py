@@ -68,6 +68,10 @@ SUMS = "support-day (tenant=acme): 49.98 of 50.00 USD spent"
             f'{SUMS}, no price is known for the model "claude-next"{TURNS}{REMEDY}',
         ),
         (
+            {"reason": RefusalReason.UNUSUAL},
+            f"{SUMS}, its last hour cost far more than is usual at this time{TURNS}{REMEDY}",
+        ),
+        (
             {"reason": RefusalReason.VELOCITY},
             f"{SUMS}, it is being spent faster than the policy allows{TURNS}{REMEDY}",
         ),
@@ -118,6 +122,7 @@ def test_the_reasons_are_the_words_used_everywhere() -> None:
         "unreachable",
         "unknown_price",
         "loop",
+        "unusual",
         "velocity",
     ]
 

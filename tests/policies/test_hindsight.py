@@ -31,6 +31,7 @@ every = "day"
 "80%" = "downgrade to cheapest"
 "100%" = "block"
 "0.5 USD in 10m" = "block"
+"loop" = "block"
 """,
     file="f",
 )
@@ -82,6 +83,42 @@ def test_the_same_figures_lead_to_the_same_decision(spent: int, recent: int, act
     assert (decision.verdict.action, decision.verdict.model) == (action, model)
     again = reproduce(kept(decision), POLICY, action=action.value, reason=decision.verdict.reason.value, model=model)
     assert again.agrees
+
+
+def test_a_step_that_was_not_left_yet_is_in_force_in_hindsight_too() -> None:
+    """At 75% the downgrade of 80% still holds: the agent said so."""
+    met = standing(750_000_000)
+    assert met.view is not None
+    decision = decide(CALL, [replace(met, view=replace(met.view, in_force=("80%",)))])
+    assert decision.verdict.action is Action.DOWNGRADE
+    assert reproduce(kept(decision), POLICY, action="downgrade", reason="step", model="sonnet").agrees
+
+
+def test_a_loop_by_its_requests_is_explained() -> None:
+    """From what is kept of the one call that was one too many."""
+    decision = decide(CALL, [replace(standing(100), looping=("loop",))])
+    found = reproduce(kept(decision), POLICY, action="block", reason="loop", model="opus")
+    assert found.agrees
+    assert found.reasoning[1:] == (
+        "day: the very same request was made again and again, more often than loop.",
+        "So: block (loop) on opus.",
+    )
+
+
+def test_an_unusual_hour_is_explained_with_its_figures() -> None:
+    """What the hour cost, what is usual, and from what on it is too much."""
+    met = standing(USD)
+    view = BalanceView(met.key, 9 * USD, 9 * USD, USD, 0, 0, recent={"600": 0, "3600": 2 * USD})
+    view = replace(view, in_force=("loop",), usual=250_000_000, unusual=1_500_000_000)
+    decision = decide(CALL, [replace(met, view=view)])
+    assert decision.verdict.reason is Reason.UNUSUAL
+    found = reproduce(kept(decision), POLICY, action="block", reason="unusual", model="opus")
+    assert found.agrees
+    assert found.reasoning[1:] == (
+        "day: 2.00 USD in the last hour, where 0.25 USD are usual: loop comes into force at 1.50 USD, "
+        "and is left ten points below.",
+        "So: block (unusual) on opus.",
+    )
 
 
 def test_other_figures_do_not() -> None:

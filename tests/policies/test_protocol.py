@@ -40,7 +40,8 @@ REQUEST = SyncRequest(
 RESPONSE = SyncResponse(
     granted={"a|w|": 30},
     answers=(Answer("h-1", Verdict.REFUSED, 5, "spent", "a|w|"), Answer("h-2", Verdict.GRANTED, 6)),
-    views=(BalanceView("a|w|", 100, 110, 50, 5, 20, "2026-11-23T00:00:00Z"),),
+    views=(BalanceView("a|w|", 100, 110, 50, 5, 20, "2026-11-23T00:00:00Z", usual=3, unusual=18),),
+    settled={"a|w|": (3, 4)},
     snapshot=Snapshot("s2", "version = 1", "[[model]]", "bursar.toml"),
 )
 
@@ -93,6 +94,13 @@ def test_an_older_agent_is_understood() -> None:
     assert response_from_json({}) == SyncResponse()
     found = response_from_json({"answers": [{"attempt_id": "a", "verdict": "wait"}], "snapshot": {"id": "s"}})
     assert found == SyncResponse(answers=(Answer("a", Verdict.WAIT),), snapshot=Snapshot("s"))
+
+
+@pytest.mark.parametrize("settled", [[], {"a|w|": 3}, {"a|w|": [3]}, {"a|w|": [3, "4"]}, {"a|w|": [1, 2, 3]}])
+def test_what_is_settled_comes_in_pairs(settled: Any) -> None:
+    """Anything else is not understood."""
+    with pytest.raises(ProtocolError):
+        response_from_json({"settled": settled})
 
 
 def changed(value: Any, path: str, new: Any) -> Any:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from bursar.policies.amounts import Limit, Velocity
+from bursar.policies.amounts import Limit, Loop, Velocity
 from bursar.policies.policy import Budget, Mode, Step, StepAction
 from bursar.policies.protocol import BalanceView
 from bursar.policies.standing import Standing
@@ -54,6 +54,18 @@ def test_the_pace(one: Standing, pace: Fraction) -> None:
 def test_what_is_not_due_or_has_no_clock_has_no_pace(one: Standing) -> None:
     """Below the step; and in a conversation, whose end nobody knows."""
     assert paces([one], NOW) == ()
+
+
+LOOP = Step("loop", None, None, (StepAction("throttle"),), Loop(20, 600.0))
+
+
+def test_at_a_loop_the_pace_is_what_is_no_loop_yet() -> None:
+    """Twenty calls in ten minutes; or 7,200 nano-dollars an hour, which two processes share."""
+    again = replace(standing(LOOP), looping=("loop",))
+    assert paces([again], NOW) == (Pace("b", "calls", Fraction(1, 30)),)
+    hour = standing(LOOP, unit="tokens", in_force=("loop",), usual=1_200, unusual=7_200, processes=2)
+    assert paces([hour], NOW) == (Pace("b", "usd", Fraction(1)),)
+    assert paces([standing(LOOP, usual=1_200, unusual=7_200)], NOW) == ()
 
 
 def test_the_pace_is_in_what_the_budget_counts() -> None:

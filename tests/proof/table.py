@@ -42,7 +42,11 @@ On routes with `lossy = true` also:
 - effort, down to a level that the model has; sampling parameters; fast mode; a beta.
 
 What each model takes stands, with the page it is from, in `policies/shipped/capabilities.toml`; limits in
-`prices.toml`. The Models API's own `capabilities` can be laid over it (`capabilities.from_models_api`, `overlaid`).
+`prices.toml`. Where the agent's environment has an Anthropic credential it asks the Models API once a day (bounded in
+time, and quietly going on by what is shipped where that does not answer): what it says of limits, thinking, effort,
+structured outputs, images, PDFs, citations, server tools and retirement goes before what is shipped, and reaches
+every process with the rules. It knows nothing of prefill, forced tools or sampling. `bursar doctor` says whose word
+holds.
 What nobody knows of a model is taken for a no: a model of your own price file takes plain requests once its
 `max_output` and `context_window` are given. A prompt counts as too long where its UTF-8 bytes, of which it has more
 than tokens, might not fit, unless the window holds whatever the other one held (with 1.35 new tokens for an old one).

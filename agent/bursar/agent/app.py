@@ -26,6 +26,7 @@ from bursar.agent.alerting.watch import Watch
 from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.housekeeping import Housekeeping
 from bursar.agent.ledger import Ledger, LedgerError
+from bursar.agent.models import ASK_SECONDS, Models
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
 from bursar.agent.serving import desk
@@ -110,6 +111,9 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
             Chore("look for the silent", SILENCE_SECONDS, _silence(ledger, clock_ns)),
             Chore("watch the outlook", WATCH_SECONDS, Watch(bookkeeper, clock_ns=clock_ns).look),
         ]
+        if settings.models_api is not None:
+            models = Models(settings.models_api, client, tell=rules.hear_of_models, clock=time.monotonic)
+            chores.append(Chore("ask the Models API", ASK_SECONDS, models.ask))
         await teardown.enter_async_context(scheduled(chores))
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
         teardown.callback(housekeeping.stop)

@@ -87,6 +87,7 @@ class RulesInForce:
         self._changing = threading.RLock()
         self._seen = _stamps(settings)
         self._overrides: tuple[Override, ...] = ()
+        self._models: str | None = None
         self.filed = read(settings)
         """What the files say."""
         self.current = self.filed
@@ -119,6 +120,12 @@ class RulesInForce:
             self._overrides = tuple(overrides)
             self._combine()
 
+    def hear_of_models(self, models: str) -> None:
+        """Put in force what the Models API says that models accept."""
+        with self._changing:
+            self._models = models
+            self._combine()
+
     @property
     def overrides(self) -> tuple[Override, ...]:
         """The overrides that hold at this moment."""
@@ -126,9 +133,16 @@ class RulesInForce:
         return tuple(override for override in self._overrides if override.holds(now_ns))
 
     def _combine(self) -> None:
-        combined = overridden(self.filed, self.overrides)
+        combined = overridden(with_models(self.filed, self._models), self.overrides)
         if combined != self.current:
             self.current = combined
+
+
+def with_models(rules: Rules, models: str | None) -> Rules:
+    """Rules with what the Models API says of models, under an id of their own."""
+    if models is None:
+        return rules
+    return replace(rules, snapshot=replace(rules.snapshot, id=_id(rules.snapshot.id, models), models=models))
 
 
 def overridden(rules: Rules, overrides: Sequence[Override]) -> Rules:
@@ -136,7 +150,7 @@ def overridden(rules: Rules, overrides: Sequence[Override]) -> Rules:
     if not overrides or rules.policy is None:
         return rules
     text, snapshot = to_text(overrides), rules.snapshot
-    snapshot = replace(snapshot, id=hashlib.sha256(f"{snapshot.id}\n{text}".encode()).hexdigest()[:16], overrides=text)
+    snapshot = replace(snapshot, id=_id(snapshot.id, text), overrides=text)
     return replace(rules, policy=with_overrides(rules.policy, overrides), snapshot=snapshot)
 
 
@@ -162,9 +176,11 @@ def _policy(text: str, file: str, prices: PriceBook) -> Policy:
 def _snapshot(policy: str | None, prices: str | None, file: str) -> Snapshot:
     # The length keeps a line that moves from one file to the other from going unnoticed.
     parts = ("-" if text is None else f"{len(text)}:{text}" for text in (policy, prices))
-    return Snapshot(
-        id=hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16], policy=policy, prices=prices, file=file
-    )
+    return Snapshot(id=_id(*parts), policy=policy, prices=prices, file=file)
+
+
+def _id(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _addresses(policy: Policy | None, secrets: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 PORT = 4319
+ANTHROPIC = "https://api.anthropic.com"
 
 _ADDRESS = re.compile(r"(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<host>[\w.-]+))(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 _LAST_PORT = 65535
@@ -18,6 +19,14 @@ _LAST_PORT = 65535
 
 class SettingsError(ValueError):
     """A setting that cannot work; the text says which, why, and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsApi:
+    """Where Anthropic's Models API is asked, and with what."""
+
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,8 @@ class Settings:
     """The user's own price file, on top of the shipped one."""
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """The environment, in which channels find the addresses that a policy file only names."""
+    models_api: ModelsApi | None = None
+    """None where the environment has no Anthropic credential: then it is not asked."""
 
     def __post_init__(self) -> None:
         if not self.local and self.token_file is None:
@@ -77,7 +88,17 @@ def read_settings(
         policy=policy,
         prices=prices or _path(environ, "BURSAR_PRICES"),
         secrets=dict(environ),
+        models_api=_models_api(environ),
     )
+
+
+def _models_api(environ: Mapping[str, str]) -> ModelsApi | None:
+    """As the SDK reads its own environment: a key, or else a bearer token."""
+    key, token = environ.get("ANTHROPIC_API_KEY"), environ.get("ANTHROPIC_AUTH_TOKEN")
+    if not key and not token:
+        return None
+    headers = {"x-api-key": key} if key else {"authorization": f"Bearer {token}"}
+    return ModelsApi((environ.get("ANTHROPIC_BASE_URL") or ANTHROPIC).rstrip("/"), headers)
 
 
 def address(host: str, port: int) -> str:

@@ -13,7 +13,7 @@ from bursar.instrumentation.estimates import Durations, Estimates
 from bursar.instrumentation.fitting import fitted, learnable, need_of, unjudged
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
-from bursar.instrumentation.loops import Loops, Repeats, loop_record, looped, seconds_of
+from bursar.instrumentation.loops import Loops, Repeats, loop_record, looped, seconds_of, with_loops
 from bursar.instrumentation.moves import Moves
 from bursar.instrumentation.outage import draw, without_agent
 from bursar.instrumentation.pacing import Pacing, having_waited
@@ -27,7 +27,7 @@ from bursar.policies.changes import Change, Why
 from bursar.policies.decision import Action, Decision, Reason
 from bursar.policies.engine import decide
 from bursar.policies.errors import BudgetExceeded
-from bursar.policies.policy import Mode, Policy
+from bursar.policies.policy import Policy
 from bursar.policies.protocol import Answer, Verdict
 from bursar.policies.records import Decided
 from bursar.policies.throttle import paces
@@ -120,6 +120,8 @@ class Admitter:
 
     def admitting(self, errand: Errand, repeats: Repeats = ()) -> Admitting:
         """Step by step, to the admission; whoever carries it waits for each. Raises `BudgetExceeded`."""
+        if repeats:
+            errand = replace(errand, repeats=repeats)
         for _ in range(ROUNDS):
             rules = self._rules()
             if self._has_agent and not rules.heard:
@@ -127,23 +129,23 @@ class Admitter:
             weighed = weigh(errand, rules, self.estimates, moved_to=self.moves.of(errand))
             if not self._has_agent or rules.policy is None:
                 return unjudged(weighed, errand.context_tokens)
-            self._tell_of_loops(errand, rules.policy, weighed, repeats)
+            if repeats:
+                self._tell_of_loops(errand, self._decide(errand, rules.policy, weighed))
             waited = yield from self._spread(errand, rules.policy, weighed)
             admission = yield from self._through_budgets(errand, rules.policy, weighed)
             if admission is not None:
                 return having_waited(admission, waited) if waited else admission
         raise self._refusal(None, errand) from None
 
-    def _tell_of_loops(self, errand: Errand, policy: Policy, weighed: Candidates, repeats: Repeats) -> None:
-        """Refuse a request that is made again and again where a budget says so, else tell the agent of it, once."""
-        if not repeats:
-            return
-        decision, now = self._decide(errand, policy, weighed), self._clock()
-        for standing, step in looped(decision, repeats, now):
-            if step.does("block") and standing.mode is Mode.ENFORCE:
-                raise self._refusal(engine.refused(decision, Reason.LOOP, standing.key, step), errand) from None
-            if self._loops.is_news(standing.key, step.label, now, seconds_of(step)):
-                self._on_loop(loop_record(errand, decision, standing, step))
+    def _tell_of_loops(self, errand: Errand, decision: Decision) -> None:
+        """Tell the agent, once in a while, of a request that is made again and again; of a refusal it hears anyway."""
+        if decision.verdict.reason is Reason.LOOP:
+            raise self._refusal(decision, errand) from None
+        now = errand.repeats[-1]
+        for standing in decision.standings:
+            for step in looped(standing, errand.repeats):
+                if self._loops.is_news(standing.key, step.label, now, seconds_of(step)):
+                    self._on_loop(loop_record(errand, decision, standing, step))
 
     def _spread(self, errand: Errand, policy: Policy, weighed: Candidates) -> Generator[Step, Told, float]:
         """Wait for the call's turn, where a budget wants its calls spread; how many seconds that took."""
@@ -254,6 +256,8 @@ class Admitter:
 
     def _decide(self, errand: Errand, policy: Policy, weighed: Candidates) -> Decision:
         survey = self._met(errand, policy).survey
+        if errand.repeats:
+            survey = with_loops(survey, errand.repeats)
         decision = decide(weighed.facts, survey, refuse_unknown_price=policy.unknown_price == "refuse")
         if decision.verdict.action is Action.GO and decision.candidate.model != errand.asked:
             # A retry stays on the model that its call was moved to, and says so.

@@ -257,7 +257,7 @@ class _Weigher:
 
     def _rung(self, model: str) -> Rung:
         facts = self._rules.book.find(model)
-        can = capabilities(facts.id if facts is not None else model, model)
+        can = capabilities(facts.id if facts is not None else model, model, self._rules.known)
         if facts is None:
             return Rung(model, None, can)
         retired = facts.retirement is not None and facts.retirement <= self._day

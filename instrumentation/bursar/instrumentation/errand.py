@@ -50,6 +50,8 @@ class Errand:
     """Who counts its input tokens exactly; None where nobody does."""
     converse: Callable[[], str] = str
     """Tells the conversation it belongs to also where no budget asks: looked for only where it matters."""
+    repeats: tuple[float, ...] = ()
+    """When this very request was made of late, itself included, where that is so often that it may be a loop."""
 
     @property
     def asked(self) -> str:

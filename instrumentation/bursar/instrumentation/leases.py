@@ -5,12 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 
 from bursar.policies.balancekey import Amounts, Kind, is_reserve, kind_of, told_of
 from bursar.policies.values import value
 
 IDLE_SECONDS = 10.0
 """Money that no call has needed for this long goes back."""
+KEPT = 1_000
+"""Balances remembered although no money is here: beyond that, those that are over are forgotten."""
+REST_SECONDS = 60.0
+"""How long after the last that was heard of it a balance is taken to be over."""
 
 
 @value
@@ -24,7 +29,10 @@ class Hold:
 class _Slice:
     """What this process has of one balance, in its unit; the first three only grow."""
 
-    __slots__ = ("charged", "free", "granted", "held", "idle", "keep", "kind", "reserve", "returned", "since")
+    __slots__ = (
+        *("agreed", "agreed_at", "charged", "free", "granted", "held"),
+        *("idle", "keep", "kind", "reserve", "returned", "since"),
+    )
 
     def __init__(self, kind: Kind, now: float, *, reserve: bool) -> None:
         self.kind = kind
@@ -38,6 +46,18 @@ class _Slice:
         self.idle = 0
         """The least that was free since `since`."""
         self.since = now
+        self.agreed, self.agreed_at = -1, now
+        """At how much granted, and when, the agent said the same as this process: nothing is out."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is here."""
+        return not self.held and not self.free
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether nothing of it is here, and the agent says so too, or never lent anything."""
+        return self.is_over and self.granted == max(self.agreed, 0)
 
     def grant(self, granted: int) -> None:
         if granted > self.granted:
@@ -51,6 +71,15 @@ class _Slice:
     def give_back(self, amount: int) -> None:
         self.returned += amount
         self.free -= amount
+
+    def resume(self, settled: tuple[int, int] | None) -> bool:
+        """Go on where a balance that was forgotten had come to; false where nobody says where that was."""
+        if settled is None:
+            return False
+        returned, charged = settled
+        self.give_back(max(returned - self.returned, 0))
+        self.charge(max(charged - self.charged, 0))
+        return True
 
 
 class Leases:
@@ -66,6 +95,7 @@ class Leases:
         self._clock = clock
         self._slices: dict[str, _Slice] = {}
         self._holds: dict[str, Hold] = {}
+        self._forgets = self._forgot = False
 
     def free(self, balance: str) -> int:
         """What may still be held; negative while a charge has overrun its hold and the agent does not know yet."""
@@ -115,15 +145,25 @@ class Leases:
         with self._lock:
             self._drop(attempt_id)
 
-    def merge(self, granted: Mapping[str, int], holds: Mapping[str, Hold] | None = None) -> None:
+    def merge(
+        self,
+        granted: Mapping[str, int],
+        holds: Mapping[str, Hold] | None = None,
+        settled: Mapping[str, tuple[int, int]] | None = None,
+    ) -> None:
         """
         Take over what the agent says it granted in all; older words change nothing.
 
         `holds`, by attempt id, are made in the same step: between a grant and its hold nobody may give the money back.
+        `settled` is what was returned and charged of each before: where a balance was forgotten it goes on from there,
+        and where nobody says so, as an agent of an earlier version, it may lend nothing here.
         """
         with self._lock:
             for balance, amount in granted.items():
-                self._slice(balance).grant(amount)
+                found = self._slice(balance)
+                if not found.granted and self._forgot and not found.resume((settled or {}).get(balance)):
+                    continue
+                found.grant(amount)
             for attempt_id, hold in (holds or {}).items():
                 self.hold(attempt_id, hold.balances, hold.amounts)
 
@@ -222,6 +262,51 @@ class Leases:
         """The most ever granted, as far as this process knows."""
         with self._lock:
             return {balance: found.granted for balance, found in self._slices.items() if found.granted}
+
+    @property
+    def forgets(self) -> bool:
+        """Whether there are, or were, so many balances that those which are over are forgotten."""
+        with self._lock:
+            self._forgets = self._forgets or len(self._slices) > KEPT
+            return self._forgets
+
+    def unagreed(self, most: int) -> dict[str, int]:
+        """Some balances that are over, and of which the agent has not said so: what was returned of each."""
+        with self._lock:
+            over = ((key, s) for key, s in self._slices.items() if s.is_over and not s.is_agreed)
+            return {key: found.returned for key, found in islice(over, most)}
+
+    def agree(self, granted: Mapping[str, int], settled: Mapping[str, tuple[int, int]]) -> None:
+        """Note which balances are over by the agent's word and by what is known here."""
+        with self._lock:
+            for key, (returned, charged) in settled.items():
+                found = self._slices.get(key)
+                if found is None or not found.is_over or found.is_agreed:
+                    continue
+                if granted.get(key) == found.granted == returned + charged:
+                    found.agreed, found.agreed_at = found.granted, self._clock()
+
+    def forget(self) -> list[str]:
+        """
+        Forget balances that are over and that both sides have agreed on for a while; which these are.
+
+        Only while no answer of the agent is on its way: one that is older than this would be taken for new money.
+        """
+        with self._lock:
+            if len(self._slices) <= KEPT:
+                return []
+            before = self._clock() - REST_SECONDS
+            # A hold of nothing leaves no trace in its slices, and will look for them.
+            held = {balance for hold in self._holds.values() for balance in hold.balances}
+            gone = [
+                key
+                for key, found in self._slices.items()
+                if found.is_agreed and found.agreed_at <= before and key not in held
+            ]
+            for key in gone:
+                del self._slices[key]
+            self._forgot = self._forgot or bool(gone)
+            return gone
 
     def _slice(self, balance: str) -> _Slice:
         found = self._slices.get(balance)

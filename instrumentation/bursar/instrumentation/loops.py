@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bursar.instrumentation.errand import Errand
@@ -12,7 +13,7 @@ from bursar.policies.amounts import MOST_IN_A_LOOP
 from bursar.policies.decision import Action, Decision, Reason
 from bursar.policies.policy import Step
 from bursar.policies.records import Decided
-from bursar.policies.standing import Standing
+from bursar.policies.standing import Standing, Survey
 
 MEMORY = 2_048
 """Requests remembered; beyond that the one that was made longest ago is forgotten."""
@@ -78,12 +79,20 @@ _COMPARED = ("model", "system", "tools", "messages")
 """Another temperature does not make another request."""
 
 
-def looped(decision: Decision, repeats: Repeats, now: float) -> Iterator[tuple[Standing, Step]]:
-    """The steps of the budgets that a call meets which take it for part of a loop."""
-    for standing in decision.standings:
-        for step in standing.budget.loops:
-            if step.loop is not None and sum(now - at <= step.loop.seconds for at in repeats) > step.loop.times:
-                yield standing, step
+def looped(standing: Standing, repeats: Repeats) -> Iterator[Step]:
+    """The steps of a budget which take the last of these requests for part of a loop."""
+    for step in standing.budget.loops:
+        if step.loop is not None and sum(repeats[-1] - at <= step.loop.seconds for at in repeats) > step.loop.times:
+            yield step
+
+
+def with_loops(survey: Survey, repeats: Repeats) -> Survey:
+    """What a call that was made again and again meets: steps at a loop that are reached by this alone."""
+    found = [tuple(step.label for step in looped(standing, repeats)) for standing in survey.standings]
+    if not any(found):
+        return survey
+    pairs = zip(survey.standings, found, strict=True)
+    return Survey((replace(standing, looping=labels) for standing, labels in pairs), survey.rules)
 
 
 def seconds_of(step: Step) -> float:

@@ -18,6 +18,7 @@ _REMEDIES = {
     RefusalReason.UNBOUNDED: "give server tools a `max_uses`, or set the budget's `unbounded` to reserve an amount",
     RefusalReason.UNREACHABLE: "start `bursar agent`, or set the budget's `on_unreachable`",
     RefusalReason.LOOP: 'look for a loop in the code that makes this call, or raise the step: "loop 100 in 10m"',
+    RefusalReason.UNUSUAL: "look for a loop (`bursar report --since 1h`), wait, or `bursar pause` the budget",
     RefusalReason.VELOCITY: "look for a loop (`bursar report --since 1h`), wait, or raise the step's amount",
     RefusalReason.UNKNOWN_PRICE: "add the model to your price file, or set `unknown_price` to dearest",
 }

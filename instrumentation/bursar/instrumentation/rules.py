@@ -15,6 +15,7 @@ from bursar.instrumentation.errand import DAY_NS, utc_day
 from bursar.instrumentation.fallback import estimator
 from bursar.instrumentation.quiet import tell_once
 from bursar.policies.book import PriceBook
+from bursar.policies.capabilities import Capabilities, shipped_capabilities, told_by_models_api
 from bursar.policies.overrides import from_text, with_overrides
 from bursar.policies.policy import Find, Policy, find_route
 from bursar.policies.policyfile import parse_policy
@@ -45,6 +46,8 @@ class Rules:
     policy: Policy | None = None
     heard: bool = False
     """Whether an agent ever told its rules, on this run or the last: without that, `policy` says nothing."""
+    known: Mapping[str, Capabilities] = field(default_factory=shipped_capabilities, repr=False)
+    """What each model accepts, by canonical name."""
     belongs: frozenset[str] = frozenset()
     """Whether the policy asks for a call's `conversation`, and for its `run`."""
     _by_code: dict[tuple[str, str], str | None] = field(
@@ -148,7 +151,19 @@ def rules_of(snapshot: Snapshot, fallback: Rules) -> Rules:
         tell_once("snapshot", f"bursar: the agent's rules cannot be read here, those before stay in force: {error}")
         return fallback
     windows = {budget.every for budget in policy.budgets} if policy is not None else set[str]()
-    return Rules(book, policy, heard=True, belongs=frozenset(windows.intersection(OWN_WINDOWS)))
+    belongs = frozenset(windows.intersection(OWN_WINDOWS))
+    return Rules(book, policy, heard=True, known=_known(snapshot), belongs=belongs)
+
+
+def _known(snapshot: Snapshot) -> Mapping[str, Capabilities]:
+    """What models accept; the shipped facts where the agent says no more, or nothing that can be read here."""
+    if snapshot.models is None:
+        return shipped_capabilities()
+    try:
+        return told_by_models_api(snapshot.models)
+    except ValueError as error:
+        tell_once("models", f"bursar: what the agent says of models cannot be read here: {error}")
+        return shipped_capabilities()
 
 
 def load_snapshot(state_dir: Path) -> Snapshot | None:

@@ -22,6 +22,8 @@ from bursar.policies.protocol import Answer, BalanceView, Holder, Need, Snapshot
 HEARTBEAT_SECONDS = 1.0
 GATHER_SECONDS = 0.1
 """How long the background waits for more settlements before it ships them."""
+AGREED_AT_ONCE = 256
+"""Of how many balances that are over a message asks at most whether the agent says so too."""
 HURRY_SECONDS = 0.01
 """The same while a balance is so short that what a settlement frees may be what somebody waits for."""
 
@@ -241,6 +243,9 @@ class Sync:
         # for every tenant and hour they would grow without end.
         given_back = self._leases.give_back(everything=goodbye)
         returned = {key: amount for key, amount in given_back.items() if goodbye or self._told.get(key) != amount}
+        forgets = self._leases.forgets
+        if forgets and not asks:
+            returned |= self._leases.unagreed(AGREED_AT_ONCE)
         stirring = {*returned, *self._leases.busy(), *(key for ask in asks if ask.need for key in ask.need.balances)}
         views = {key for ask in asks for key in ask.views} if asks else self._watched()
         request = SyncRequest(
@@ -252,7 +257,7 @@ class Sync:
             views=tuple(views),
             snapshot_id=self._snapshot_id,
             goodbye=goodbye,
-            knows=(protocol.RESERVES,),
+            knows=(protocol.RESERVES, protocol.FORGETS) if forgets else (protocol.RESERVES,),
         )
         response = self._post(
             link, protocol.to_body(request, filter(_sound, batch.lines) if self._careful else batch.lines)
@@ -261,11 +266,13 @@ class Sync:
         self._told.update(returned)
         waiting = [ask for ask in asks if ask.reply.set_running_or_notify_cancel()]
         self._leases.set_aside(response.reserves)
-        self._leases.merge(response.granted, _holds(waiting, response))
+        self._leases.merge(response.granted, _holds(waiting, response), response.settled)
         for attempt_id in _holds([ask for ask in asks if ask not in waiting], response):
             self._on_unclaimed(attempt_id)
         if self._leases.let_keep(response.granted, response.keep) or self._leases.overfull(response.reserves):
             self.nudge()
+        if response.settled is not None and link is self._back:
+            self._forget(response)
         if self._recall is not None:
             self._recall.look()
         self._on_views(response.views)
@@ -273,6 +280,16 @@ class Sync:
             self._snapshot_id = response.snapshot.id
             self._on_snapshot(response.snapshot)
         return waiting, response
+
+    def _forget(self, response: SyncResponse) -> None:
+        """Forget balances that are over, unless an ask is on its way: its answer would be taken for new money."""
+        self._leases.agree(response.granted, response.settled or {})
+        if self._channel.acquire(blocking=False):
+            try:
+                for balance in self._leases.forget():
+                    self._told.pop(balance, None)
+            finally:
+                self._channel.release()
 
     def _post(self, link: AgentLink, body: bytes) -> SyncResponse:
         try:

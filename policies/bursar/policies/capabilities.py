@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, cast
@@ -12,6 +14,8 @@ from typing import Any, Literal, cast
 from bursar.policies.models import canonical
 from bursar.policies.shipped import read
 
+MODELS_API = "Models API"
+"""The source of what it says."""
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 """Levels of effort, weak to strong."""
 
@@ -84,6 +88,12 @@ def shipped_capabilities() -> Mapping[str, Capabilities]:
     return MappingProxyType(parse_capabilities(read("capabilities.toml")))
 
 
+def shipped_as_of() -> date:
+    """The day of the facts that come with the package."""
+    told: date = tomllib.loads(read("capabilities.toml"))["as_of"]
+    return told
+
+
 @lru_cache(maxsize=1)
 def shipped_betas() -> Mapping[str, Beta]:
     """The betas that are known, by their name in the header."""
@@ -101,15 +111,33 @@ def parse_capabilities(text: str) -> dict[str, Capabilities]:
     return {name: Capabilities(name, **known) for name, known in found.items()}
 
 
-def capabilities(model: str, platform_model: str = "") -> Capabilities:
+def capabilities(model: str, platform_model: str = "", known: Mapping[str, Capabilities] | None = None) -> Capabilities:
     """
     What is known of a model by the id that the price book gives it; nothing of a stranger.
 
-    `platform_model` is the id as the client writes it: on Bedrock some models accept less.
+    `platform_model` is the id as the client writes it: on Bedrock some models accept less. `known` is what stands in
+    place of the shipped facts, by canonical name.
     """
     name = canonical(model).id
-    known = shipped_capabilities().get(name) or Capabilities(name)
-    return on_bedrock(known) if canonical(platform_model).platform == "bedrock" else known
+    found = (shipped_capabilities() if known is None else known).get(name) or Capabilities(name)
+    return on_bedrock(found) if canonical(platform_model).platform == "bedrock" else found
+
+
+def kept_of_models_api(models: Iterable[Any]) -> str:
+    """What is kept of the Models API's list, as JSON: of each model what it accepts, and nothing else."""
+    kept = [{name: model[name] for name in _KEPT if name in model} for model in map(_table, models) if model.get("id")]
+    return json.dumps(sorted(kept, key=lambda model: str(model["id"])), separators=(",", ":"), sort_keys=True)
+
+
+def told_by_models_api(text: str) -> Mapping[str, Capabilities]:
+    """The shipped facts with what the Models API said over them. Raises ValueError for a text that is no list."""
+    models: Any = json.loads(text)
+    if not isinstance(models, list):
+        raise ValueError("what the Models API said is no list of models")  # noqa: TRY004 - a text, wrong in its content
+    told = [from_models_api(_table(model)) for model in models]  # pyright: ignore[reportUnknownVariableType]
+    shipped = shipped_capabilities()
+    over = {one.model: overlaid(shipped.get(one.model) or Capabilities(one.model), one) for one in told if one.model}
+    return MappingProxyType({**shipped, **over})
 
 
 @lru_cache(maxsize=256)
@@ -141,7 +169,7 @@ def from_models_api(info: Mapping[str, Any]) -> Capabilities:
         max_output=_count(info.get("max_tokens")),
         context_window=_count(info.get("max_input_tokens")),
         retired=info.get("lifecycle") == "retired",
-        sources=("Models API",) if said else (),
+        sources=(MODELS_API,) if said else (),
     )
 
 
@@ -160,6 +188,7 @@ def family(tool: str) -> str:
     return tool.split("_20", 1)[0]
 
 
+_KEPT = ("id", "max_input_tokens", "max_tokens", "lifecycle", "capabilities")
 _ABOUT = ("models", "source", "argued")
 _THINKING = ("adaptive", "enabled", "disabled", "between_tools")
 _FAMILIES = ("web_search", "code_execution")

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     UNKNOWN_PRICE = "unknown_price"
     VELOCITY = "velocity"
     LOOP = "loop"
+    UNUSUAL = "unusual"
     THROTTLE = "throttle"
     ASKED = "asked"
     """The application asked for it."""

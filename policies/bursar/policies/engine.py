@@ -108,8 +108,8 @@ def _strictest(facts: Facts, survey: Survey, *, refuse_unknown_price: bool, skip
     chosen: Verdict | None = None
     if not survey.calm:
         for standing, step in ((s, step) for s in survey.enforcing for step in s.due()):
-            if step.velocity is not None and step.does("block"):
-                return _verdict(Action.BLOCK, Reason.VELOCITY, facts.asked.model, standing, step)
+            if step.share is None and step.does("block"):
+                return _verdict(Action.BLOCK, _of_pace(standing, step), facts.asked.model, standing, step)
             for judge in (_effort, _downgrade, _batch):
                 verdict = judge(facts, standing, step, skipped)
                 if verdict is not None and (chosen is None or _rank(facts, verdict) > _rank(facts, chosen)):
@@ -137,6 +137,13 @@ def _barred(facts: Facts, survey: Survey, *, refuse_unknown_price: bool) -> Verd
         if facts.unbounded and standing.budget.unbounded.kind == "refuse":
             return _verdict(Action.BLOCK, Reason.UNBOUNDED, facts.asked.model, standing)
     return None
+
+
+def _of_pace(standing: Standing, step: Step) -> Reason:
+    """Why a step refuses that stands at no share of the limit."""
+    if step.loop is None:
+        return Reason.VELOCITY
+    return Reason.LOOP if step.label in standing.looping else Reason.UNUSUAL
 
 
 def _effort(facts: Facts, standing: Standing, step: Step, skipped: list[tuple[str, str]]) -> Verdict | None:

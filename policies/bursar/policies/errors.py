@@ -28,6 +28,8 @@ class RefusalReason(StrEnum):
     """No price is known for the model, and the policy refuses such calls."""
     LOOP = "loop"
     """The very same request was made again and again."""
+    UNUSUAL = "unusual"
+    """Far more was spent in the last hour than is usual at this time: there must be a loop."""
     VELOCITY = "velocity"
     """Too much was spent within a short time; what is older falls out of it by itself."""
 
@@ -121,5 +123,7 @@ class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catc
                 return f'no price is known for the model "{self.model}"'
             case RefusalReason.LOOP:
                 return "the very same request is made again and again"
+            case RefusalReason.UNUSUAL:
+                return "its last hour cost far more than is usual at this time"
             case RefusalReason.VELOCITY:
                 return "it is being spent faster than the policy allows"

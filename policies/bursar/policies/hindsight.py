@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bursar.policies.amounts import written
+from bursar.policies.amounts import usd, written
 from bursar.policies.balancekey import parse_balance_key
 from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason
 from bursar.policies.engine import decide
+from bursar.policies.outlook.usual import HOUR
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Mode, Policy
 from bursar.policies.protocol import BalanceView
@@ -63,12 +64,15 @@ def _standings(figures: Mapping[str, Any], policy: Policy) -> Iterator[Standing]
         if budget is None:
             raise ValueError(f'the rules of then have no budget "{parsed.budget}"')
         view = None if entry["spent"] is None else _view(entry)
-        yield Standing(budget, key, Window(budget.every, None, None, parsed.window_id), Mode(entry["mode"]), view)
+        window, looping = Window(budget.every, None, None, parsed.window_id), tuple(entry.get("looping", ()))
+        yield Standing(budget, key, window, Mode(entry["mode"]), view, looping)
 
 
 def _view(entry: Mapping[str, Any]) -> BalanceView:
     names = ("limit", "ceiling", "spent", "expected", "lent", "recent")
-    return BalanceView(key=entry["balance"], **{name: entry[name] for name in names})
+    known: dict[str, Any] = {name: entry[name] for name in names}
+    known.update((name, entry.get(name)) for name in ("usual", "unusual"))
+    return BalanceView(key=entry["balance"], in_force=tuple(entry.get("in_force", ())), **known)
 
 
 def _candidate(value: Mapping[str, Any]) -> Candidate:
@@ -107,6 +111,20 @@ def _words(again: Decision, survey: Survey) -> Iterator[str]:
             f"{written(view.expected, unit)} expected of {written(view.limit, unit)}, "
             f"{float(standing.share * 100):.2f}%: {'at ' + ', '.join(due) if due else 'below every step'}."
         )
+        yield from _of_loops(standing)
     for step, why in again.skipped:
         yield f"Skipped: {step}, because of {why}."
     yield f"So: {again.verdict.action.value} ({again.verdict.reason.value}) on {again.verdict.model}."
+
+
+def _of_loops(standing: Standing) -> Iterator[str]:
+    """What the steps at a loop stood on, where one was in force."""
+    name, view = standing.budget.name, standing.view
+    if standing.looping:
+        yield f"{name}: the very same request was made again and again, more often than {', '.join(standing.looping)}."
+    in_force = [step.label for step in standing.budget.loops if view is not None and step.label in view.in_force]
+    if in_force and view is not None and view.usual is not None and view.unusual is not None:
+        yield (
+            f"{name}: {usd(view.recent.get(str(HOUR), 0))} USD in the last hour, where {usd(view.usual)} USD are "
+            f"usual: {', '.join(in_force)} comes into force at {usd(view.unusual)} USD, and is left ten points below."
+        )

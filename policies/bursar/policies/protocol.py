@@ -20,6 +20,9 @@ RECALL_SECONDS = 20.0
 RESERVES = "reserves"
 """A word in `SyncRequest.knows`: this process keeps what is set aside for outages apart."""
 
+FORGETS = "forgets"
+"""A word in `SyncRequest.knows`: this process forgets balances that are over, and is to be told `settled`."""
+
 
 class ProtocolError(ValueError):
     """A message that cannot be understood; the text says which field and why."""
@@ -101,7 +104,11 @@ class BalanceView:
     processes: int = 1
     """How many processes meet its calls."""
     in_force: tuple[str, ...] = ()
-    """The steps that were reached and are not left yet, by label: those that change calls."""
+    """The steps that were reached and are not left yet, by label: those that change calls, or stand at a loop."""
+    usual: int | None = None
+    """What an hour like this one usually costs, in nano-dollars; None where nobody knows or no step asks."""
+    unusual: int | None = None
+    """From what on the last hour, which `recent` has, is so far above it that there must be a loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,8 @@ class Snapshot:
     """Under which credentials are named; empty where the agent puts nothing off. See `credential`."""
     credentials: tuple[str, ...] = ()
     """The names of those that the agent submits batches with."""
+    models: str | None = None
+    """JSON of what the Models API says of each model; see `capabilities`. None where it was not asked, or silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +165,8 @@ class SyncResponse:
     """Of the balances under `granted`, those whose free money may stay for the next calls; all else is to come back."""
     reserves: Mapping[str, int] = field(default_factory=dict[str, int])
     """By the key of a reserve, the most of it that may stay: more is to come back."""
+    settled: Mapping[str, tuple[int, int]] | None = None
+    """Of the balances under `granted`, what was returned and what was charged in all; None for who does not ask."""
     snapshot: Snapshot | None = None
     protocol: int = VERSION
 
@@ -236,10 +247,13 @@ def response_from_json(value: Any) -> SyncResponse:
             views=tuple(_view(view) for view in fields.get("views", ())),
             keep=tuple(map(str, fields.get("keep", ()))),
             reserves=_amounts(fields.get("reserves", {}), "reserves"),
+            settled=_settled(fields.get("settled")),
             snapshot=snapshot_from_json(snapshot) if snapshot is not None else None,
             protocol=_whole(fields.get("protocol", VERSION), "protocol"),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ProtocolError):
+            raise
         raise ProtocolError(f"the sync response is incomplete: {error}") from error
 
 
@@ -297,7 +311,17 @@ def _view(value: Any) -> BalanceView:
     fields = _known(BalanceView, _object(value, "view"))
     fields["recent"] = _amounts(fields.get("recent", {}), "recent")
     fields["in_force"] = tuple(map(str, fields.get("in_force", ())))
+    for name in ("usual", "unusual"):
+        if fields.get(name) is not None:
+            fields[name] = _whole(fields[name], name)
     return BalanceView(**_with_whole(fields, ("limit", "ceiling", "spent", "expected", "lent", "processes")))
+
+
+def _settled(value: Any) -> dict[str, tuple[int, int]] | None:
+    if value is None:
+        return None
+    pairs = ((key, *pair) for key, pair in _object(value, "settled").items())
+    return {key: (_whole(back, "settled"), _whole(charged, "settled")) for key, back, charged in pairs}
 
 
 def _with_whole(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

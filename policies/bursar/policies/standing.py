@@ -26,6 +26,8 @@ class Standing:
     window: Window
     mode: Mode
     view: BalanceView | None = None
+    looping: tuple[str, ...] = ()
+    """The steps at a loop, by label, that take this very call for part of one: it was made again and again."""
 
     @property
     def share(self) -> Fraction:
@@ -37,13 +39,16 @@ class Standing:
         return Fraction(self.view.spent + self.view.expected, self.view.limit)
 
     def due(self) -> Iterator[Step]:
-        """The steps that are reached: their share of the limit, or their amount in so many seconds."""
+        """The steps that are reached: their share of the limit, their amount in so many seconds, or a loop."""
         share = self.share
         return (step for step in self.budget.steps if self._reached(step, share))
 
     def _reached(self, step: Step, share: Fraction) -> bool:
         if step.share is not None:
             return share >= step.share or self._in_force(step, share)
+        if step.loop is not None:
+            # Whether the hour is out of the ordinary says the agent, which knows what is usual.
+            return step.label in self.looping or (self.view is not None and step.label in self.view.in_force)
         velocity = step.velocity
         if velocity is None or self.view is None:
             return False
@@ -109,14 +114,12 @@ _CHANGING = ("downgrade", "effort", "throttle", "batch")
 
 def _changes(step: Step) -> bool:
     """Whether a step does something to calls by itself; a block at a share is the lending's to do."""
-    return any(action.kind in _CHANGING for action in step.actions) or (
-        step.velocity is not None and step.does("block")
-    )
+    return any(action.kind in _CHANGING for action in step.actions) or (step.share is None and step.does("block"))
 
 
 def _standing(standing: Standing) -> dict[str, Any]:
     view = standing.view
-    return {
+    figures: dict[str, Any] = {
         "balance": standing.key,
         "mode": standing.mode.value,
         "unit": standing.budget.limit.unit,
@@ -128,6 +131,13 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "ceiling": standing.ceiling,
         "recent": dict(view.recent) if view else {},
     }
+    if standing.looping:
+        figures["looping"] = list(standing.looping)
+    if view is not None and view.in_force:
+        figures["in_force"] = list(view.in_force)
+    if view is not None and view.unusual is not None:
+        figures.update(usual=view.usual, unusual=view.unusual)
+    return figures
 
 
 def _percent(share: Fraction) -> str:

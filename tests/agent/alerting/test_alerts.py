@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -162,6 +163,18 @@ def test_a_loop_is_told_of_where_a_process_says_there_is_one() -> None:
         "other": [],
     }
     assert reached(rules, [view(0)], (), {Looping("another|w|", "loop")}) == []
+
+
+def test_an_unusual_hour_is_told_of_with_its_figures() -> None:
+    """By the steps at a loop that the agent has in force; both kinds of loop at once are two things to tell."""
+    rules = policy('"loop" = ["alert team", "block"]')
+    unusual = replace(view(0), in_force=("loop",), recent={"3600": 9}, usual=1, unusual=6)
+    found = reached(rules, [unusual])
+    assert [(each.step, each.loop, each.hour, each.usual, each.unusual, each.does) for each in found] == [
+        ("loop", "unusual", 9, 1, 6, ("block",))
+    ]
+    both = reached(rules, [unusual], (), {Looping(KEY, "loop")})
+    assert [(each.loop, each.hour) for each in both] == [("repeated", 0), ("unusual", 9)]
 
 
 def test_a_budget_that_writes_no_loop_tells_of_one_all_the_same() -> None:

@@ -51,6 +51,7 @@ def test_the_whole_message() -> None:
     [
         ((), True, "Bursar changes nothing at this step."),
         (("batch",), True, "Bursar changes nothing at this step."),
+        (("throttle",), True, "From here on Bursar spreads its calls over the time that is left."),
         (("block",), True, "From here on Bursar refuses further calls."),
         (
             ("downgrade to cheapest", "block"),
@@ -67,6 +68,23 @@ def test_the_whole_message() -> None:
 def test_what_follows(does: tuple[str, ...], acts: bool, says: str) -> None:
     """It says what the step does, and claims nothing that does not happen."""
     assert says in compose_step(replace(STEP, does=does, acts=acts)).sentences
+
+
+LOOP = replace(STEP, step="loop", loop="repeated", does=("throttle", "block"))
+
+
+def test_a_loop() -> None:
+    """The same request, or an unusual hour with its figures; and what follows for whom."""
+    repeated = compose_step(LOOP)
+    assert repeated.headline == 'Budget "support" (tenant=acme) meets the same request again and again (step loop)'
+    assert "From here on Bursar lets its calls go no faster than that and refuses such calls." in repeated.sentences
+    hour = replace(LOOP, loop="unusual", hour=18_200_000_000, usual=400_000_000, unusual=2_400_000_000)
+    unusual = compose_step(hour)
+    assert unusual.headline == 'Budget "support" (tenant=acme) spends far more than is usual (step loop)'
+    assert unusual.sentences[0] == (
+        "18.20 USD were spent in the last hour, or are expected of calls in flight, where 0.40 USD are usual at this "
+        "time (told from 2.40 USD on)."
+    )
 
 
 def test_sums() -> None:

@@ -12,7 +12,7 @@ from tests.agent.ledger.flowing import spend
 
 from bursar.agent.alerting.watch import Watch
 from bursar.agent.bookkeeper import Bookkeeper
-from bursar.agent.ledger import Ledger, outbox
+from bursar.agent.ledger import Ledger, alertbook, balances, outbox
 from bursar.agent.ledger.booking import book
 from bursar.agent.rules import Rules, RulesInForce
 from bursar.agent.settings import Settings
@@ -184,6 +184,31 @@ def test_the_budget_chooses(place: Place, watch: str, told: list[str]) -> None:
     place.in_force.reload(asked=True)
     place.spend(minutes(60, 20 * USD // 60))
     assert sorted({step.split()[0] for _, step, channel in place.told() if channel == "log"}) == told
+
+
+def test_a_rolling_step_is_left_while_nobody_calls(place: Place) -> None:
+    """Told at noon, left unseen at two, told again at three: the clock noticed, although no charge came between."""
+    place.text = POLICY.replace('every = "hour"', 'every = "rolling 1h"').replace('"999%" =', '"80%" =')
+    place.in_force.reload(asked=True)
+    place.spend({NOON: USD}, budget="hour")
+    key, policy = "hour|rolling 1h|", place.in_force.current.policy
+    assert policy is not None
+
+    def look(db: Database, at: int) -> int:
+        balances.ensure(db, key, policy)
+        return alertbook.raise_reached(db, [key], policy=policy, now_ns=at)
+
+    def steps() -> list[str]:
+        return [step for balance, step, _ in place.told() if balance == key]
+
+    place.bookkeeper.raise_noticed(look).result()
+    assert steps() == ["80%"]
+    place.now = NOON + 2 * HOUR
+    assert steps() == ["80%"]
+    place.now = NOON + 3 * HOUR
+    place.spend({place.now: USD}, budget="hour")
+    place.bookkeeper.raise_noticed(look).result()
+    assert steps() == ["80%", "80%, time 2"]
 
 
 def test_windows_of_an_hour_are_not_watched(place: Place) -> None:

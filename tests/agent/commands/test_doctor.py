@@ -49,6 +49,7 @@ def test_a_new_machine_is_well(tmp_path: Path) -> None:
         "state folder": OK,
         "journals": OK,
         "ledger": WARN,
+        "models": OK,
         "prices": OK if (TODAY - (shipped_book().as_of or TODAY)).days <= 60 else WARN,
         "ladders": OK,
         "other instrumentations": OK,
@@ -202,7 +203,7 @@ def test_ladders_with_models_that_retire(days: int, state: State, said: str, tmp
     """The policy is the one that an agent told this machine last."""
     snapshot = Snapshot(id="s", policy=LADDER, file="bursar.toml")
     (tmp_path / "snapshot.json").write_text(json.dumps(asdict(snapshot)))
-    policy = doctor.told_policy(tmp_path)
+    policy = doctor.told_policy(doctor.told_snapshot(tmp_path))
     (found,) = doctor.retiring(policy, old_until(TODAY + timedelta(days)), TODAY)
     assert (found.state, found.said) == (state, said)
 
@@ -210,7 +211,38 @@ def test_ladders_with_models_that_retire(days: int, state: State, said: str, tmp
 def test_a_snapshot_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     """A newer agent may have written it."""
     (tmp_path / "snapshot.json").write_text("{")
-    assert doctor.told_policy(tmp_path) is None
+    assert doctor.told_snapshot(tmp_path) is None
+    assert doctor.told_policy(None) is None
+    assert doctor.told_policy(Snapshot("s", policy="version =")) is None
+
+
+SHIPPED = "the shipped facts of 2026-11-22"
+
+
+@pytest.mark.parametrize(
+    ("models", "environ", "state", "said"),
+    [
+        (None, {}, OK, f"{SHIPPED}; there is no Anthropic credential here"),
+        (None, {"ANTHROPIC_API_KEY": "k"}, OK, f"{SHIPPED}; the Models API was not heard of"),
+        (
+            '[{"id":"claude-next-6","capabilities":{"image_input":{"supported":true}}}]',
+            {},
+            OK,
+            f"the Models API says what 1 of them accept, over {SHIPPED}",
+        ),
+        ("{}", {}, WARN, f"{SHIPPED}, since what the agent told cannot be read: "),
+    ],
+)
+def test_who_says_what_models_accept(
+    models: str | None, environ: dict[str, str], state: State, said: str, tmp_path: Path
+) -> None:
+    """As the agent last told this machine."""
+    (tmp_path / "state").mkdir()
+    snapshot = Snapshot(id="s", models=models)
+    (tmp_path / "state" / "snapshot.json").write_text(json.dumps(asdict(snapshot)))
+    found = examined(tmp_path, environ)["models"]
+    assert found.state is state
+    assert found.said.startswith(said)
 
 
 OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
@@ -13,6 +14,7 @@ from bursar.agent.alerting.notices import Notice, Subject
 from bursar.agent.ledger import alertbook, balances, outbox, schema
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.lending import sync
+from bursar.policies.amounts import Limit
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
@@ -133,6 +135,28 @@ def test_a_loop_raises_its_alert_once(db: Database, policy: Policy) -> None:
     balances.ensure(db, DAY, policy)
     raised = [alertbook.raise_reached(db, (), policy=policy, now_ns=NOON, looping=looping) for _ in range(2)]
     assert raised == [1, 0]
+
+
+def test_a_loop_is_told_again_another_day(db: Database, policy: Policy) -> None:
+    """A window may be a month, or have no end; on one day it is told once."""
+    looping = frozenset({Looping(DAY, "loop")})
+    balances.ensure(db, DAY, policy)
+    times = (NOON, NOON + 11 * 3_600 * SECOND, NOON + 12 * 3_600 * SECOND)
+    raised = [alertbook.raise_reached(db, (), policy=policy, now_ns=at, looping=looping) for at in times]
+    assert raised == [1, 0, 1]
+    assert [alert.step for alert in outbox.recent(db, 0)] == ["loop 2026-11-22", "loop 2026-11-21"]
+
+
+def test_an_unusual_hour_raises_an_alert_of_its_own(db: Database, policy: Policy) -> None:
+    """With its figures: after a week in which nothing was spent at this hour two dollars are one too many."""
+    rich = replace(policy, budgets=tuple(replace(b, limit=Limit("usd", 24 * 10**9)) for b in policy.budgets))
+    long_ago = settled("old", 1, at_ns=NOON - WEEK_NS - 7_200 * SECOND)
+    book(db, [long_ago, settled("a", 2 * 10**9)], holder="h", policy=rich, now_ns=NOON)
+    assert [alertbook.raise_reached(db, [DAY], policy=rich, now_ns=NOON) for _ in range(2)] == [1, 0]
+    alert = outbox.recent(db, 0)[0]
+    told = {name: alert.payload[name] for name in ("step", "loop", "hour", "usual", "unusual")}
+    assert alert.step == "loop, an unusual hour 2026-11-21"
+    assert told == {"step": "loop", "loop": "unusual", "hour": 2 * 10**9, "usual": 0, "unusual": 10**9}
 
 
 WEEK_NS = 7 * 86_400 * SECOND

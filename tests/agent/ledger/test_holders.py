@@ -55,6 +55,16 @@ def test_who_may_ask_for_money(db: Database, state: HolderState, seq: int, may_a
     assert holders.register(db, HOLDER, seq=seq, now_ns=600) is may_ask
 
 
+def test_what_is_settled_of_some_balances(db: Database) -> None:
+    """Of this process alone, and of those it asks for."""
+    for holder in ("h1", "h2"):
+        for key in ("a", "b"):
+            holders.grant(db, holder, key, 10)
+    db.conn.execute("UPDATE leases SET charged = 4 WHERE holder = 'h1'")
+    holders.take_back(db, "h1", {"a": 6})
+    assert holders.settled(db, "h1", ["a", "c"]) == {"a": (6, 4)}
+
+
 def test_a_recovered_process_stays_recovered(db: Database) -> None:
     """And is no longer among those that may hold money."""
     holders.register(db, HOLDER, seq=1, now_ns=500)

@@ -710,6 +710,20 @@ def test_an_expectation_fits_the_limit_and_a_worst_case_the_overdraft(
     assert {answer.balance for answer in answers if answer.verdict is not Verdict.GRANTED} == {ALL}
 
 
+def test_an_unknown_cost_is_spent_at_its_bound_in_both_pools(db: Database) -> None:
+    """Held at 60, hoped at 20: its leases are charged 60 and 20, and 60 are spent of both, until its usage turns up."""
+    rules = drawn(100, 50)
+    asked(db, rules, "h1", 1, both("a1", 60, 20))
+    assert (pool(db, ALL), pool(db, HOPED)) == (90, 80)
+    lost = replace(settled("a1", 0).charge, cost_nano_usd=None, basis=Basis.UNKNOWN)
+    sent_first = replace(sent("a1", 60, ALL), leased=(ALL, HOPED), expected_nano=20)
+    asked(db, rules, "h1", 2, records=told(sent_first, Settled(lost)))
+    assert (out(db, ALL), out(db, HOPED)) == (0, 0)
+    assert (pool(db, ALL), pool(db, HOPED)) == (90, 40)
+    book(db, [settled("a1", 25)], holder=None, policy=rules, now_ns=NOON)
+    assert (pool(db, ALL), pool(db, HOPED)) == (125, 75)
+
+
 def test_a_spent_limit_admits_nothing_more_by_expectation(db: Database) -> None:
     """The overdraft is left over, and is not planned with."""
     rules = drawn(100, 1_000)

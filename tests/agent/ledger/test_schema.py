@@ -26,6 +26,7 @@ def test_an_empty_file_gets_every_table(db: Database) -> None:
         "balances",
         "deliveries",
         "decisions",
+        "epochs",
         "flows",
         "holders",
         "holds",
@@ -37,6 +38,7 @@ def test_an_empty_file_gets_every_table(db: Database) -> None:
         "rollups",
         "rulebook",
         "tombs",
+        "waiting",
     }
     schema.refuse_older(db)
 

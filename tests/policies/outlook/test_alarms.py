@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.benchmarks.alarms import Quiet, creep, loop, quiet_month, spike
+from tests.benchmarks.alarms import Quiet, creep, loop, night_loop, quiet_month, spike, unusual_days
 
 SEEDS = range(2)
 
@@ -24,6 +24,13 @@ def test_a_loop_is_found(use: int, minutes: int) -> None:
 def test_creep_is_found(use: int, days: float) -> None:
     """A tenth more every day."""
     assert all((creep(seed, use) or 99) <= days for seed in SEEDS)
+
+
+@pytest.mark.parametrize("use", [90, 50])
+def test_a_loop_at_three_in_the_morning_is_found_by_its_hour(use: int) -> None:
+    """18 USD an hour where 1.40 are usual: within forty minutes, also inside a budget that is half used."""
+    assert all((night_loop(seed, use) or 999) <= 40 for seed in SEEDS)
+    assert sum(unusual_days(seed, use) for seed in SEEDS) == 0
 
 
 def test_peace_is_left_alone() -> None:

@@ -26,6 +26,8 @@ from bursar.policies.windows import Anchor
 
 SLACK = StepAction("alert", channel="slack")
 
+LOOP = "When the same request comes more than 20 times in 10 minutes, or an hour costs more than 6 times the usual"
+
 
 def test_a_full_policy_is_told_from_top_to_bottom() -> None:
     """Every rule that acts, and its amounts in dollars."""
@@ -75,7 +77,7 @@ def test_a_full_policy_is_told_from_top_to_bottom() -> None:
         "lower effort or thinking by one level, on routes with lossy = true.",
         "  At 100% (50.00 USD): refuse the call with BudgetExceeded.",
         "  At 10 USD in 10m: alert slack.",
-        "  When the same request comes more than 20 times in 10 minutes: alert slack.",
+        f"  {LOOP}: alert slack.",
         "  It may be overdrawn by 0.25 USD, by calls that cost more than was expected.",
         "  A large max_tokens is fitted to the money left.",
         "  A call waits up to 2 s for money held by others.",
@@ -125,7 +127,7 @@ def test_a_limit_in_tokens_is_told_in_tokens() -> None:
         'Budget "tokens": 2,000,000 tokens over 24h, rolling, for all calls.',
         "  At 50% (1,000,000 tokens): alert slack.",
         "  At 100% (2,000,000 tokens): refuse the call with BudgetExceeded.",
-        "  When the same request comes more than 20 times in 10 minutes: alert slack.",
+        f"  {LOOP}: alert slack.",
         "  A large max_tokens is fitted to the tokens left.",
         "  A call waits up to 2 s for tokens held by others.",
         "  A call that its request does not bound is admitted at what it is known to use, and may overdraw.",

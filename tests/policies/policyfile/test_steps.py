@@ -73,6 +73,12 @@ def test_what_can_happen_is_allowed(at: dict[str, object]) -> None:
     assert len(steps(at)) == len(at)
 
 
+def test_a_loop_does_what_any_other_step_does() -> None:
+    """It moves calls, or spreads them."""
+    step = steps({"loop": ["downgrade", "throttle"]})[0]
+    assert [action.kind for action in step.actions] == ["downgrade", "throttle"]
+
+
 @pytest.mark.parametrize(
     ("key", "loop"),
     [("loop", Loop(20, 600.0)), ("loop 5 in 1h", Loop(5, 3600.0)), ("loop 1000 in 10s", Loop(1000, 10.0))],
@@ -91,7 +97,6 @@ def test_a_loop_is_a_step_of_its_own(key: str, loop: Loop) -> None:
         ({"loop 1001 in 10m": "block"}, "can never be told"),
         ({"loop 20 in 0s": "block"}, "can never be told"),
         ({"loop 20 in soon": "block"}, "is no span of time"),
-        ({"loop": "downgrade"}, "a loop can be told of, or refused"),
         ({"loop": "block", "loop 20 in 10m": "alert log"}, "this share is written twice"),
     ],
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bursar.policies.amounts import Unit
 from bursar.policies.balancekey import parse_balance_key
+from bursar.policies.outlook.usual import HOUR
 from bursar.policies.policy import Budget, Mode, Policy, Step, StepAction
 from bursar.policies.protocol import BalanceView
 
@@ -36,11 +37,21 @@ class Reached:
     """Whether a call was refused by this step: the money left was less than the call might need."""
     unit: Unit = "usd"
     """Of the amounts: nano-dollars for `usd`, else whole tokens or calls."""
+    loop: LoopKind | None = None
+    """Which kind of loop it stands at; None for any other step."""
+    hour: int = 0
+    """Of an unusual hour: what the last one cost, in nano-dollars, as the two below."""
+    usual: int = 0
+    unusual: int = 0
 
     @property
     def permille(self) -> int | None:
         """Tenths of a percent of the limit that are spent or expected, rounded down; None for a limit of nothing."""
         return (self.spent + self.expected) * 1000 // self.limit if self.limit else None
+
+
+LoopKind = Literal["repeated", "unusual"]
+"""The very same request again and again, or far more in an hour than is usual at this time."""
 
 
 class Looping(NamedTuple):
@@ -57,8 +68,9 @@ def reached(
     Every step with an `alert` whose share of the limit is spent or expected, once for each channel it names.
 
     In balances that are `refusing` calls the step that blocks is reached too, whatever is left of the limit, and in
-    those that are `looping` the step at the loop. Whether a step was told before is not asked here. Balances of budgets
-    that the policy does not have reach nothing.
+    those that are `looping` the step at the loop, which an hour far above the usual reaches as well where the view has
+    it in force. Whether a step was told before is not asked here. Balances of budgets that the policy does not have
+    reach nothing.
     """
     budgets = {budget.name: budget for budget in policy.budgets}
     return [
@@ -98,32 +110,54 @@ def _of_view(
     if budget is None:
         return
     for step in dict.fromkeys((*budget.steps, *budget.loops)):
-        refused = refusing and step.share is not None and step.does("block")
-        if not refused and not _stands_at(step, view) and not _is_looping(step, view.key, looping):
+        if step.loop is not None:
+            kinds = _kinds(step, view, looping)
+            yield from (found for kind in kinds for found in _each(step, view, budget, mode, loop=kind))
             continue
-        for channel in _channels(step):
-            yield Reached(
-                balance=view.key,
-                budget=budget.name,
-                scope=key.scope,
-                window_start=key.window_id,
-                window_end=view.window_end,
-                step=step.label,
-                channel=channel,
-                spent=view.spent,
-                expected=view.expected,
-                limit=view.limit,
-                does=does(step),
-                acts=(budget.mode or mode) is Mode.ENFORCE,
-                refused=refused,
-                unit=budget.limit.unit,
-            )
+        refused = refusing and step.share is not None and step.does("block")
+        if refused or _stands_at(step, view):
+            yield from _each(step, view, budget, mode, refused=refused)
 
 
-def _is_looping(step: Step, balance: str, looping: Collection[Looping]) -> bool:
-    if step.loop is None:
-        return False
-    return Looping(balance, step.label) in looping or (step.does("block") and Looping(balance, "") in looping)
+def _each(
+    step: Step,
+    view: BalanceView,
+    budget: Budget,
+    mode: Mode,
+    *,
+    refused: bool = False,
+    loop: LoopKind | None = None,
+) -> Iterator[Reached]:
+    """A step that is reached, for each channel that it alerts."""
+    key = parse_balance_key(view.key)
+    figures = {"hour": view.recent.get(str(HOUR), 0), "usual": view.usual or 0, "unusual": view.unusual or 0}
+    for channel in _channels(step):
+        yield Reached(
+            balance=view.key,
+            budget=budget.name,
+            scope=key.scope,
+            window_start=key.window_id,
+            window_end=view.window_end,
+            step=step.label,
+            channel=channel,
+            spent=view.spent,
+            expected=view.expected,
+            limit=view.limit,
+            does=does(step),
+            acts=(budget.mode or mode) is Mode.ENFORCE,
+            refused=refused,
+            unit=budget.limit.unit,
+            loop=loop,
+            **(figures if loop == "unusual" else {}),
+        )
+
+
+def _kinds(step: Step, view: BalanceView, looping: Collection[Looping]) -> Iterator[LoopKind]:
+    """The kinds of loop that a balance is in."""
+    if Looping(view.key, step.label) in looping or (step.does("block") and Looping(view.key, "") in looping):
+        yield "repeated"
+    if step.label in view.in_force:
+        yield "unusual"
 
 
 def _stands_at(step: Step, view: BalanceView) -> bool:

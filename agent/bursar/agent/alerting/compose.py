@@ -19,13 +19,18 @@ TEST = "Bursar: this is a test, and nothing has happened"
 _DOES = {
     "downgrade": "moves its calls to the next model of their ladder",
     "downgrade to cheapest": "moves its calls to the cheapest model of their ladder",
+    "effort": "lowers effort or thinking on routes that may lose something",
+    "throttle": "spreads its calls over the time that is left",
     "block": "refuses further calls",
 }
+_DOES_AT_A_LOOP = {"throttle": "lets its calls go no faster than that", "block": "refuses such calls"}
 
 
 def compose_step(step: Reached, background: Background = NOTHING) -> Message:
     """The message of a step that was reached."""
+    why = _loop(step)
     said = (
+        why,
         _sums(step),
         _window(step),
         _forecast(background, step.unit),
@@ -34,7 +39,7 @@ def compose_step(step: Reached, background: Background = NOTHING) -> Message:
         _routes(background.routes),
     )
     headline = f"{_budget(step)} {_event(step)}"
-    return _message(headline, said, {"kind": "step", **alerts.to_payload(step)}, step, background)
+    return _message(headline, said, {"kind": "step", **alerts.to_payload(step)}, step, background, why)
 
 
 def compose_notice(notice: Notice, background: Background = NOTHING) -> Message:
@@ -82,9 +87,22 @@ def _budget(subject: Reached | Subject) -> str:
 
 
 def _event(step: Reached) -> str:
+    if step.loop is not None:
+        what = "meets the same request again and again" if step.loop == "repeated" else "spends far more than is usual"
+        return f"{what} (step {step.step})"
     if not step.refused:
         return f"has reached {step.step}"
     return f"has refused a call (step {step.step})" if step.acts else f"would have refused a call (step {step.step})"
+
+
+def _loop(step: Reached) -> str:
+    """What was noticed of a loop, as far as there is more to say than its name."""
+    if step.loop != "unusual":
+        return ""
+    return (
+        f"{about(step.hour, 'usd')} were spent in the last hour, or are expected of calls in flight, where "
+        f"{about(step.usual, 'usd')} are usual at this time (told from {about(step.unusual, 'usd')} on)."
+    )
 
 
 def _burns(subject: Subject, figures: Any, _: Background) -> tuple[str, str]:
@@ -149,7 +167,8 @@ def _with_band(found: Forecast, unit: Unit) -> str:
 
 
 def _doing(step: Reached) -> str:
-    does = [_DOES[action] for action in step.does if action in _DOES]
+    words = _DOES if step.loop is None else {**_DOES, **_DOES_AT_A_LOOP}
+    does = [words[action] for action in step.does if action in words]
     if not does:
         return "Bursar changes nothing at this step."
     if step.acts:

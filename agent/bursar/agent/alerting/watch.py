@@ -13,7 +13,7 @@ from bursar.agent.alerting import digest
 from bursar.agent.alerting.notices import Notice, Subject, burn_notice, creep_notice, forecast_notice
 from bursar.agent.alerting.outlook import Memory, forecast_of, remember
 from bursar.agent.bookkeeper import Bookkeeper
-from bursar.agent.ledger import LedgerError, alertbook, balances, history, outbox, reports
+from bursar.agent.ledger import LedgerError, alertbook, balances, epochs, history, outbox, reports
 from bursar.agent.ledger.alertbook import Open
 from bursar.agent.ledger.history import MINUTE, Purse
 from bursar.policies.balancekey import parse_balance_key
@@ -51,9 +51,15 @@ class Watch:
         with self._bookkeeper.ledger.reading() as db:
             found = [notice for notice in self._notices(db, policy, now_ns) if not _raised(db, notice)]
             week = _week_to_tell(db, policy, now_ns)
+            rolling = epochs.under_way(db)
         try:
             if found:
                 self._bookkeeper.raise_noticed(lambda db, at: alertbook.raise_notices(db, found, at)).result()
+            if rolling:
+                # What they have spent grows old also while nobody calls: only so a step is left in time.
+                self._bookkeeper.raise_noticed(
+                    lambda db, at: alertbook.raise_reached(db, rolling, policy=policy, now_ns=at)
+                ).result()
             if week is not None:
                 self._bookkeeper.raise_noticed(week).result()
         except LedgerError as error:

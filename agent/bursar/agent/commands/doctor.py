@@ -17,13 +17,14 @@ from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.reach import TurnedAwayError, UnreachableError, answers, ask, check_welcome
 from bursar.agent.commands.waiting import waiting
 from bursar.agent.ledger import LedgerError, LedgerMissing, open_for_reading
-from bursar.agent.settings import HOST, PORT, Settings
+from bursar.agent.settings import HOST, PORT, ModelsApi, Settings
 from bursar.policies import protocol
+from bursar.policies.capabilities import MODELS_API, shipped_as_of, told_by_models_api
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.prices import PriceBook, PriceBookError
-from bursar.policies.protocol import ProtocolError, snapshot_from_json
+from bursar.policies.protocol import ProtocolError, Snapshot, snapshot_from_json
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_SDK, FIRST_UNKNOWN_SDK = (0, 108), (3, 0)
@@ -170,7 +171,9 @@ def _prices(around: Surroundings) -> Iterator[Finding]:
         yield Finding("prices", State.FAIL, str(error), "correct the file that BURSAR_PRICES names")
         return
     yield judge_book(book, around.today)
-    yield from retiring(told_policy(around.settings.state_dir), book, around.today)
+    snapshot = told_snapshot(around.settings.state_dir)
+    yield judge_models(snapshot, around.settings.models_api)
+    yield from retiring(told_policy(snapshot), book, around.today)
 
 
 def judge_book(book: PriceBook, today: date) -> Finding:
@@ -200,12 +203,34 @@ def retiring(policy: Policy | None, book: PriceBook, today: date) -> Iterator[Fi
         yield Finding("ladders", State.OK, f"{len(ends)} models, none to be retired soon")
 
 
-def told_policy(state_dir: Path) -> Policy | None:
-    """The policy that an agent told a process of this machine last; None where none is known or it cannot be read."""
+def judge_models(snapshot: Snapshot | None, api: ModelsApi | None) -> Finding:
+    """Who says what each model accepts, as far as an agent told this machine."""
+    shipped = f"the shipped facts of {shipped_as_of()}"
+    if snapshot is None or snapshot.models is None:
+        asked = "the Models API was not heard of" if api is not None else "there is no Anthropic credential here"
+        return Finding("models", State.OK, f"{shipped}; {asked}")
     try:
-        snapshot = snapshot_from_json(json.loads((state_dir / "snapshot.json").read_text()))
-        return None if snapshot.policy is None else parse_policy(snapshot.policy, file=snapshot.file)
-    except (OSError, ValueError, ProtocolError, PolicyError):
+        told = [model for model in told_by_models_api(snapshot.models).values() if MODELS_API in model.sources]
+    except ValueError as error:
+        return Finding("models", State.WARN, f"{shipped}, since what the agent told cannot be read: {error}")
+    return Finding("models", State.OK, f"the Models API says what {len(told)} of them accept, over {shipped}")
+
+
+def told_snapshot(state_dir: Path) -> Snapshot | None:
+    """What an agent told a process of this machine last; None where none is known or it cannot be read."""
+    try:
+        return snapshot_from_json(json.loads((state_dir / "snapshot.json").read_text()))
+    except (OSError, ValueError, ProtocolError):
+        return None
+
+
+def told_policy(snapshot: Snapshot | None) -> Policy | None:
+    """The policy of a snapshot; None where it has none or that cannot be read."""
+    try:
+        return (
+            None if snapshot is None or snapshot.policy is None else parse_policy(snapshot.policy, file=snapshot.file)
+        )
+    except PolicyError:
         return None
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from typing import Any, NamedTuple, cast
 
 from sqlite_utils import Database
 
 from bursar.agent.alerting import notices
-from bursar.agent.alerting.alerts import Looping, reached, to_payload
+from bursar.agent.alerting.alerts import Looping, Reached, reached, to_payload
 from bursar.agent.alerting.background import RouteCost
 from bursar.agent.alerting.notices import Notice
-from bursar.agent.ledger import balances, outbox
+from bursar.agent.ledger import balances, epochs, outbox, steps
 from bursar.policies.balancekey import parse_balance_key, told_of
 from bursar.policies.policy import Policy
 from bursar.policies.protocol import BalanceView, SyncRequest
@@ -81,21 +82,49 @@ def raise_reached(
     seen: Iterable[BalanceView] = (),
 ) -> int:
     """
-    Put every step that these balances have reached into the outbox, once for ever; how many are new.
+    Put every step that these balances have reached into the outbox, each once; how many are new.
 
     `seen` are those that were looked at already, since anything last changed.
     """
     known = {view.key: view for view in seen}
     wanted = {*map(told_of, keys), *refusing, *(each.balance for each in looping)}
     views = [known[key] for key in sorted(wanted & known.keys())]
-    views += balances.views(db, sorted(wanted - known.keys()), policy, now_ns)
-    steps = reached(policy, views, refusing, looping)
+    views += steps.keep(db, balances.views(db, sorted(wanted - known.keys()), policy, now_ns), policy, now_ns)
+    today = datetime.fromtimestamp(now_ns // 10**9, policy.zone).date()
+    found = reached(policy, views, refusing, looping)
+    again = {view.key: _turned(db, view, policy, found) for view in views if balances.rolls(view.key) is not None}
     return sum(
         outbox.raise_alert(
-            db, balance=step.balance, step=step.step, channel=step.channel, payload=to_payload(step), now_ns=now_ns
+            db,
+            balance=step.balance,
+            step=_stands_under(step, today, again.get(step.balance, {})),
+            channel=step.channel,
+            payload=to_payload(step),
+            now_ns=now_ns,
         )
-        for step in steps
+        for step in found
     )
+
+
+def _turned(db: Database, view: BalanceView, policy: Policy, found: Iterable[Reached]) -> dict[str, int]:
+    """Which time each step of a rolling balance is reached that alerts: in a window of the calendar it is one."""
+    budget = balances.budget_of(view.key, policy)
+    alerting = () if budget is None else (s for s in budget.steps if s.loop is None and s.does("alert"))
+    levels = {step.label: epochs.level_of(step, view) for step in alerting}
+    return epochs.turned(db, view.key, levels, [s.step for s in found if s.balance == view.key and s.loop is None])
+
+
+def _stands_under(step: Reached, today: date, again: Mapping[str, int]) -> str:
+    """
+    What a step stands under in the outbox, once for ever.
+
+    A loop may come again in a long window, and is told once a day; a step of a rolling balance each time it is reached
+    after it was left.
+    """
+    if step.loop is not None:
+        return f"{step.step}{', an unusual hour' if step.loop == 'unusual' else ''} {today}"
+    number = again.get(step.step, 1)
+    return step.step if number <= 1 else f"{step.step}, time {number}"
 
 
 def top_routes(db: Database, key: str, *, limit: int = 3) -> list[RouteCost]:

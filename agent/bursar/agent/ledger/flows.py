@@ -68,6 +68,11 @@ def spent(db: Database, flow: Flow, since_ns: int, until_ns: int) -> Amounts:
     return Amounts(*(sum(figures) for figures in zip(*parts, strict=True)))
 
 
+def last_hour(db: Database, flow: Flow, now_ns: int) -> int:
+    """What was spent by attempts sent within the last hour, in nano-dollars; the minute at its edge counts whole."""
+    return _sum(db, flow, MINUTE, (now_ns // _SECOND - HOUR) // MINUTE, FOR_EVER).usd
+
+
 def back(now_ns: int, seconds: float) -> int:
     """The instant from which on counts what was spent within so long."""
     since_ns = now_ns - int(seconds * _SECOND)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,6 +72,16 @@ def count_skipped(db: Database, holder_id: str, skipped: int) -> None:
 def granted(db: Database, holder_id: str) -> dict[str, int]:
     """By balance, all that was ever lent to a process, in nano-dollars."""
     return dict(db.conn.execute("SELECT balance, granted FROM leases WHERE holder = ?", [holder_id]).fetchall())
+
+
+def settled(db: Database, holder_id: str, keys: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Of these balances, what a process has given back, and what it was charged, in all."""
+    rows = db.conn.execute(
+        "SELECT balance, returned, charged FROM leases "
+        "WHERE holder = ? AND balance IN (SELECT value FROM json_each(?)) ORDER BY balance",
+        [holder_id, json.dumps(list(keys))],
+    )
+    return {key: (returned, charged) for key, returned, charged in rows.fetchall()}
 
 
 def grant(db: Database, holder_id: str, key: str, amount: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts, balances, holders, reserves, slices, steps
+from bursar.agent.ledger import attempts, balances, holders, queue, reserves, slices, steps
 from bursar.agent.ledger.balances import Look
 from bursar.agent.ledger.booking import Booked, book, hold, orphan
 from bursar.agent.ledger.holders import HolderState
@@ -67,6 +67,7 @@ def sync(db: Database, request: SyncRequest, *, policy: Policy | None, now_ns: i
         views=_views(db, (*asked, *request.views), policy, now_ns, look),
         keep=slices.kept(db, holder, granted, now_ns, look) if active and not request.goodbye else (),
         reserves=aside,
+        settled=holders.settled(db, holder, granted) if protocol.FORGETS in request.knows else None,
     )
 
 
@@ -164,10 +165,18 @@ def _answer(db: Database, request: SyncRequest, need: Need, *, policy: Policy | 
         pools[key] = pool
     most, least = _most(need), _least(need)
     amounts = _shared(pools, most, least)
-    blocked = [(pool - amounts[kind_of(key)], key) for key, pool in pools.items() if pool < amounts[kind_of(key)]]
+    # Nobody waits for a balance that is roomy.
+    tight = [key for key, pool in pools.items() if pool < slices.ROOMY * most[kind_of(key)]]
+    ahead = {key: queue.ahead(db, key, need.attempt_id, least[kind_of(key)], now_ns) for key in tight}
+    left = {key: pool - ahead.get(key, 0) - amounts[kind_of(key)] for key, pool in pools.items()}
+    blocked = [(missing, key) for key, missing in left.items() if missing < 0]
     if blocked:
+        for _, key in blocked:
+            queue.wait(db, key, need.attempt_id, least[kind_of(key)], now_ns)
         slices.want(db, (key for _, key in blocked), now_ns)
-        return _no(db, need, least, min(blocked)[1], now_ns)
+        return _no(db, need, least, ahead, min(blocked)[1], now_ns)
+    if tight:
+        queue.served(db, need.attempt_id, now_ns)
     times = slices.lend(db, holder, {key: amounts[kind_of(key)] for key in keys}, most)
     for key, more in slices.bonuses(db, pools, most, times).items():
         holders.grant(db, holder, key, more)
@@ -228,7 +237,7 @@ def _pool(db: Database, key: str, policy: Policy | None, now_ns: int) -> int | N
     return None if balance is None else balance.pool
 
 
-def _no(db: Database, need: Need, least: Amounts, nearest: str, now_ns: int) -> Answer:
+def _no(db: Database, need: Need, least: Amounts, ahead: Mapping[str, int], nearest: str, now_ns: int) -> Answer:
     """
     Wait where money that is out could come back, else refuse, naming the balance that is spent.
 
@@ -241,7 +250,7 @@ def _no(db: Database, need: Need, least: Amounts, nearest: str, now_ns: int) -> 
             continue
         if balance.unspent < least[kind_of(key)]:
             return Answer(need.attempt_id, Verdict.REFUSED, reason=SPENT, balance=told_of(key))
-        if balance.pool + slices.idle(db, key) < least[kind_of(key)]:
+        if balance.pool + slices.idle(db, key) - ahead.get(key, 0) < least[kind_of(key)]:
             short.append(key)
     nearest = short[0] if short else nearest
     return Answer(need.attempt_id, Verdict.WAIT, reason=HELD if short else LENT, balance=told_of(nearest))

@@ -307,6 +307,55 @@ def m009_steps(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m010_usual(db: Database) -> None:
+    """
+    What an hour usually costs.
+
+    balances: `usual_nano`, worked out for the `usual_slot`-th hour since the epoch; NULL while nobody knows.
+    """
+    db.executescript(
+        """
+        ALTER TABLE balances ADD COLUMN usual_slot INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE balances ADD COLUMN usual_nano INTEGER;
+        """
+    )
+
+
+@MIGRATIONS()
+def m011_epochs(db: Database) -> None:
+    """
+    How often steps of rolling balances were reached anew.
+
+    epochs: `number` counts the times; `leave` is below which level (thousandths) it is left, NULL once it is.
+    """
+    db.executescript(
+        """
+        CREATE TABLE epochs (
+            balance TEXT NOT NULL, step TEXT NOT NULL, number INTEGER NOT NULL, leave INTEGER,
+            PRIMARY KEY (balance, step)
+        ) STRICT, WITHOUT ROWID;
+        """
+    )
+
+
+@MIGRATIONS()
+def m012_waiting(db: Database) -> None:
+    """
+    Who waits for money of a balance.
+
+    waiting: `least` in the balance's unit, `since_ns` the place in the queue, `seen_ns` when it last asked.
+    """
+    db.executescript(
+        """
+        CREATE TABLE waiting (
+            balance TEXT NOT NULL, attempt_id TEXT NOT NULL, since_ns INTEGER NOT NULL, seen_ns INTEGER NOT NULL,
+            least INTEGER NOT NULL, PRIMARY KEY (balance, attempt_id)
+        ) STRICT, WITHOUT ROWID;
+        """
+    )
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:

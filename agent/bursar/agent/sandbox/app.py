@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from bursar.agent.sandbox import events
 from bursar.agent.sandbox.answer import Answer, answer
-from bursar.agent.sandbox.batch_request import parse_page
 from bursar.agent.sandbox.batch_routes import BatchRoutes, Surroundings
 from bursar.agent.sandbox.batch_work import BatchWork
 from bursar.agent.sandbox.batches import Batches
@@ -172,11 +171,13 @@ class _Sandbox:
 
     async def list_models(self, http: Request) -> Response:
         api_key(http.headers)
-        return JSONResponse(model_page(parse_page(http.query_params)), headers=self._headers())
+        asked = http.query_params
+        page = model_page(asked.get("limit"), asked.get("after_id"), asked.getlist("lifecycle[]"))
+        return JSONResponse(page, headers=self._headers())
 
     async def show_model(self, http: Request) -> Response:
         api_key(http.headers)
-        return JSONResponse(model_info(str(http.path_params["model_id"])), headers=self._headers())
+        return JSONResponse(model_info(http.path_params["model_id"]), headers=self._headers())
 
     async def show_bill(self, http: Request) -> Response:  # noqa: ARG002
         return JSONResponse(self.bill.totals())

@@ -11,8 +11,8 @@ LEAST_BUDGET = 1_024
 FEW_PAGES = 100  # images and PDF pages of a request, where the window is smaller than a million tokens
 _MANY_PAGES = 600
 _WIDE = 1_000_000
-_EDITS = ("clear_tool_uses_20250919", "clear_thinking_20251015")
-_COMPACT = "compact_20260112"
+EDITS = ("clear_tool_uses_20250919", "clear_thinking_20251015")
+COMPACT = "compact_20260112"
 _OFF = ("disabled", "between_tools")
 
 
@@ -182,7 +182,7 @@ def _context_edits(body: Json, forms: Forms) -> None:
     for index, edit in enumerate(edits):
         kind = edit.get("type")
         where = f"context_management.edits.{index}.type"
-        if kind not in _EDITS and not (kind == _COMPACT and forms.compacts):
+        if kind not in EDITS and not (kind == COMPACT and forms.compacts):
             raise invalid(where, f"'{kind}' is not supported by this model")
         if kind == "clear_thinking_20251015" and not _thinks(body, forms):
             raise invalid(where, "requires `thinking` to be enabled or adaptive")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bursar.policies.amounts import Unit, usd, written, written_duration
+from bursar.policies.outlook.usual import MULTIPLE
 from bursar.policies.policy import (
     Budget,
     Channel,
@@ -160,7 +161,8 @@ def _step(budget: Budget, step: Step) -> str:
     does = ", ".join(_action(action) for action in step.actions)
     if step.loop is not None:
         times, minutes = step.loop.times, step.loop.seconds / 60
-        return f"When the same request comes more than {times} times in {minutes:g} minutes: {does}."
+        often = f"the same request comes more than {times} times in {minutes:g} minutes"
+        return f"When {often}, or an hour costs more than {MULTIPLE} times the usual: {does}."
     if step.share is None:
         return f"At {step.label}: {does}."
     return f"At {step.label} ({written(int(step.share * budget.limit.amount), budget.limit.unit)}): {does}."

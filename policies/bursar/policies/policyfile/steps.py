@@ -61,8 +61,6 @@ class _StepReader:
             return None
         share, velocity, loop = mark
         step = Step(key, share, velocity, self._actions(value), loop)
-        if loop is not None and any(action.kind not in ("alert", "block") for action in step.actions):
-            self.wrong("a loop can be told of, or refused", 'write "alert log", "block", or both in a list')
         if share is not None and share > 1 and step.does("block"):
             self.wrong(
                 "a block stands above 100% of the limit", 'write "100%" = "block", and raise the limit or overdraft'
