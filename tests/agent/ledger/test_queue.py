@@ -62,7 +62,9 @@ def desk() -> Iterator[Desk]:
 def test_who_came_later_does_not_overtake(desk: Desk) -> None:
     """Of 100, 80 are out; two want 40. The second comes first once 40 are free, and waits until the first has its."""
     assert desk.granted("a", 80)
-    assert [desk.granted(name, 40) for name in ("1st", "2nd")] == [False, False]
+    assert not desk.granted("1st", 40)
+    desk.now += 1
+    assert not desk.granted("2nd", 40)
     desk.give_back(20)
     desk.now += 20_000_000
     assert [desk.granted(name, 40) for name in ("2nd", "1st")] == [False, True]
@@ -88,6 +90,13 @@ def test_who_asks_no_more_waits_no_more(desk: Desk, later: int) -> None:
     desk.now += later
     assert desk.granted("b", 50)
     assert desk.db.conn.execute("SELECT count(*) FROM waiting").fetchone() == (0,)
+
+
+def test_who_is_refused_does_not_wait(desk: Desk) -> None:
+    """Nothing will come back for it."""
+    assert desk.ask("never", 101).verdict is Verdict.REFUSED
+    desk.now += 1
+    assert desk.granted("b", 100)
 
 
 def test_one_large_call_holds_up_no_small_ones(desk: Desk) -> None:

@@ -171,10 +171,12 @@ def _answer(db: Database, request: SyncRequest, need: Need, *, policy: Policy | 
     left = {key: pool - ahead.get(key, 0) - amounts[kind_of(key)] for key, pool in pools.items()}
     blocked = [(missing, key) for key, missing in left.items() if missing < 0]
     if blocked:
-        for _, key in blocked:
-            queue.wait(db, key, need.attempt_id, least[kind_of(key)], now_ns)
         slices.want(db, (key for _, key in blocked), now_ns)
-        return _no(db, need, least, ahead, min(blocked)[1], now_ns)
+        answer = _no(db, need, least, ahead, min(blocked)[1], now_ns)
+        if answer.verdict is Verdict.WAIT:
+            for _, key in blocked:
+                queue.wait(db, key, need.attempt_id, least[kind_of(key)], now_ns)
+        return answer
     if tight:
         queue.served(db, need.attempt_id, now_ns)
     times = slices.lend(db, holder, {key: amounts[kind_of(key)] for key in keys}, most)

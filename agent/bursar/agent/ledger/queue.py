@@ -16,10 +16,10 @@ def ahead(db: Database, key: str, attempt_id: str, least: int, now_ns: int) -> i
         """
         SELECT coalesce(sum(least), 0) FROM waiting
         WHERE balance = :key AND attempt_id != :attempt AND abs(seen_ns - :now) < :live AND least <= :most
-            AND (since_ns, attempt_id) < (coalesce((
+            AND since_ns < coalesce((
                 SELECT since_ns FROM waiting
                 WHERE balance = :key AND attempt_id = :attempt AND abs(seen_ns - :now) < :live
-            ), :now), :attempt)
+            ), :now)
         """,
         {"key": key, "attempt": attempt_id, "live": LIVE_NS, "now": now_ns, "most": LARGER * least},
     ).fetchone()[0]
