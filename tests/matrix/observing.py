@@ -36,8 +36,10 @@ from tests.matrix.sight import RAW, asked, constant, described, kind_of, raised,
 from tests.matrix.stage import Stage, current_span, swift_retries
 
 TRACING = [True, False] if SDK_TRACES else [False]
-POOLED = ("bursar", "AnyIO worker thread")
+WORKER = "AnyIO worker thread"
+POOLED = ("bursar", WORKER)
 """Our own thread, and those that the SDK's async clients keep for a while."""
+ENDING_SECONDS = 10.0
 QUIET_TURNS = 5
 """For so long a loop closes no generator before it is thought to be done."""
 AT_MOST_TURNS = 200
@@ -79,15 +81,31 @@ def _outcome(case: Case, stage: Stage, seen: dict[str, Any]) -> Any:
     """What it returned or raised, and how the bodies stood while that was held."""
     try:
         with swift_retries():
-            value = (
-                asyncio.run(_awaited(case, stage, seen)) if inspect.iscoroutinefunction(case.act) else case.act(stage)
-            )
+            value = _run_async(case, stage, seen) if inspect.iscoroutinefunction(case.act) else case.act(stage)
     except Exception as error:  # noqa: BLE001 - whatever is raised is what is compared
         seen["held"] = released(stage.server)
         return ["raised", raised(error)]
     seen["held"] = released(stage.server)
     told = ["returned", described(value)]
     return sorted(told[1], key=str) if case.unordered else told
+
+
+def _run_async(case: Case, stage: Stage, seen: dict[str, Any]) -> Any:
+    try:
+        return asyncio.run(_awaited(case, stage, seen))
+    finally:
+        let_workers_end()
+
+
+def let_workers_end() -> None:
+    """
+    Wait for the threads of a loop that is closed.
+
+    Until they notice, they hold its main task, and with it what that returned: on a busy machine longer than we look.
+    """
+    for thread in threading.enumerate():
+        if thread.name == WORKER:
+            thread.join(ENDING_SECONDS)
 
 
 async def _awaited(case: Case, stage: Stage, seen: dict[str, Any]) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 
 import pytest
-from tests.matrix.observing import left_running
+from anyio import move_on_after, to_thread
+from tests.matrix.observing import WORKER, left_running, let_workers_end
 
 
 async def chain(links: int, closed: list[int]) -> AsyncGenerator[int]:
@@ -53,3 +55,18 @@ def test_a_generator_that_does_not_close_is_told() -> None:
         return left
 
     assert asyncio.run(leaving()) == ["<async_generator_athrow object", "<coroutine object Event.wait"]
+
+
+def test_threads_of_a_loop_are_waited_for() -> None:
+    """A worker that ends after its loop holds the loop's main task as long: nobody looks before it has ended."""
+    told = threading.Event()
+
+    async def leaving() -> None:
+        with move_on_after(0.001):
+            await to_thread.run_sync(told.wait, abandon_on_cancel=True)
+
+    asyncio.run(leaving())
+    assert WORKER in {thread.name for thread in threading.enumerate()}
+    threading.Timer(0.05, told.set).start()
+    let_workers_end()
+    assert WORKER not in {thread.name for thread in threading.enumerate()}

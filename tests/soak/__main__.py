@@ -33,16 +33,16 @@ class Soak:
     measure: Callable[..., Figure]
     full: int
     small: int
-    in_parts: bool = True
+    in_parts: bool = False
 
 
 SOAKS: Mapping[str, Soak] = {
-    "storm": Soak(storm.measure, full=1_000, small=3),
-    "trimming": Soak(trimming.measure, full=1_000_000, small=200),
-    "modelcheck": Soak(modelcheck.measure, full=20_000, small=20),
-    "killpoints": Soak(killpoints.measure, full=10_000, small=24),
-    "windows": Soak(windows.measure, full=1, small=1, in_parts=False),
-    "decisions": Soak(decisions.measure, full=20_000, small=500, in_parts=False),
+    "storm": Soak(storm.measure, full=1_000, small=3, in_parts=True),
+    "trimming": Soak(trimming.measure, full=1_000_000, small=200, in_parts=True),
+    "modelcheck": Soak(modelcheck.measure, full=20_000, small=20, in_parts=True),
+    "killpoints": Soak(killpoints.measure, full=10_000, small=24, in_parts=True),
+    "windows": Soak(windows.measure, full=1, small=1),
+    "decisions": Soak(decisions.measure, full=20_000, small=500),
 }
 
 

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def measure(size: int, *, first: int = 0, progress: Progress = silently, parts: 
     """So many schedules of the shipped code, from a first seed on; and how soon each broken variant is caught."""
     found = Found()
     for part in parts.measured("modelcheck", plain, range(first, first + size), PART, progress):
-        found.add(Found(part["schedules"], Counter(part["seen"]), part["broken"]))
+        found.add(found_of(part))
     caught: dict[str, int] = parts.measured("variants", catch, range(1), 1, silently)[0]
     refusals = {what: n for what, n in sorted(found.seen.items()) if what.startswith("refused ")}
     seen = {**{what: found.seen[what] for what in TRACKS}, **refusals}
@@ -94,7 +94,13 @@ def run(seed: int, extra: Callable[[World], object] | None = None, seen: Counter
 
 def plain(seeds: range) -> dict[str, Any]:
     """What these schedules came to, for JSON."""
-    return asdict(run_all(seeds))
+    found = run_all(seeds)
+    return {"schedules": found.schedules, "seen": dict(found.seen), "broken": found.broken}
+
+
+def found_of(plain: dict[str, Any]) -> Found:
+    """What it was, from JSON."""
+    return Found(plain["schedules"], Counter(plain["seen"]), plain["broken"])
 
 
 def catch(_: range) -> dict[str, int]:

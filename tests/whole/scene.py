@@ -19,7 +19,8 @@ from bursar.agent.ledger import open_for_reading, reports
 from bursar.agent.sandbox.app import create_app
 from bursar.agent.sandbox.server import serving
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 100.0
+"""Only what never comes is waited for so long; a busy machine may need much of it to begin a process."""
 FOR_EVER = 2**62
 
 POLICY = """

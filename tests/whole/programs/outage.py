@@ -1,9 +1,9 @@
 """
 A process that calls while its agent is away: `outage.py CALLS_BEFORE THREADS`.
 
-It makes so many calls that are answered, says `ready`, waits for a line, and then calls in each thread until it is
-refused. It prints how often it was answered, and why it was refused; then it waits for another line, and calls until it
-is answered.
+It makes so many calls that are answered, says `ready`, and waits for a line. If it made any, it then hears from the
+agent once more, says `set`, and waits for another line. Then it calls in each thread until it is refused. It prints how
+often it was answered, and why it was refused; then it waits for one more line, and calls until it is answered.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ for _ in range(int(sys.argv[1])):
 flush(5)
 tell("ready")
 sys.stdin.readline()
+if int(sys.argv[1]):
+    while not flush(5):  # whatever the agent has lent by now this process then knows of
+        pass
+    tell("set")
+    sys.stdin.readline()
 with ThreadPoolExecutor(int(sys.argv[2])) as pool:
     went = list(pool.map(until_refused, range(int(sys.argv[2]))))
 tell({"answered": sum(answered for answered, _ in went), "why": sorted({why for _, why in went})})
