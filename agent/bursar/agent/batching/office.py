@@ -1,0 +1,129 @@
+"""How do the parts of this room come together?"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import httpx
+from sqlite_utils import Database
+from starlette.routing import BaseRoute
+
+from bursar.agent.batching.api import Api
+from bursar.agent.batching.collection import Collection
+from bursar.agent.batching.desk import Desk
+from bursar.agent.batching.fallback import Fallback
+from bursar.agent.batching.means import Means
+from bursar.agent.batching.recovery import Recovery
+from bursar.agent.batching.results import Clerk
+from bursar.agent.batching.routes import routes
+from bursar.agent.batching.submission import Sending, Submission
+from bursar.agent.batching.vault import Vault
+from bursar.agent.ledger import Ledger, deferralbook, deferring, identity
+from bursar.agent.ledger.deferring import Step, Terms
+from bursar.agent.rules import RulesInForce
+from bursar.agent.scheduler import Chore
+
+ROUND_SECONDS = 1
+PURGE_SECONDS = 60
+GRACE_SECONDS = 3_600
+"""So long an answer that was handed over can be fetched again."""
+KEPT_DAYS = 29
+"""So long the API keeps results, and so long anything of a call is kept here."""
+PURGED_AT_ONCE = 500
+_SALT = "deferrals_salt"
+_SECOND = 10**9
+
+
+class Office:
+    """Takes calls, and sees to it that each gets its answer. Lives in one event loop."""
+
+    def __init__(
+        self,
+        means: Means,
+        client: httpx.AsyncClient,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._means = means
+        self._client = client
+        sending = Sending()
+        self.desk = Desk(means)
+        self.submission = Submission(means, self._api, self._clerk, sending)
+        self.recovery = Recovery(means, self._api, self._clerk, sending)
+        self.collection = Collection(means, self._api, self._clerk)
+        self.fallback = Fallback(means, self._api, self._clerk, sleep)
+
+    def routes(self) -> list[BaseRoute]:
+        """Where it is reached."""
+        return routes(self.desk)
+
+    def chores(self) -> list[Chore]:
+        """What it does by the clock. None waits for another: a slow upload keeps no call from falling back."""
+        return [
+            Chore("send batches", ROUND_SECONDS, self.send),
+            Chore("find batches again", ROUND_SECONDS, self.recovery.run),
+            Chore("collect batches", ROUND_SECONDS, self.collection.run),
+            Chore("watch deadlines", ROUND_SECONDS, self.fallback.run),
+            Chore("purge what was put off", PURGE_SECONDS, self.purge),
+        ]
+
+    async def send(self) -> None:
+        """Count what waits, and send what is due."""
+        await self.desk.learn()
+        await self.submission.run(self.desk.times)
+
+    async def purge(self) -> None:
+        """Forget what need not be kept, some at a time."""
+        while await self._purge() == PURGED_AT_ONCE:
+            pass
+
+    def release(self) -> None:
+        """Let those who wait go: held requests would keep the agent from its end."""
+        self._means.tidings.close()
+
+    async def close(self) -> None:
+        """Break off what is being sent."""
+        await self.fallback.stop()
+
+    def _api(self, credential: str) -> Api | None:
+        known = self._means.bookkeeper.rules.current.credentials
+        return next((Api(self._client, one) for one in known if one.id == credential), None)
+
+    def _clerk(self) -> Clerk:
+        return Clerk(self._means.bookkeeper.rules.current.prices, self._means.vault)
+
+    async def _purge(self) -> int:
+        counts: list[int] = []
+
+        def job(db: Database, terms: Terms) -> Step:
+            counts.append(
+                deferralbook.purge(
+                    db,
+                    delivered_before_ns=terms.now_ns - GRACE_SECONDS * _SECOND,
+                    taken_before_ns=terms.now_ns - KEPT_DAYS * 86_400 * _SECOND,
+                    limit=PURGED_AT_ONCE,
+                )
+            )
+            return Step()
+
+        await self._means.step(job)
+        return counts[-1]
+
+
+def prepare(ledger: Ledger, rules: RulesInForce, vault: Vault, now_ns: int) -> None:
+    """
+    Make a ledger ready for what is put off: its salt, the agent as a holder, and the proof of its key.
+
+    Blocks on the ledger. Raises `VaultError` for another key than the ledger's, and `LedgerError`.
+    """
+    salt = ledger.submit(partial(_prepare, vault=vault, now_ns=now_ns)).result()
+    rules.put_off(salt)
+
+
+def _prepare(db: Database, *, vault: Vault, now_ns: int) -> str:
+    vault.prove(db)
+    deferring.open_own(db, now_ns)
+    return identity.kept(db, _SALT, secrets.token_hex(16))
