@@ -108,9 +108,7 @@ class House:
 
     def __post_init__(self) -> None:
         numbers = itertools.count()
-        self.sandbox = create_app(
-            clock=self.clock.seconds, sleep=_no_time, new_id=lambda: f"01{next(numbers):022x}"
-        )
+        self.sandbox = create_app(clock=self.clock.seconds, sleep=_no_time, new_id=lambda: f"01{next(numbers):022x}")
         self.wire = Wire(self.sandbox)
         self.names = itertools.count()
         self.open()

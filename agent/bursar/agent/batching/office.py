@@ -47,7 +47,7 @@ class Office:
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._means = means
+        self.means = means
         self._client = client
         sending = Sending()
         self.desk = Desk(means)
@@ -82,18 +82,18 @@ class Office:
 
     def release(self) -> None:
         """Let those who wait go: held requests would keep the agent from its end."""
-        self._means.tidings.close()
+        self.means.tidings.close()
 
     async def close(self) -> None:
         """Break off what is being sent."""
         await self.fallback.stop()
 
     def _api(self, credential: str) -> Api | None:
-        known = self._means.bookkeeper.rules.current.credentials
+        known = self.means.bookkeeper.rules.current.credentials
         return next((Api(self._client, one) for one in known if one.id == credential), None)
 
     def _clerk(self) -> Clerk:
-        return Clerk(self._means.bookkeeper.rules.current.prices, self._means.vault)
+        return Clerk(self.means.bookkeeper.rules.current.prices, self.means.vault)
 
     async def _purge(self) -> int:
         counts: list[int] = []
@@ -109,7 +109,7 @@ class Office:
             )
             return Step()
 
-        await self._means.step(job)
+        await self.means.step(job)
         return counts[-1]
 
 
