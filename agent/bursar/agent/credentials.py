@@ -31,7 +31,11 @@ def credentials(environ: Mapping[str, str], policy: Policy | None, salt: str) ->
     routes = () if policy is None else policy.routes
     names = dict.fromkeys(route.credential_env for route in routes if route.credential_env is not None)
     found += [_credential(environ, name, base_url, salt) for name in names]
-    return tuple({one.id: one for one in found if one is not None}.values())
+    each: dict[str, Credential] = {}
+    for one in found:
+        if one is not None:
+            each.setdefault(one.id, one)
+    return tuple(each.values())
 
 
 def _credential(environ: Mapping[str, str], name: str, base_url: str, salt: str) -> Credential | None:

@@ -37,7 +37,10 @@ MOST_WAITING = 500_000
 MOST_WAITING_BYTES = 4 * 1024**3
 """More than that is not queued: the largest number of requests that the API itself lets wait, and room on a disk."""
 
+_AT_ONCE = 200
 _LARGE = 256 * 1024
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a sign: JSON may escape one, and no database takes it."""
 _ATTEMPT = re.compile(r"[a-zA-Z0-9_-]{1,58}")
 """What is a custom id with the ending of a later attempt as well."""
 
@@ -66,8 +69,7 @@ class Desk:
 
     async def offer(self, offer: Offer) -> Taken:
         """On the disk, or why not. Raises `DeferralError` for one that cannot be understood."""
-        if not _ATTEMPT.fullmatch(offer.attempt_id):
-            raise DeferralError("attempt_id must have 1 to 58 letters, digits, - and _: it becomes a custom_id")
+        _check(offer)
         body = await _parsed(offer.body)
         reason = self._objection(offer, body) or await self._dearer(offer)
         if reason:
@@ -148,9 +150,10 @@ class Desk:
 
     async def _dearer(self, offer: Offer) -> str:
         now_ns, book = self._means.clock_ns(), self._means.bookkeeper.rules.current.prices
-        pays = self._paying.known(offer.route, offer.model, now_ns)
+        pays = self._paying.known(offer.route, offer.requested_model, now_ns)
         if pays is None:
-            pays = await self._means.read(lambda db: self._paying.look(db, offer.route, offer.model, book, now_ns))
+            route, model = offer.route, offer.requested_model
+            pays = await self._means.read(lambda db: self._paying.look(db, route, model, book, now_ns))
         return "" if pays else Unbatched.DEARER
 
     async def _take(self, offer: Offer, body: Mapping[str, Any]) -> Taken:
@@ -181,13 +184,32 @@ class Desk:
         return await self._means.read(lambda db: read_outcomes(db, ids, self._means.vault, self.times))
 
 
-_AT_ONCE = 200
-
-
 def prefix_id(salt: str, model: str, body: Mapping[str, Any]) -> str:
     """A keyed hash of what may be a shared prefix: it says which calls share one, and nothing of what it is."""
     text = json.dumps([model, body.get("tools"), body.get("system")], sort_keys=True)
     return hmac.new(bytes.fromhex(salt), text.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def _check(offer: Offer) -> None:
+    """Raise `DeferralError` for what no database takes, and for an id that is no custom id."""
+    if not _ATTEMPT.fullmatch(offer.attempt_id):
+        raise DeferralError("attempt_id must have 1 to 58 letters, digits, - and _: it becomes a custom_id")
+    texts = (
+        offer.id,
+        offer.key,
+        offer.betas,
+        offer.reason,
+        offer.route,
+        offer.body,
+        *(offer.balances or ()),
+        *offer.hard,
+    )
+    for text in texts:
+        if not isinstance(text, str) or _SURROGATE.search(text):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DeferralError(f"the texts of an offer must be whole, got {ascii(text)[:60]}")
+    for name, value in (("labels", offer.labels), ("decision", offer.decision)):
+        if not isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DeferralError(f"{name} must be an object")
 
 
 async def _parsed(body: str) -> Mapping[str, Any]:

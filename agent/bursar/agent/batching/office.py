@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from typing import Any
 
 import httpx
 from sqlite_utils import Database
@@ -21,10 +23,12 @@ from bursar.agent.batching.results import Clerk
 from bursar.agent.batching.routes import routes
 from bursar.agent.batching.submission import Sending, Submission
 from bursar.agent.batching.vault import Vault
-from bursar.agent.ledger import Ledger, deferralbook, deferring, identity
+from bursar.agent.ledger import Ledger, LedgerError, deferralbook, deferring, identity
 from bursar.agent.ledger.deferring import Step, Terms
 from bursar.agent.rules import RulesInForce
 from bursar.agent.scheduler import Chore
+
+_log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1
 PURGE_SECONDS = 60
@@ -33,6 +37,7 @@ GRACE_SECONDS = 3_600
 KEPT_DAYS = 29
 """So long the API keeps results, and so long anything of a call is kept here."""
 PURGED_AT_ONCE = 500
+_PURGE = "purge what was put off"
 _SALT = "deferrals_salt"
 _SECOND = 10**9
 
@@ -49,6 +54,8 @@ class Office:
     ) -> None:
         self.means = means
         self._client = client
+        self._closed = False
+        self._under_way: set[asyncio.Task[None]] = set()
         sending = Sending()
         self.desk = Desk(means)
         self.submission = Submission(means, self._api, self._clerk, sending)
@@ -62,13 +69,14 @@ class Office:
 
     def chores(self) -> list[Chore]:
         """What it does by the clock. None waits for another: a slow upload keeps no call from falling back."""
-        return [
-            Chore("send batches", ROUND_SECONDS, self.send),
-            Chore("find batches again", ROUND_SECONDS, self.recovery.run),
-            Chore("collect batches", ROUND_SECONDS, self.collection.run),
-            Chore("watch deadlines", ROUND_SECONDS, self.fallback.run),
-            Chore("purge what was put off", PURGE_SECONDS, self.purge),
-        ]
+        rounds = {
+            "send batches": self.send,
+            "find batches again": self.recovery.run,
+            "collect batches": self.collection.run,
+            "watch deadlines": self.fallback.run,
+        }
+        chores = [Chore(name, ROUND_SECONDS, partial(self._round, name, work)) for name, work in rounds.items()]
+        return [*chores, Chore(_PURGE, PURGE_SECONDS, partial(self._round, _PURGE, self.purge))]
 
     async def send(self) -> None:
         """Count what waits, and send what is due."""
@@ -85,8 +93,28 @@ class Office:
         self.means.tidings.close()
 
     async def close(self) -> None:
-        """Break off what is being sent."""
+        """Break off what is under way: every step leaves what the next start goes on from."""
+        self._closed = True
+        for work in tuple(self._under_way):
+            work.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self.fallback.stop()
+
+    async def _round(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do a chore until it is done or the office closes; a ledger that cannot be written is left for the next."""
+        if self._closed:
+            return
+        task = asyncio.create_task(work())
+        self._under_way.add(task)
+        try:
+            await asyncio.wait([task])
+        finally:
+            self._under_way.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, LedgerError):
+            _log.warning("%s: left for later, %s", name, error)
+        elif error is not None:
+            raise error
 
     def _api(self, credential: str) -> Api | None:
         known = self.means.bookkeeper.rules.current.credentials
