@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.agent.batching.house import MOST, SECOND, USD, House, outcomes, request, staged, take, turn
 
 from bursar.agent.batching import desk
 from bursar.agent.batching.desk import Backlog, prefix_id
@@ -14,7 +15,6 @@ from bursar.agent.batching.office import Office
 from bursar.agent.ledger import deferralbook
 from bursar.policies.deferral import DeferralError, State, Taken, WaitRequest, WithdrawRequest
 from bursar.policies.unbatched import Unbatched
-from tests.agent.batching.house import MOST, SECOND, USD, House, outcomes, request, staged, take, turn
 
 
 @pytest.fixture

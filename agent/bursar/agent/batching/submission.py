@@ -179,7 +179,7 @@ class Submission:
             await self._put_back(batch, str(error), LONG_PAUSE_SECONDS)
         elif error.status == _TOO_LARGE and batch.items > 1:
             limits = self._limits(batch)
-            limits.bytes = max(batch.bytes // 2, 1)
+            limits.bytes = batch.bytes // 2 + len(batchflush.HEAD) + len(batchflush.TAIL)
             await self._put_back(batch, str(error), 0)
         else:
             await self._fail(batch, error)
