@@ -38,7 +38,7 @@ MOST_WAITING = 500_000
 MOST_WAITING_BYTES = 4 * 1024**3
 """More than that is not queued: the largest number of requests that the API itself lets wait, and room on a disk."""
 
-_AT_ONCE = 200
+_AT_ONCE = 40
 _MEMORY = 10_000
 _LARGE = 256 * 1024
 _SURROGATE = re.compile("[\ud800-\udfff]")
