@@ -43,8 +43,10 @@ class Settings:
     policy: Path | None = None
     prices: Path | None = None
     """The user's own price file, on top of the shipped one."""
+    deferrals_key_file: Path | None = None
+    """Holds the keys under which the requests and answers of what is put off are kept; None: as they are."""
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    """The environment, in which channels find the addresses that a policy file only names."""
+    """The environment, in which channels find the addresses that a policy file only names, and batches their keys."""
     models_api: ModelsApi | None = None
     """None where the environment has no Anthropic credential: then it is not asked."""
 
@@ -87,6 +89,7 @@ def read_settings(
         token_file=token_file or _path(environ, "BURSAR_TOKEN_FILE"),
         policy=policy,
         prices=prices or _path(environ, "BURSAR_PRICES"),
+        deferrals_key_file=_path(environ, "BURSAR_DEFERRALS_KEY_FILE"),
         secrets=dict(environ),
         models_api=_models_api(environ),
     )

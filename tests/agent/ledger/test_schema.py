@@ -24,6 +24,9 @@ def test_an_empty_file_gets_every_table(db: Database) -> None:
         "alerts",
         "attempts",
         "balances",
+        "batches",
+        "deferral_texts",
+        "deferrals",
         "deliveries",
         "decisions",
         "epochs",
@@ -38,6 +41,7 @@ def test_an_empty_file_gets_every_table(db: Database) -> None:
         "rollups",
         "rulebook",
         "tombs",
+        "tries",
         "waiting",
     }
     schema.refuse_older(db)

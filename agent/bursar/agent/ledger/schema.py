@@ -6,6 +6,8 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
+from bursar.agent.ledger.deferraltables import DEFERRALS
+
 MIGRATIONS = Migrations("bursar")
 """In order; a name once released is never changed, since files remember which ones they have seen."""
 
@@ -354,6 +356,20 @@ def m012_waiting(db: Database) -> None:
         ) STRICT, WITHOUT ROWID;
         """
     )
+
+
+@MIGRATIONS()
+def m013_deferrals(db: Database) -> None:
+    """
+    Calls that are put off, the batches they travel in, and every attempt that is made of one.
+
+    deferrals: `state` is one of `deferral.State` but for `delivered`, which `delivered_ns` says; `attempt_id` is the
+    present attempt in a batch, `fallback` the one at ordinary price; `span` is the class of how long it may wait,
+    `flush_ns` when it is to be sent at the latest, `fall_back_ns` when it is no longer waited for.
+    deferral_texts: requests and answers, sealed where a key is given, and gone once they are not needed. tries:
+    `outcome` is NULL until it is known. batches: `id` is ours, `api_id` the API's, once it is known.
+    """
+    db.executescript(DEFERRALS)
 
 
 def _known() -> set[str]:
