@@ -29,6 +29,7 @@ from bursar.policies.moving import later
 from bursar.policies.plan import Misfit, Plan, Rung, milder, plan
 from bursar.policies.policy import Policy
 from bursar.policies.prices import rates
+from bursar.policies.unbatched import Unbatched
 from bursar.policies.values import value
 
 LESS_OUTPUT = Fraction(3, 4)
@@ -67,8 +68,47 @@ def weigh(
         below = _below(asked, rules.policy.ladder_for(errand.route), rules)
         candidates = (*candidates, *(weigher.candidate(model, asked=model == asked) for model in below))
         less = weigher.milder(candidates[0]) if rules.policy.lowers_effort else None
-    facts = Facts(errand.route, candidates, size.unbounded, errand.labels, less, moved_to)
+    batched, unbatched, to_be_batched = _put_off(weigher, errand, rules, candidates, moved_to) if ladder else _AT_ONCE
+    facts = Facts(
+        errand.route,
+        candidates,
+        size.unbounded,
+        errand.labels,
+        less,
+        moved_to,
+        batched,
+        unbatched,
+        to_be_batched,
+    )
     return Candidates(facts, size, weigher.rates)
+
+
+def not_put_off(weighed: Candidates, errand: Errand) -> Candidates:
+    """The same call once the agent would not have it put off."""
+    why = errand.deferring.why if errand.deferring is not None else ""
+    return replace(weighed, facts=replace(weighed.facts, batched=None, unbatched=why))
+
+
+_AT_ONCE: tuple[Candidate | None, str, bool] = (None, "", False)
+
+
+def _put_off(
+    weigher: _Weigher, errand: Errand, rules: Rules, candidates: tuple[Candidate, ...], moved_to: str
+) -> tuple[Candidate | None, str, bool]:
+    """The model it would be asked of in a batch, or why it cannot be put off; and whether the application asks."""
+    deferring = errand.deferring
+    if deferring is None or not (deferring.asked or rules.puts_off):
+        return _AT_ONCE
+    why = deferring.obstacle(errand, rules)
+    if why:
+        return None, why, deferring.asked
+    here = next((c for c in candidates[1:] if c.model == moved_to and c.misfit is None), candidates[0])
+    batched = weigher.batched(here)
+    if here.worst is None or batched.worst is None:
+        return None, Unbatched.PRICE.value, deferring.asked
+    if batched.expected + batched.later >= here.expected + here.later:
+        return None, Unbatched.DEARER.value, deferring.asked
+    return batched, "", deferring.asked
 
 
 def _whole(size: RequestSize, context_tokens: int | None) -> RequestSize:
@@ -143,8 +183,23 @@ class _Weigher:
             return replace(asked, misfit=planned)
         return self._priced(asked.model, planned, asked=True, warm=False, less=LESS_OUTPUT)
 
+    def batched(self, candidate: Candidate) -> Candidate:
+        """
+        The same model at batch prices. The rates of the book are halved; its fees, as for a search, are not.
+
+        Cold: a batch begins whenever it does, and the cache of a conversation under way is gone by then.
+        """
+        return self._priced(candidate.model, candidate.plan, asked=False, warm=False, batch=True)
+
     def _priced(
-        self, model: str, planned: Plan | None, *, asked: bool, warm: bool = True, less: Fraction = Fraction(1)
+        self,
+        model: str,
+        planned: Plan | None,
+        *,
+        asked: bool,
+        warm: bool = True,
+        less: Fraction = Fraction(1),
+        batch: bool = False,
     ) -> Candidate:
         body, size = self._errand.body, self._size
         if planned is not None and planned.changes:
@@ -161,7 +216,7 @@ class _Weigher:
             warm=warm and size.turns > 0 and model == self._here,
             cached=planned is None or planned.cache_works,
         )
-        worst, least, hoped = self._money(model, body, size, there, asked=asked)
+        worst, least, hoped = self._money(model, body, size, there, asked=asked, batch=batch)
         return Candidate(
             model,
             worst=worst,
@@ -175,13 +230,14 @@ class _Weigher:
         )
 
     def _money(
-        self, model: str, body: Mapping[str, Any], size: RequestSize, there: _Likely, *, asked: bool
+        self, model: str, body: Mapping[str, Any], size: RequestSize, there: _Likely, *, asked: bool, batch: bool
     ) -> tuple[int | None, int, int]:
         """Worst, least and expected cost; nothing where another organisation pays, and no worst without a price."""
-        found = self._rates_of(model, body) or (self._dearest() if asked else None)
+        found = self._rates_of(model, body, batch=batch) or (self._dearest() if asked else None)
         if found is None:
             return None, 0, 0
-        self.rates[model] = found
+        if not batch:
+            self.rates[model] = found
         if self._errand.linked:
             return 0, 0, 0
         worst = bound(size, found)
@@ -204,13 +260,14 @@ class _Weigher:
         new = facts is None or facts.tokenizer != "old"
         return self._estimates.density(self._errand.route, model, new_tokenizer=new)
 
-    def _rates_of(self, model: str, body: Mapping[str, Any] | None = None) -> Rates | None:
+    def _rates_of(self, model: str, body: Mapping[str, Any] | None = None, *, batch: bool = False) -> Rates | None:
         body = self._errand.body if body is None else body
         return rates(
             model,
             self._day,
             self._rules.book,
             prompt_tokens=self._size.input_bound,
+            batch=batch,
             fast=body.get("speed") == "fast",
             geo=str(geo) if (geo := body.get("inference_geo")) else None,
             region=self._errand.region,

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     VELOCITY = "velocity"
     LOOP = "loop"
     THROTTLE = "throttle"
+    LATE = "late"
     ASKED = "asked"
     """The application asked for it."""
 

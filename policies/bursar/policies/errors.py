@@ -30,6 +30,8 @@ class RefusalReason(StrEnum):
     """The very same request was made again and again."""
     VELOCITY = "velocity"
     """Too much was spent within a short time; what is older falls out of it by itself."""
+    LATE = "late"
+    """It was put off, and its answer did not come: it expired or was cancelled, and could not be sent at once."""
 
 
 class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catch
@@ -123,3 +125,5 @@ class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catc
                 return "the very same request is made again and again"
             case RefusalReason.VELOCITY:
                 return "it is being spent faster than the policy allows"
+            case RefusalReason.LATE:
+                return "this call was put off and no answer came in time"
