@@ -16,7 +16,7 @@ from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.extract import Tally
 from bursar.instrumentation.quiet import excuse, quiet
 from bursar.instrumentation.served import PutOff
-from bursar.instrumentation.waiter import Waiter, Waits, through, through_async
+from bursar.instrumentation.waiter import Waiter, Waits, is_unknown, through, through_async
 from bursar.policies.balancekey import told_of
 from bursar.policies.charge import Charge
 from bursar.policies.deferral import Outcome, WithdrawRequest
@@ -121,12 +121,15 @@ def awaited(line: Waiter, deferred: Deferred, clock_ns: Callable[[], int]) -> Wa
     """
     What is waited for, and how long each time, until the outcome is there.
 
-    None: its time is over, and the agent is gone. One that is there sends the call itself, which may take a while.
+    None: its time is over, and the agent is gone; or it has no such call. One that is there sends the call itself in
+    the end, which may take a while.
     """
     last = deferred.due_ns + int(LONGEST_SECONDS * 1e9)
     while True:
         left = (deferred.due_ns - clock_ns()) / 1e9 + GRACE_SECONDS
         outcome = yield line.wait(deferred.id), max(left, LOOK_SECONDS)
+        if outcome is not None and is_unknown(outcome):
+            return None
         if outcome is not None or clock_ns() > last:
             return outcome
         if line.away:

@@ -21,7 +21,7 @@ from bursar.instrumentation.awaiting import awaited, tell_alone
 from bursar.instrumentation.context import Work, current_work, doing
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.runtime import Runtime, current_runtime
-from bursar.instrumentation.waiter import Waits, through, through_async
+from bursar.instrumentation.waiter import Waits, is_unknown, through, through_async
 from bursar.policies.deferral import Outcome, WithdrawRequest
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.unbatched import Unbatched
@@ -150,8 +150,11 @@ class Deferral(Generic[T]):
         """The answer as the SDK makes it: the call is made again, and given what has come. Or it is sent now."""
         origin, runtime = self._origin, _runtime()
         if origin is None:
-            assert outcome is not None  # it was waited for without an end
+            if outcome is None or is_unknown(outcome):
+                raise LookupError(f"{self!r}: the agent has no such call, or keeps its answer no longer")
             return _told(runtime, outcome)
+        if outcome is not None and is_unknown(outcome):
+            outcome = None
         if outcome is None and runtime.waiter is not None:
             runtime.waiter.withdraw(WithdrawRequest(self.id, sends=True, why="late"))
         asking = Asking(tries=False, outcome=outcome, deferred=origin.deferred)

@@ -78,9 +78,12 @@ class Deferring:
 
         Another request under the same key, or the same one for another customer or model, has other ids.
         """
-        told = (self.key, errand.route, self._betas, self._credential(self._salt), self._request_text())
-        digest = hashlib.sha256("\n".join(told).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        digest = self._digest(errand)
         return (f"k-{digest}", *(f"k-{digest}-{number}" for number in range(2, GENERATIONS + 1)))
+
+    def _digest(self, errand: Errand) -> str:
+        told = (self.key, errand.route, self._betas, self._credential(self._salt), self._request_text())
+        return hashlib.sha256("\n".join(told).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def rejoined(self, errand: Errand, rules: Rules) -> Deferred | None:
         """The deferral to wait for, if this piece of work was put off before and has not failed."""
@@ -119,7 +122,8 @@ class Deferring:
             body=text,
             credential=self._credential(rules.salt),
             labels=dict(errand.labels),
-            key=self.key,
+            # With what tells requests apart: under the same key another request is another piece of work.
+            key=f"{self.key}#{self._digest(errand)[:8]}" if self.key else "",
             betas=without_betas(self._betas, planned.dropped_betas if planned is not None else ()),
             balances=decision.balances if rules.policy is not None else None,
             hard=decision.hard,

@@ -17,7 +17,7 @@ import anyio
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.quiet import quiet
 from bursar.policies import deferral
-from bursar.policies.deferral import DeferralError, Outcome, WaitRequest, WithdrawRequest
+from bursar.policies.deferral import DeferralError, Outcome, State, WaitRequest, WithdrawRequest
 
 T = TypeVar("T")
 
@@ -30,6 +30,19 @@ PAUSE_SECONDS = 0.5
 AT_A_TIME = 5_000
 """Ids asked for in one request; with more of them each request is short, and they take turns."""
 TURN_SECONDS = 0.5
+
+
+def unknown(deferral_id: str) -> Outcome:
+    """What is said of a call that the agent does not have, or no longer."""
+    return Outcome(deferral_id, State.EXPIRED, _UNKNOWN)
+
+
+def is_unknown(outcome: Outcome) -> bool:
+    """Whether the agent has no such call."""
+    return outcome.reason == _UNKNOWN
+
+
+_UNKNOWN = "the agent has no such call, or keeps its answer no longer"
 
 
 class Line(Protocol):
@@ -170,7 +183,8 @@ class Waiter:
             outcomes = deferral.wait_response_from_json(answer).outcomes
         except DeferralError as error:
             raise Unreachable(str(error)) from error
-        self._hand_out(outcomes)
+        told = {outcome.id for outcome in outcomes}
+        self._hand_out([*outcomes, *(unknown(one) for one in ids if one not in told)])
 
     def _turn(self, ids: tuple[str, ...]) -> tuple[str, ...]:
         """Those whose turn it is; they go to the end of the line."""
