@@ -30,6 +30,7 @@ PAUSE_SECONDS = 0.5
 AT_A_TIME = 5_000
 """Ids asked for in one request; with more of them each request is short, and they take turns."""
 TURN_SECONDS = 0.5
+CLOSING_SECONDS = 0.5
 
 
 def unknown(deferral_id: str) -> Outcome:
@@ -54,6 +55,10 @@ class Line(Protocol):
 
     def hang_up(self) -> None:
         """Make a request under way fail, from another thread."""
+        ...
+
+    def close(self) -> None:
+        """Drop the connection."""
         ...
 
     def abandon(self) -> None:
@@ -113,6 +118,8 @@ class Waiter:
         self._stopping.set()
         self._wake.set()
         self._line.hang_up()
+        if self._thread is not None:
+            self._thread.join(CLOSING_SECONDS)
         with quiet("withdraw a call that was put off"):
             self._tell_withdrawn()
 
@@ -153,6 +160,7 @@ class Waiter:
                     if not self._interrupted():
                         self._away = True
                         self._stopping.wait(PAUSE_SECONDS)
+        self._line.close()
 
     def _interrupted(self) -> bool:
         """Whether it was this process that broke off a request, to ask for more in the next one."""
