@@ -45,7 +45,7 @@ def test_warm_calls_against_an_uncached_batch(rest: int, answer: bool) -> None:
 
 
 def test_the_usual_share_of_hits_where_no_batch_is_known() -> None:
-    """Three in ten are read: 0.3 x 0.1 + 0.7 x 1.25 = 0.905 a token, and 2.0 in place of 1.25 where the hour is used."""
+    """Three in ten are read: 0.3 x 0.1 + 0.7 x 1.25 = 0.905 a token, and 2.0 for 1.25 where the hour is used."""
     found = compare(Kind(warm(0, 0), seconds=1e12))
     assert found is not None
     assert found.batch == pytest.approx(452.5)

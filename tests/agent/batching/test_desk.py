@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.agent.batching.house import MOST, SECOND, USD, House, outcomes, request, staged, take, turn
 
 from bursar.agent.batching import desk
 from bursar.agent.batching.desk import Backlog, prefix_id
@@ -14,7 +16,6 @@ from bursar.agent.batching.office import Office
 from bursar.agent.ledger import deferralbook
 from bursar.policies.deferral import DeferralError, State, Taken, WaitRequest, WithdrawRequest
 from bursar.policies.unbatched import Unbatched
-from tests.agent.batching.house import MOST, SECOND, USD, House, outcomes, request, staged, take, turn
 
 
 @pytest.fixture
@@ -146,7 +147,6 @@ def test_waiting(house: House) -> None:
 
 def test_who_waits_hears_at_once(house: House) -> None:
     """A request that is held open is answered when its call is over, not when its time is."""
-    import asyncio
 
     async def work(office: Office) -> State:
         await take(office, house.offer("a"))
@@ -190,6 +190,17 @@ def test_withdrawing_what_waits(house: House) -> None:
     assert first.outcomes[0].state is State.CANCELLED
     assert first.outcomes[0].reason == "the application sends it itself"
     assert (again.outcomes, unknown.outcomes) == (first.outcomes, ())
+    assert house.held() == 0
+
+
+def test_an_offer_that_comes_after_its_withdrawal(house: House) -> None:
+    """The application has sent the call itself by then: it is not taken."""
+
+    async def work(office: Office) -> list[Taken]:
+        await office.desk.withdraw(WithdrawRequest("d-a", sends=True))
+        return await take(office, house.offer("a"))
+
+    assert house.run(work) == [Taken("d-a", accepted=False, reason=Unbatched.WITHDRAWN)]
     assert house.held() == 0
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from tests.agent.batching.house import House, take
 
 from bursar.agent.batching.vault import Vault, VaultError, open_vault
 from bursar.agent.ledger.deferralbook import Text
-from tests.agent.batching.house import House, take
 
 SECRET = "the patient's name"
 

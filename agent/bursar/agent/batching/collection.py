@@ -18,8 +18,8 @@ from bursar.agent.ledger.deferring import Step, Terms
 
 _log = logging.getLogger(__name__)
 
-CHUNK = 100
-"""Results in one transaction."""
+CHUNK = 40
+"""Results in one transaction: small enough that guards wait no longer than some 20 ms behind it."""
 AT_ONCE = 4
 MOST_LOOKS = 50
 """At most so many batches are asked about in one round; those not asked for longest come first."""

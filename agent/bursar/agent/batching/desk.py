@@ -19,6 +19,7 @@ from bursar.agent.batching.outcomes import read_outcomes
 from bursar.agent.batching.paying import Paying
 from bursar.agent.ledger import batchbook, deferralbook, deferring
 from bursar.agent.ledger.deferring import Step, Terms
+from bursar.agent.rules import Rules
 from bursar.policies.batchflush import Times, learn, schedule, soon
 from bursar.policies.deferral import (
     MOST_BODY_BYTES,
@@ -37,7 +38,8 @@ MOST_WAITING = 500_000
 MOST_WAITING_BYTES = 4 * 1024**3
 """More than that is not queued: the largest number of requests that the API itself lets wait, and room on a disk."""
 
-_AT_ONCE = 200
+_AT_ONCE = 40
+_MEMORY = 10_000
 _LARGE = 256 * 1024
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a sign: JSON may escape one, and no database takes it."""
@@ -63,6 +65,8 @@ class Desk:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._paying = Paying()
+        self._withdrawn: dict[str, None] = {}
+        """Ids of which nothing was known when they were withdrawn: their offers may come late. The newest last."""
         self.backlog = Backlog()
         self.times = Times()
         """How long batches take, as last learnt."""
@@ -101,6 +105,8 @@ class Desk:
 
         def let_go(db: Database, terms: Terms) -> Step:
             deferral = deferralbook.find(db, request.id)
+            if deferral is None:
+                self._note(request.id)
             step = Step() if deferral is None else deferring.give_up(db, deferral, State.CANCELLED, why, terms)
             deferralbook.deliver(db, [request.id], terms.now_ns)
             return step
@@ -160,7 +166,9 @@ class Desk:
         means, salt = self._means, self._means.bookkeeper.rules.current.snapshot.salt
         prefix, kept = prefix_id(salt, offer.model, body), means.vault.seal(offer.body)
 
-        def job(db: Database, rules: Any, now_ns: int) -> deferring.Acceptance:
+        def job(db: Database, rules: Rules, now_ns: int) -> deferring.Acceptance:
+            if offer.id in self._withdrawn:
+                return deferring.Acceptance(Taken(offer.id, accepted=False, reason=Unbatched.WITHDRAWN))
             times = schedule(now_ns, offer.due_ns)
             made = deferralbook.made(
                 offer,
@@ -179,6 +187,12 @@ class Desk:
                 self.backlog, count=self.backlog.count + 1, bytes=self.backlog.bytes + len(offer.body)
             )
         return taken
+
+    def _note(self, deferral_id: str) -> None:
+        """Its offer may still be on its way. Asked and told in the ledger's thread alone."""
+        self._withdrawn[deferral_id] = None
+        if len(self._withdrawn) > _MEMORY:
+            del self._withdrawn[next(iter(self._withdrawn))]
 
     async def _outcomes(self, ids: Sequence[str]) -> list[Outcome]:
         return await self._means.read(lambda db: read_outcomes(db, ids, self._means.vault, self.times))

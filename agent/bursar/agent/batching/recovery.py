@@ -30,7 +30,7 @@ GRACE_SECONDS = 60.0
 SKEW_SECONDS = 300.0
 """By so much the API's clock may be behind ours."""
 LOOK_SECONDS = 5.0
-CHUNK = 100
+CHUNK = 40
 ENOUGH = 20
 """Results by which a batch is known: ids are unique, so one would do."""
 _SECOND = 10**9

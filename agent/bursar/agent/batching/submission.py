@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 CHUNK = 500
 """Calls in one transaction: small enough that guards wait no longer than some 20 ms behind it."""
+RESULTS = 40
 TEXTS = 50
 """Requests in memory at once while a batch is sent."""
 AT_ONCE = 4
@@ -179,7 +180,7 @@ class Submission:
             await self._put_back(batch, str(error), LONG_PAUSE_SECONDS)
         elif error.status == _TOO_LARGE and batch.items > 1:
             limits = self._limits(batch)
-            limits.bytes = max(batch.bytes // 2, 1)
+            limits.bytes = batch.bytes // 2 + len(batchflush.HEAD) + len(batchflush.TAIL)
             await self._put_back(batch, str(error), 0)
         else:
             await self._fail(batch, error)
@@ -230,7 +231,7 @@ async def end_all(means: Means, batch_id: str, of: Callable[[str], Result], cler
 
     def job(db: Database, terms: Terms) -> Step:
         step = Step()
-        for attempt_id in batchbook.open_tries(db, batch_id, CHUNK // 5):
+        for attempt_id in batchbook.open_tries(db, batch_id, RESULTS):
             step += clerk.result(db, of(attempt_id), terms)
         return step
 
