@@ -14,7 +14,7 @@ from bursar.instrumentation.requestbody import BETA_HEADER, text_of, with_change
 from bursar.instrumentation.rules import Rules
 from bursar.policies.changes import without_betas
 from bursar.policies.credential import credential_id
-from bursar.policies.deferral import MOST_BODY_BYTES, Offer, Outcome, State
+from bursar.policies.deferral import MOST_BODY_BYTES, Offer, Outcome
 from bursar.policies.unbatched import Unbatched, unbatchable
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ _OURS = ("x-stainless-", "traceparent", "tracestate", "baggage")
 _HARMLESS = frozenset({"user-agent", "accept", "content-type", "idempotency-key", BETA_HEADER})
 _VERSION = ("anthropic-version", "2023-06-01")
 _AUTH = frozenset({"authorization", "x-api-key"})
-_FAILED = frozenset({State.ERRORED, State.EXPIRED, State.CANCELLED})
 
 
 class Deferring:
@@ -86,11 +85,11 @@ class Deferring:
         return hashlib.sha256("\n".join(told).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def rejoined(self, errand: Errand, rules: Rules) -> Deferred | None:
-        """The deferral to wait for, if this piece of work was put off before and has not failed."""
+        """The deferral to wait for, if this work was put off before, has not failed, and its answer is still kept."""
         for name in reversed(self.names(errand)):
             outcome = self.known.get(name)
             if outcome is not None:
-                if outcome.state in _FAILED:
+                if outcome.state.over and outcome.message is None:
                     return None
                 return Deferred(name, errand.at_ns, self.due_ns(errand, rules), lasting=True)
         return None
@@ -100,7 +99,7 @@ class Deferring:
         if not self.key:
             return f"d-{errand.attempt_id}"
         names = self.names(errand)
-        return next((name for name in names if name not in self.known), names[-1])
+        return next((name for name in names if name not in self.known), f"{names[0]}-{errand.attempt_id}")
 
     def offer(self, errand: Errand, rules: Rules, decision: Decision, weighed: Candidates) -> Offer | None:
         """What is offered to the agent; None where no batch takes it: `why` says which reason."""

@@ -39,8 +39,8 @@ def unknown(deferral_id: str) -> Outcome:
 
 
 def is_unknown(outcome: Outcome) -> bool:
-    """Whether the agent has no such call."""
-    return outcome.reason == _UNKNOWN
+    """Whether the agent has no such call, or has handed its answer over so long ago that it is gone."""
+    return outcome.reason == _UNKNOWN or (outcome.state is State.DELIVERED and outcome.message is None)
 
 
 _UNKNOWN = "the agent has no such call, or keeps its answer no longer"
