@@ -15,7 +15,7 @@ from typing_extensions import is_typeddict
 
 DEEPEST = 4
 """From here on only what must be there is filled in."""
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
@@ -160,6 +160,14 @@ def _within(kind: Any, name: str, into: Wrap, wrap: Wrap) -> Wrap:
     return lambda value: wrap(_made(kind, {**_must(kind), name: into(value)}))
 
 
+def _listed(into: Wrap) -> Wrap:
+    return lambda value: [into(value)]
+
+
+def _named(into: Wrap) -> Wrap:
+    return lambda value: {"a": into(value)}
+
+
 def _objects_in(hint: Any) -> Iterator[tuple[Any, Wrap]]:
     """The kinds of objects that a parameter takes, and how it takes one."""
     origin, arguments = get_origin(hint), get_args(hint)
@@ -171,10 +179,10 @@ def _objects_in(hint: Any) -> Iterator[tuple[Any, Wrap]]:
                 yield from _objects_in(argument)
     elif origin in _ITERABLES or _name(hint) == "SequenceNotStr":
         for inner, into in _objects_in(arguments[0]):
-            yield inner, lambda value, into=into: [into(value)]
+            yield inner, _listed(into)
     elif origin in _MAPPINGS:
         for inner, into in _objects_in(arguments[1]):
-            yield inner, lambda value, into=into: {"a": into(value)}
+            yield inner, _named(into)
     elif _is_object(hint):
         yield hint, lambda value: value
 
