@@ -76,6 +76,10 @@ SUMS = "support-day (tenant=acme): 49.98 of 50.00 USD spent"
             f"{SUMS}, it is being spent faster than the policy allows{TURNS}{REMEDY}",
         ),
         (
+            {"reason": RefusalReason.LATE},
+            f"{SUMS}, this call was put off and no answer came in time{TURNS}{REMEDY}",
+        ),
+        (
             {
                 "balance": "support-day|2026-11-21T23:00:00Z|tenant=acme|tokens",
                 "unit": "tokens",
@@ -124,6 +128,7 @@ def test_the_reasons_are_the_words_used_everywhere() -> None:
         "loop",
         "unusual",
         "velocity",
+        "late",
     ]
 
 

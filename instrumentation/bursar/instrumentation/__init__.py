@@ -20,9 +20,11 @@ from typing import Any
 from bursar.instrumentation import runtime, seat
 from bursar.instrumentation.acceptance import at_least, flag, matches
 from bursar.instrumentation.cascade import cascade
+from bursar.instrumentation.completion import as_completed
 from bursar.instrumentation.config import Config, ConfigError, read_config, read_dialects
 from bursar.instrumentation.context import route
-from bursar.instrumentation.served import Served
+from bursar.instrumentation.deferral import Deferral, defer, result
+from bursar.instrumentation.served import PutOff, Served
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.usage import Usage
@@ -33,15 +35,20 @@ __all__ = [
     "Charge",
     "Config",
     "ConfigError",
+    "Deferral",
+    "PutOff",
     "RefusalReason",
     "Served",
     "Usage",
+    "as_completed",
     "at_least",
     "cascade",
+    "defer",
     "flag",
     "flush",
     "instrument",
     "matches",
+    "result",
     "route",
     "served",
     "uninstrument",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bursar.instrumentation.candidates import Candidates, weigh, weigh_asked
+from bursar.instrumentation.candidates import Candidates, not_put_off, weigh, weigh_asked
 from bursar.instrumentation.errand import Admission, Counting, Errand
 from bursar.instrumentation.estimates import Durations, Estimates
 from bursar.instrumentation.fitting import fitted, learnable, need_of, unjudged
@@ -17,6 +17,7 @@ from bursar.instrumentation.loops import Loops, Repeats, loop_record, looped, se
 from bursar.instrumentation.moves import Moves
 from bursar.instrumentation.outage import draw, without_agent
 from bursar.instrumentation.pacing import Pacing, having_waited
+from bursar.instrumentation.postponing import Looking, Offering, Replied, offered, rejoined
 from bursar.instrumentation.refusal import Refused, only_the_bound, reason_of, refusal
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.standings import Met, Standings
@@ -50,8 +51,8 @@ class Count:
     model: str
 
 
-Step = Ask | Count | float
-Told = Reply | int
+Step = Ask | Count | Offering | Looking | float
+Told = Reply | Replied | int
 Admitting = Generator[Step, Told, Admission]
 """An admission in progress: it yields what it waits for, an answer of the agent, a count, or so many seconds."""
 
@@ -101,6 +102,8 @@ class Admitter:
         """
         rules = self._rules()
         policy = rules.policy
+        if self._has_agent and errand.deferring is not None and errand.deferring.wanted:
+            return None
         if not self._has_agent or (policy is None and rules.heard):
             return unjudged(weigh(errand, rules, self.estimates, ladder=False), errand.context_tokens)
         if policy is None or errand.settled_model is not None or self.moves:
@@ -126,9 +129,12 @@ class Admitter:
             rules = self._rules()
             if self._has_agent and not rules.heard:
                 self._refuse_if_closed(errand)
+            found = yield from rejoined(errand, rules)
+            if found is not None:
+                return Admission(deferred=found)
             weighed = weigh(errand, rules, self.estimates, moved_to=self.moves.of(errand))
             if not self._has_agent or rules.policy is None:
-                return unjudged(weighed, errand.context_tokens)
+                return (yield from self._without_policy(errand, rules, weighed))
             if repeats:
                 self._tell_of_loops(errand, self._decide(errand, rules.policy, weighed))
             waited = yield from self._spread(errand, rules.policy, weighed)
@@ -136,6 +142,15 @@ class Admitter:
             if admission is not None:
                 return having_waited(admission, waited) if waited else admission
         raise self._refusal(None, errand) from None
+
+    def _without_policy(self, errand: Errand, rules: Rules, weighed: Candidates) -> Generator[Step, Told, Admission]:
+        """Nothing is judged; what the application would have put off is, where that can be."""
+        if self._has_agent and weighed.facts.to_be_batched and weighed.facts.batched is not None:
+            decision = decide(weighed.facts, ())
+            deferred = yield from offered(errand, rules, decision, weighed)
+            if deferred is not None:
+                return Admission(decision=decision, deferred=deferred)
+        return unjudged(weighed, errand.context_tokens)
 
     def _tell_of_loops(self, errand: Errand, decision: Decision) -> None:
         """Tell the agent, once in a while, of a request that is made again and again; of a refusal it hears anyway."""
@@ -152,7 +167,7 @@ class Admitter:
         if errand.settled_model is not None:
             return 0.0
         decision = self._decide(errand, policy, weighed)
-        if decision.survey.calm or decision.verdict.action is Action.BLOCK:
+        if decision.survey.calm or decision.verdict.action in (Action.BATCH, Action.BLOCK):
             return 0.0
         found = paces(decision.survey.enforcing, datetime.fromtimestamp(errand.at_ns // 10**9, UTC))
         seconds = self._pacing.wait(found, decision.candidate, self._clock())
@@ -175,6 +190,13 @@ class Admitter:
         for left in reversed(range(ROUNDS)):
             if decision.verdict.action is Action.BLOCK:
                 raise self._refusal(decision, errand) from None
+            if decision.verdict.action is Action.BATCH:
+                deferred = yield from offered(errand, self._rules(), decision, weighed)
+                if deferred is not None:
+                    return Admission(balances=decision.balances, decision=decision, deferred=deferred)
+                weighed = not_put_off(weighed, errand)
+                decision = self._decide(errand, policy, weighed)
+                continue
             if not decision.hard:
                 return self._go(errand, decision, weighed, lent=decision.whole, leased=())
             lent = yield from self._obtain(errand, policy, decision, patient=not weighed.size.exact)
@@ -240,7 +262,7 @@ class Admitter:
             reply = yield Ask(need=need, views=decision.balances)
             if isinstance(reply, Unreachable):
                 return Refused(Reason.UNREACHABLE, decision.hard[0])
-            assert not isinstance(reply, int)  # only a count is answered by one
+            assert reply is None or isinstance(reply, Answer)  # the others answer other steps
             if reply is not None and reply.verdict is Verdict.GRANTED:
                 if self._leases.held(errand.attempt_id):
                     return lent_by(reply, need)

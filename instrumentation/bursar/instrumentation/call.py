@@ -19,6 +19,7 @@ from bursar.instrumentation.metrics import error_type
 from bursar.instrumentation.peers import claim
 from bursar.instrumentation.quiet import excuse, quiet
 from bursar.instrumentation.runtime import Runtime
+from bursar.instrumentation.served import PutOff
 from bursar.policies.cascade import Stage
 from bursar.policies.charge import Charge
 from bursar.policies.decision import Decision
@@ -38,6 +39,8 @@ class Call:
     """Whether the SDK's own span leaves this response untold, since the application reads it by itself."""
     decision: Decision | None = None
     sent_max_tokens: int | None = None
+    put_off: PutOff | None = None
+    """Set once it was put off."""
     first_chunk_ns: int | None = None
     """When a stream had told its first event, by the same clock as `began_ns`."""
     attempts = 0
@@ -116,7 +119,7 @@ class Call:
         if tally is not None:
             self.show((), tally)
         self.runtime.metrics.charged(charge, self.provider)
-        self.runtime.tell(charge, self.decision.changes if self.decision is not None else ())
+        self.runtime.tell(charge, self.decision.changes if self.decision is not None else (), self.put_off)
 
     def streaming(self) -> None:
         """A stream has told its first event."""

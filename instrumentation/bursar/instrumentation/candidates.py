@@ -30,6 +30,7 @@ from bursar.policies.plan import Misfit, Plan, Rung, milder, plan
 from bursar.policies.policy import Policy
 from bursar.policies.prices import rates
 from bursar.policies.rates import fitting
+from bursar.policies.unbatched import Unbatched
 from bursar.policies.values import value
 
 LESS_OUTPUT = Fraction(3, 4)
@@ -70,7 +71,18 @@ def weigh(
         below = _below(asked, rules.policy.ladder_for(errand.route), rules)
         candidates = (*candidates, *(weigher.candidate(model, asked=model == asked) for model in below))
         less = weigher.milder(candidates[0]) if rules.policy.lowers_effort else None
-    facts = Facts(errand.route, candidates, size.unbounded, errand.labels, less, moved_to)
+    batched, unbatched, to_be_batched = _put_off(weigher, errand, rules, candidates, moved_to) if ladder else _AT_ONCE
+    facts = Facts(
+        errand.route,
+        candidates,
+        size.unbounded,
+        errand.labels,
+        less,
+        moved_to,
+        batched,
+        unbatched,
+        to_be_batched,
+    )
     return Candidates(facts, size, weigher.rates)
 
 
@@ -104,6 +116,34 @@ def weigh_asked(errand: Errand, rules: Rules, estimates: Estimates) -> Candidate
 
 _DEARER = frozenset({"speed", "inference_geo"})
 """Parameters that a price depends on."""
+
+
+def not_put_off(weighed: Candidates, errand: Errand) -> Candidates:
+    """The same call once the agent would not have it put off."""
+    why = errand.deferring.why if errand.deferring is not None else ""
+    return replace(weighed, facts=replace(weighed.facts, batched=None, unbatched=why))
+
+
+_AT_ONCE: tuple[Candidate | None, str, bool] = (None, "", False)
+
+
+def _put_off(
+    weigher: _Weigher, errand: Errand, rules: Rules, candidates: tuple[Candidate, ...], moved_to: str
+) -> tuple[Candidate | None, str, bool]:
+    """The model it would be asked of in a batch, or why it cannot be put off; and whether the application asks."""
+    deferring = errand.deferring
+    if deferring is None or not (deferring.asked or rules.puts_off):
+        return _AT_ONCE
+    why = deferring.obstacle(errand, rules)
+    if why:
+        return None, why, deferring.asked
+    here = next((c for c in candidates[1:] if c.model == moved_to and c.misfit is None), candidates[0])
+    batched = weigher.batched(here)
+    if here.worst is None or batched.worst is None:
+        return None, Unbatched.PRICE.value, deferring.asked
+    if batched.expected + batched.later >= here.expected + here.later:
+        return None, Unbatched.DEARER.value, deferring.asked
+    return batched, "", deferring.asked
 
 
 def _whole(size: RequestSize, context_tokens: int | None) -> RequestSize:
@@ -164,8 +204,23 @@ class _Weigher:
             return replace(asked, misfit=planned)
         return self.priced(asked.model, planned, asked=True, warm=False, less=LESS_OUTPUT)
 
+    def batched(self, candidate: Candidate) -> Candidate:
+        """
+        The same model at batch prices. The rates of the book are halved; its fees, as for a search, are not.
+
+        Cold: a batch begins whenever it does, and the cache of a conversation under way is gone by then.
+        """
+        return self.priced(candidate.model, candidate.plan, asked=False, warm=False, batch=True)
+
     def priced(
-        self, model: str, planned: Plan | None, *, asked: bool, warm: bool = True, less: Fraction | None = None
+        self,
+        model: str,
+        planned: Plan | None,
+        *,
+        asked: bool,
+        warm: bool = True,
+        less: Fraction | None = None,
+        batch: bool = False,
     ) -> Candidate:
         """
         What the request costs on a model, changed as `planned`; `warm`: its cache may be, `less` is left of its answer.
@@ -183,11 +238,12 @@ class _Weigher:
         usual = FLOOR_OUTPUT_TOKENS + self._thought if likely.output is None else likely.output
         output = min(usual if less is None else int(usual * less), most)
         floor, tokens = min(_floor(thought, longest), most), density.tokens(size)
-        found = self._rates_of(model, body) or (self._dearest() if asked else None)
+        found = self._rates_of(model, body, batch=batch) or (self._dearest() if asked else None)
         worst: int | None = None
         least = hoped = then = 0
         if found is not None:
-            self.rates[model] = found
+            if not batch:
+                self.rates[model] = found
             # A conversation under way has its prefix cached where it is, and nowhere else.
             there = warm and size.turns > 0 and model == self._here
             cached = planned is None or planned.cache_works
@@ -210,13 +266,14 @@ class _Weigher:
             return 0
         return later(self._size, found, calls=self._to_come - 1, output_tokens=output, density=density)
 
-    def _rates_of(self, model: str, body: Mapping[str, Any] | None = None) -> Rates | None:
+    def _rates_of(self, model: str, body: Mapping[str, Any] | None = None, *, batch: bool = False) -> Rates | None:
         body = self._errand.body if body is None else body
         return rates(
             model,
             self._day,
             self._rules.book,
             prompt_tokens=self._size.input_bound,
+            batch=batch,
             fast=body.get("speed") == "fast",
             geo=str(geo) if (geo := body.get("inference_geo")) else None,
             region=self._errand.region,

@@ -71,7 +71,8 @@ class CascadeRun:
             yield
             return
         stage = Stage(self._id, name.value, self._strong, self._why.value if self._why is not None else "")
-        work = Work(self._work.route, self._work.labels, staging=Staging(stage, self.charges))
+        staging = Staging(stage, self.charges)
+        work = Work(self._work.route, self._work.labels, staging=staging, key=self._work.key)
         with (
             doing(work),
             trace.use_span(self._span, record_exception=False, set_status_on_exception=False),

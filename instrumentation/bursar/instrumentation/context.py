@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar, Token
-from dataclasses import field
+from dataclasses import field, replace
 from functools import wraps
 from pathlib import PurePath
 from types import CodeType, FrameType, TracebackType
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bursar.policies.values import value
 
 if TYPE_CHECKING:
+    from bursar.instrumentation.asking import Asking
     from bursar.instrumentation.staging import Staging
 
 _FRAMEWORK_NAMES = (
@@ -42,6 +43,10 @@ class Work:
     """Who made the call, where nobody named the route: the policy's rules may find one for it."""
     staging: Staging | None = None
     """The part of a cascade that it is done for."""
+    key: str = ""
+    """The application's own name for this piece of work: a call that was put off under it is rejoined."""
+    asking: Asking | None = None
+    """Who asks that the calls made for it are put off, or brings the answer of one that was."""
 
 
 _NOTHING = Work()
@@ -83,17 +88,23 @@ class route(ContextDecorator):  # noqa: N801 - reads as a verb: `with route("sup
 
     Labels of outer blocks hold inside; an inner label of the same name wins. Crosses `await`, and threads that run in
     a copied context.
+
+    `key` is no label: it names this piece of work, as in `key="invoice-4711"`, so that a rerun rejoins the call that
+    was put off for it instead of paying again. The key of an inner block wins.
     """
 
-    def __init__(self, name: str | None = None, /, **labels: str) -> None:
+    def __init__(self, name: str | None = None, /, *, key: str = "", **labels: str) -> None:
         self._name = sound(str(name)) if name else None
+        self._key = sound(str(key))
         self._labels = {sound(key): sound(str(value)) for key, value in labels.items()}
         self._tokens: list[Token[Work]] = []
 
     def __enter__(self) -> route:
         outer = _work.get()
         labels = {**outer.labels, **self._labels}
-        self._tokens.append(_work.set(Work(self._name or outer.route, labels, staging=outer.staging)))
+        key = self._key or outer.key
+        work = Work(self._name or outer.route, labels, staging=outer.staging, key=key, asking=outer.asking)
+        self._tokens.append(_work.set(work))
         return self
 
     def __exit__(
@@ -114,7 +125,7 @@ class route(ContextDecorator):  # noqa: N801 - reads as a verb: `with route("sup
         return named
 
     def _recreate_cm(self) -> route:
-        return type(self)(self._name, **self._labels)
+        return type(self)(self._name, key=self._key, **self._labels)
 
 
 _MEMO_LIMIT = 4_096
@@ -178,8 +189,8 @@ def name_work(*, default_route: str | None, default_labels: Mapping[str, str], f
     work = _work.get()
     labels = {**default_labels, **work.labels} if default_labels and work.labels else work.labels or default_labels
     if work.route is not None:
-        return work if not default_labels else Work(work.route, labels, staging=work.staging)
+        return work if not default_labels else replace(work, labels=labels)
     if default_route is not None:
-        return Work(default_route, labels)
+        return Work(default_route, labels, key=work.key, asking=work.asking)
     caller = find_caller()
-    return Work(find(caller) or caller, labels, caller)
+    return Work(find(caller) or caller, labels, caller, key=work.key, asking=work.asking)

@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bursar.policies.decision import Decision
 from bursar.policies.plan import Plan
 from bursar.policies.values import value
+
+if TYPE_CHECKING:
+    from bursar.instrumentation.asking import Deferred
+    from bursar.instrumentation.deferring import Deferring
 
 
 class Counting(Protocol):
@@ -52,6 +56,8 @@ class Errand:
     """Tells the conversation it belongs to also where no budget asks: looked for only where it matters."""
     repeats: tuple[float, ...] = ()
     """When this very request was made of late, itself included, where that is so often that it may be a loop."""
+    deferring: Deferring | None = None
+    """Who tells whether it may be put off; None where nobody would have it put off."""
 
     @property
     def asked(self) -> str:
@@ -77,6 +83,8 @@ class Admission:
     dropped_betas: tuple[str, ...] = ()
     """What to leave out of its `anthropic-beta` header."""
     decision: Decision | None = None
+    deferred: Deferred | None = None
+    """It does not leave: the agent has it, and its answer comes later."""
 
 
 DAY_NS = 86_400 * 10**9

@@ -16,8 +16,10 @@ from bursar.instrumentation.admitting import Admitter, Count, Reply, Told
 from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
+from bursar.instrumentation.postponing import Counter, Looking, Offering, carried
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.sync import Ask
+from bursar.policies.deferral import WithdrawRequest
 from bursar.policies.protocol import Answer, Verdict
 from bursar.policies.records import Decided
 
@@ -41,6 +43,8 @@ class _Way:
     def __init__(self) -> None:
         self.ask: Ask | None = None
         self.lent = False
+        self.offering: Offering | Looking | None = None
+        """What is being offered to the agent just now."""
 
     def leave(self, ask: Ask) -> None:
         """An ask goes out."""
@@ -51,6 +55,16 @@ class _Way:
         self.ask = None
         self.lent = self.lent or _lent(reply)
         return reply
+
+
+def _limiter() -> anyio.CapacityLimiter:
+    """Of the threads of this event loop."""
+    try:
+        return _carriers.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(CARRIERS)
+        _carriers.set(limiter)
+        return limiter
 
 
 def _lent(reply: Reply) -> bool:
@@ -65,6 +79,7 @@ class Guard:
         leases: Leases,
         rules: Callable[[], Rules],
         carrier: Carrier | None,
+        counter: Counter | None = None,
         *,
         enforce: bool,
         without_rules: str,
@@ -79,6 +94,7 @@ class Guard:
         self._leases = leases
         self._rules = rules
         self._carrier = carrier
+        self._counter = counter
         self._on_release = on_release
         self._admitter = admitter = Admitter(
             leases,
@@ -126,6 +142,10 @@ class Guard:
                     reply = way.back(self._carry(step))
                 elif isinstance(step, Count):
                     reply = step.counting.now(step.model)
+                elif isinstance(step, Offering | Looking):
+                    way.offering = step
+                    reply = carried(self._counter, step)
+                    way.offering = None
                 else:
                     self._sleep(step)
                     reply = None
@@ -149,6 +169,10 @@ class Guard:
                     reply = way.back(await self._carry_async(step))
                 elif isinstance(step, Count):
                     reply = await step.counting.later(step.model)
+                elif isinstance(step, Offering | Looking):
+                    way.offering = step
+                    reply = await anyio.to_thread.run_sync(carried, self._counter, step, limiter=_limiter())
+                    way.offering = None
                 else:
                     await self._sleep_async(step)
                     reply = None
@@ -166,6 +190,8 @@ class Guard:
         except BaseException:  # a cancelled task too gives its money back; raised again in any case
             if way.ask is not None and not way.ask.reply.cancel():
                 way.ask.reply.add_done_callback(lambda reply: self._release_late(errand, reply))
+            if self._counter is not None and isinstance(way.offering, Offering) and not way.offering.offer.key:
+                self._counter.give_up(WithdrawRequest(way.offering.offer.id, why="cancelled"))
             self._leases.release(errand.attempt_id)
             if way.lent:
                 self._on_release(errand.attempt_id)
@@ -178,12 +204,7 @@ class Guard:
 
     async def _carry_async(self, ask: Ask) -> Reply:
         """In a thread of our own: the application's may all be waiting for its event loop."""
-        try:
-            limiter = _carriers.get()
-        except LookupError:
-            limiter = anyio.CapacityLimiter(CARRIERS)
-            _carriers.set(limiter)
-        return await anyio.to_thread.run_sync(self._carry, ask, limiter=limiter)
+        return await anyio.to_thread.run_sync(self._carry, ask, limiter=_limiter())
 
     def _carry(self, ask: Ask) -> Reply:
         if self._carrier is None:

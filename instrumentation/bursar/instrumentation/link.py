@@ -45,6 +45,8 @@ class AgentLink:
         self._connection: http.client.HTTPConnection | None = None
         self._heard_at = clock()  # a new link is given the benefit of the doubt
         self._broken_until = float("-inf")
+        self._hung_up = False
+        """Whether the exchange under way was broken off by this process."""
 
     @property
     def broken(self) -> bool:
@@ -57,6 +59,7 @@ class AgentLink:
 
         Raises `Unreachable`.
         """
+        self._hung_up = False
         try:
             answer = self._exchange(path, body, seconds or self._timeout(patient=patient))
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -81,6 +84,7 @@ class AgentLink:
 
     def hang_up(self) -> None:
         """Break the connection off under whoever reads from it in another thread, who then finds it closed."""
+        self._hung_up = True
         connection = self._connection
         if connection is not None and connection.sock is not None:
             with suppress(OSError):  # it is gone already
@@ -111,7 +115,7 @@ class AgentLink:
         try:
             return self._send(connection, path, body, timeout)
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
-            if not reused:
+            if not reused or self._hung_up:
                 raise
         # A connection kept open is closed by an agent that restarted: once more, on a new one.
         self.close()

@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from inspect import isawaitable
-from typing import Any, TypeGuard
+from typing import Any
 
 from anthropic import APIResponse, AsyncAPIResponse
-from anthropic._compat import model_copy
 from anthropic._middleware import Middleware
 from anthropic._request import APIRequest
-from anthropic._types import Omit
 
 from bursar.instrumentation.attempt import Attempt
+from bursar.instrumentation.awaiting import Later, answered, leave_at_once
 from bursar.instrumentation.batches import observe
 from bursar.instrumentation.belonging import previous_of
 from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.counting import Counting
+from bursar.instrumentation.deferring import Deferring
 from bursar.instrumentation.errand import Admission, Errand
-from bursar.instrumentation.outcome import answered, failed, will_be_parsed
+from bursar.instrumentation.outcome import answered as settled_by
+from bursar.instrumentation.outcome import failed, will_be_parsed
 from bursar.instrumentation.quiet import excuse, quiet, tell_once
+from bursar.instrumentation.requestbody import betas_of, body_of, is_object, model_of, with_changes, with_fewer_betas
 from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.stream import Watcher, http, watch
-from bursar.policies.changes import changed, without_betas
 from bursar.policies.charge import Basis
+from bursar.policies.deferral import Outcome
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.prices import bills_user_profile
 
@@ -68,6 +70,8 @@ class Meter(Middleware):
             if runtime is not None:
                 observe(runtime, request, response)
             return response
+        if call.work.asking is not None and call.work.asking.outcome is not None:
+            return _brought(call, request, APIResponse, call.work.asking.outcome)
         if runtime.guard.is_new:
             runtime.guard.greet()
             call.name_again()
@@ -76,6 +80,12 @@ class Meter(Middleware):
         if errand is not None:
             try:
                 admission = runtime.guard.admit(errand)
+                if admission.deferred is not None:
+                    later = Later(call, request, APIResponse, errand, admission)
+                    if later.came():
+                        return later.answer()
+                    errand = later.sent_at_once()
+                    admission = runtime.guard.admit(errand)
             except BudgetExceeded as refusal:
                 raise _refused(call, refusal) from None
             except Exception:  # noqa: BLE001 - the guest never breaks its host
@@ -91,7 +101,7 @@ class Meter(Middleware):
                 if will_be_parsed(request, response):
                     attempt.told(response.parse(), response.http_response.headers)
                 else:
-                    answered(call, attempt, request, response)
+                    settled_by(call, attempt, request, response)
             except Exception:  # noqa: BLE001 - the guest never breaks its host
                 excuse("charge a call")
         return response
@@ -103,6 +113,8 @@ class Meter(Middleware):
             if runtime is not None:
                 observe(runtime, request, response)
             return response
+        if call.work.asking is not None and call.work.asking.outcome is not None:
+            return _brought(call, request, AsyncAPIResponse, call.work.asking.outcome)
         if runtime.guard.is_new:
             await runtime.guard.greet_async()
             call.name_again()
@@ -111,6 +123,12 @@ class Meter(Middleware):
         if errand is not None:
             try:
                 admission = await runtime.guard.admit_async(errand)
+                if admission.deferred is not None:
+                    later = Later(call, request, AsyncAPIResponse, errand, admission)
+                    if await later.came_async():
+                        return later.answer()
+                    errand = later.sent_at_once()
+                    admission = await runtime.guard.admit_async(errand)
             except BudgetExceeded as refusal:
                 raise _refused(call, refusal) from None
             except Exception:  # noqa: BLE001 - the guest never breaks its host
@@ -127,7 +145,7 @@ class Meter(Middleware):
                     parsed = response.parse()
                     attempt.told(await parsed if isawaitable(parsed) else parsed, response.http_response.headers)
                 else:
-                    answered(call, attempt, request, response)
+                    settled_by(call, attempt, request, response)
             except Exception:  # noqa: BLE001 - the guest never breaks its host
                 excuse("charge a call")
         return response
@@ -168,8 +186,6 @@ class Sole(Meter):
         return _as_of_the_sdk(AsyncAPIResponse, request, response) if _is_bare_error(response) else response
 
 
-BETA_HEADER = "anthropic-beta"
-
 METER = Meter()
 SOLE = Sole()
 ENTRY = Entry()
@@ -202,7 +218,7 @@ def _find(request: APIRequest) -> tuple[Runtime | None, Call | None]:
     if not is_billable(request.method, request.url):
         return runtime, None
     with quiet("begin a call"):
-        return runtime, begin(runtime, None, _model(request.json), span_is_ours=False)
+        return runtime, begin(runtime, None, model_of(request.json), span_is_ours=False)
     return runtime, None
 
 
@@ -243,8 +259,8 @@ class _CallEnd(Watcher):
 def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
     try:
         call.see_span()
-        told = _body(request)
-        body: Mapping[str, Any] = told if _is_object(told) else {}
+        told = body_of(request)
+        body: Mapping[str, Any] = told if is_object(told) else {}
         settled = call.decision.candidate if request.retries_taken and call.decision is not None else None
         conversation, run = call.belonging(body) if runtime.rules.belongs else ("", "")
         return Errand(
@@ -256,17 +272,26 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
             call.region,
             settled.model if settled is not None else None,
             settled.plan if settled is not None else None,
-            _betas(request, call.client),
+            betas_of(request, call.client),
             bills_user_profile(body),
             _context(runtime, body),
             conversation,
             run,
             _counting(call, request),
             partial(call.conversation, body),
+            _deferring(runtime, call, request),
         )
     except Exception:  # noqa: BLE001 - the guest never breaks its host
         excuse("judge a call")
         return None
+
+
+def _deferring(runtime: Runtime, call: Call, request: APIRequest) -> Deferring | None:
+    """Nobody, where neither the policy nor the application would have it put off."""
+    work = call.work
+    if runtime.desk is None or not (runtime.rules.puts_off or work.asking is not None or work.key):
+        return None
+    return Deferring(call, request, betas_of(request, call.client))
 
 
 def _context(runtime: Runtime, body: Mapping[str, Any]) -> int | None:
@@ -285,56 +310,33 @@ def _depart(
     if errand is None:
         return None, request
     try:
+        if call.work.asking is not None:
+            leave_at_once(call.work.asking, call.work, errand)
         admission = admission or Admission()
         changes = admission.changes
         call.attempts += 1
         call.decision = admission.decision or call.decision
-        model = _model(errand.body)
+        model = model_of(errand.body)
         if changes:
             call.sent_max_tokens = changes.get("max_tokens", call.sent_max_tokens)
             model = str(changes.get("model") or model)
         attempt = Attempt(call, errand, model, admission)
         attempt.sent()
         if admission.dropped_betas:
-            request = _without_betas(request, errand.betas, admission.dropped_betas)
-        return attempt, _changed(request, changes) if changes else request
+            request = with_fewer_betas(request, errand.betas, admission.dropped_betas)
+        return attempt, with_changes(request, changes) if changes else request
     except Exception:  # noqa: BLE001 - the guest never breaks its host
         excuse("journal a call")
         return None, request
 
 
-def _changed(request: APIRequest, changes: Mapping[str, Any]) -> APIRequest:
-    """
-    The same request with other top-level parameters.
-
-    Not `request.copy(body=...)`, which deep-copies the whole prompt; and never in place, since retries share the body.
-    What the application gave as `extra_body` would win over the body: a parameter that changes is taken out of it.
-    """
-    options = model_copy(request.options)
-    body: Any = request.json
-    options.json_data = changed(body, changes)
-    if options.extra_json:
-        options.extra_json = {name: told for name, told in options.extra_json.items() if name not in changes}
-    return _with(request, options)
-
-
-def _without_betas(request: APIRequest, header: str | None, dropped: tuple[str, ...]) -> APIRequest:
-    """The same request with fewer betas. Bedrock and Vertex read this header too, further down."""
-    left = without_betas(header or "", dropped)
-    others = {name: told for name, told in request.headers.items() if name.lower() != BETA_HEADER}
-    options = model_copy(request.options)
-    options.headers = {**others, BETA_HEADER: left or Omit()}
-    return _with(request, options)
-
-
-def _with(request: APIRequest, options: Any) -> APIRequest:
-    return APIRequest(
-        options=options,
-        cast_to=request.cast_to,
-        stream=request.stream,
-        stream_cls=request.stream_cls,
-        retries_taken=request.retries_taken,
-    )
+def _brought(call: Call, request: APIRequest, kind: Any, outcome: Outcome) -> Any:
+    """The answer of a call that was put off, which is made again to be given it."""
+    try:
+        call.see_span()
+        return answered(call, request, kind, outcome)
+    except BudgetExceeded as refusal:
+        raise _refused(call, refusal) from None
 
 
 def _refused(call: Call, refusal: BudgetExceeded) -> BudgetExceeded:
@@ -346,31 +348,6 @@ def _refused(call: Call, refusal: BudgetExceeded) -> BudgetExceeded:
 def _counting(call: Call, request: APIRequest) -> Counting | None:
     """Of Anthropic's own clients alone: on the clouds some models cannot be counted."""
     body: Any = request.json
-    if call.client is None or call.provider != "anthropic" or not _is_object(body) or "thread" in body:
+    if call.client is None or call.provider != "anthropic" or not is_object(body) or "thread" in body:
         return None
-    return Counting(call.client, body, _betas(request, call.client))
-
-
-def _body(request: APIRequest) -> Any:
-    """The body as it will be sent, with what the application gave as `extra_body`."""
-    body: Any = request.json
-    extra: Any = request.options.extra_json
-    return {**body, **extra} if extra and _is_object(body) else body
-
-
-def _betas(request: APIRequest, client: Any) -> str | None:
-    """The `anthropic-beta` header, of the request or else of the client, under any spelling."""
-    for headers in (request.headers, getattr(client, "_custom_headers", None)):
-        for name, told in headers.items() if _is_object(headers) else ():
-            if name.lower() == BETA_HEADER:
-                return told if isinstance(told, str) and told else None
-    return None
-
-
-def _is_object(body: Any) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(body, (dict, Mapping))  # `dict` first: asking the abstract class takes five times as long
-
-
-def _model(body: Any) -> str:
-    value = body.get("model") if _is_object(body) else None
-    return value if isinstance(value, str) else ""
+    return Counting(call.client, body, betas_of(request, call.client))

@@ -20,6 +20,7 @@ _REMEDIES = {
     RefusalReason.LOOP: 'look for a loop in the code that makes this call, or raise the step: "loop 100 in 10m"',
     RefusalReason.UNUSUAL: "look for a loop (`bursar report --since 1h`), wait, or `bursar pause` the budget",
     RefusalReason.VELOCITY: "look for a loop (`bursar report --since 1h`), wait, or raise the step's amount",
+    RefusalReason.LATE: "give the route a longer `may_wait`, and see `bursar batches` for what became of it",
     RefusalReason.UNKNOWN_PRICE: "add the model to your price file, or set `unknown_price` to dearest",
 }
 

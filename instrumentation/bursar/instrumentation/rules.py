@@ -50,6 +50,12 @@ class Rules:
     """What each model accepts, by canonical name."""
     belongs: frozenset[str] = frozenset()
     """Whether the policy asks for a call's `conversation`, and for its `run`."""
+    puts_off: bool = False
+    """Whether any step of the policy puts calls off."""
+    salt: str = ""
+    """Under which credentials are named; empty where the agent puts nothing off."""
+    credentials: frozenset[str] = frozenset()
+    """The names of those that the agent submits batches with."""
     _by_code: dict[tuple[str, str], str | None] = field(
         default_factory=dict[tuple[str, str], "str | None"], init=False, repr=False, compare=False
     )
@@ -151,8 +157,16 @@ def rules_of(snapshot: Snapshot, fallback: Rules) -> Rules:
         tell_once("snapshot", f"bursar: the agent's rules cannot be read here, those before stay in force: {error}")
         return fallback
     windows = {budget.every for budget in policy.budgets} if policy is not None else set[str]()
-    belongs = frozenset(windows.intersection(OWN_WINDOWS))
-    return Rules(book, policy, heard=True, known=_known(snapshot), belongs=belongs)
+    return Rules(
+        book,
+        policy,
+        heard=True,
+        known=_known(snapshot),
+        belongs=frozenset(windows.intersection(OWN_WINDOWS)),
+        puts_off=policy is not None and policy.puts_off,
+        salt=snapshot.salt,
+        credentials=frozenset(snapshot.credentials),
+    )
 
 
 def _known(snapshot: Snapshot) -> Mapping[str, Capabilities]:

@@ -15,6 +15,7 @@ from typing import Any
 from bursar.instrumentation.batches import Batches
 from bursar.instrumentation.belonging import Conversations
 from bursar.instrumentation.config import Config
+from bursar.instrumentation.desk import Desk
 from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.ids import Ids
 from bursar.instrumentation.journal import Journal, abandon_all
@@ -23,8 +24,9 @@ from bursar.instrumentation.link import AgentLink
 from bursar.instrumentation.metrics import Metrics
 from bursar.instrumentation.quiet import forget_told, quiet
 from bursar.instrumentation.rules import keep_snapshot, load_snapshot, rules_of, shipped_rules
-from bursar.instrumentation.served import Served, Servings
+from bursar.instrumentation.served import PutOff, Served, Servings
 from bursar.instrumentation.sync import Sync
+from bursar.instrumentation.waiter import Waiter
 from bursar.policies.changes import Change
 from bursar.policies.charge import Charge
 from bursar.policies.protocol import Holder, Snapshot
@@ -68,10 +70,16 @@ class Runtime:
         self._journal: Journal | None = None
         self._journal_lock = threading.Lock()
         self.sync = self._sync() if config.agent else None
+        self.desk: Desk | None = None
+        self.waiter: Waiter | None = None
+        if config.agent:
+            self.waiter = waiter = Waiter(self._link(), lambda request: desk.withdraw(request))
+            self.desk = desk = Desk(self._link, waiter.withdraw)
         self.guard = Guard(
             self.leases,
             lambda: self.rules,
             self.sync,
+            self.desk,
             enforce=config.enforce,
             without_rules=config.on_unreachable,
             on_release=self._never_sent,
@@ -86,9 +94,9 @@ class Runtime:
         if self.sync is not None:
             self.sync.nudge()
 
-    def tell(self, charge: Charge, changes: tuple[Change, ...] = ()) -> None:
+    def tell(self, charge: Charge, changes: tuple[Change, ...] = (), put_off: PutOff | None = None) -> None:
         """Hand a final charge to whoever listens in this process, with what was changed of its request."""
-        self.servings.keep(charge, changes)
+        self.servings.keep(charge, changes, put_off)
         for observer in tuple(self.observers):
             with quiet("tell an observer of a charge"):
                 observer(charge)
@@ -114,6 +122,9 @@ class Runtime:
     def close(self) -> None:
         """The end of the process, or of instrumentation: ship, give money back, let go of the journal."""
         self.metrics.count()
+        if self.waiter is not None and self.desk is not None:
+            self.waiter.close()
+            self.desk.close()
         journal = self._journal
         if self.sync is None or (journal is None and not self.rules.heard):
             shipped = journal is None or journal.drained
@@ -132,6 +143,9 @@ class Runtime:
         self._inherited = (*self._inherited, self.ids.prefix)
         if self.sync is not None:
             self.sync.abandon()
+        if self.waiter is not None and self.desk is not None:
+            self.waiter.abandon()
+            self.desk.abandon()
         self.batches = self.batches.heir()
         self._begin()
 
@@ -139,10 +153,9 @@ class Runtime:
         self.record(Released(attempt_id, "never sent"))
 
     def _sync(self) -> Sync:
-        config, agent = self.config, self.config.agent or ""
         return Sync(
-            AgentLink(agent, config.token_file),
-            AgentLink(agent, config.token_file),
+            self._link(),
+            self._link(),
             self._holder,
             lambda: self.journal,
             self.leases,
@@ -150,9 +163,12 @@ class Runtime:
             watched=lambda: self.guard.standings.watched(),
             on_snapshot=self._take_snapshot,
             on_unclaimed=self._never_sent,
-            line=AgentLink(agent, config.token_file),
+            line=self._link(),
             beside=lambda: self.metrics.count(),
         )
+
+    def _link(self) -> AgentLink:
+        return AgentLink(self.config.agent or "", self.config.token_file)
 
     def _holder(self) -> Holder:
         journal = self.journal

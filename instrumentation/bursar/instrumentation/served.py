@@ -16,6 +16,17 @@ MEMORY = 1_024
 
 
 @dataclass(frozen=True, slots=True)
+class PutOff:
+    """That an answer came from a Message Batch, and how long it took."""
+
+    deferral_id: str
+    batch_id: str
+    """Empty where it came from no batch: none would have made it in time, and it was sent at once."""
+    seconds: float
+    """From the call to its answer; for a call that was rejoined, from there on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """What was asked, what answered, and the decision between them."""
 
@@ -26,6 +37,8 @@ class Served:
     charge: Charge
     changes: tuple[Change, ...] = ()
     """Each parameter that was sent otherwise than asked: from what to what, why, and whether anything is lost by it."""
+    put_off: PutOff | None = None
+    """None: it was answered at once."""
 
     @property
     def stage(self) -> str | None:
@@ -43,14 +56,14 @@ class Servings:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._recent: dict[str, tuple[Charge, tuple[Change, ...]]] = {}
+        self._recent: dict[str, _Kept] = {}
 
-    def keep(self, charge: Charge, changes: tuple[Change, ...] = ()) -> None:
+    def keep(self, charge: Charge, changes: tuple[Change, ...] = (), put_off: PutOff | None = None) -> None:
         """Remember a charge by its response, with what was changed of its request."""
         if charge.response_id is None:
             return
         with self._lock:
-            self._recent[charge.response_id] = (charge, changes)
+            self._recent[charge.response_id] = (charge, changes, put_off)
             if len(self._recent) > MEMORY:
                 del self._recent[next(iter(self._recent))]
 
@@ -68,13 +81,16 @@ class Servings:
                 kept = self._of_request(request_id)
         if kept is None:
             return None
-        charge, changes = kept
-        return Served(charge.requested_model, charge.model, charge.action, charge.reason, charge, changes)
+        charge, changes, put_off = kept
+        return Served(charge.requested_model, charge.model, charge.action, charge.reason, charge, changes, put_off)
 
-    def _of_request(self, request_id: str) -> tuple[Charge, tuple[Change, ...]] | None:
+    def _of_request(self, request_id: str) -> _Kept | None:
         """By the HTTP request: only asked for, so it may take its time. The results of a batch share theirs."""
         found = [kept for kept in self._recent.values() if kept[0].request_id == request_id]
         return found[0] if len(found) == 1 else None
+
+
+_Kept = tuple[Charge, tuple[Change, ...], PutOff | None]
 
 
 def _ids(response: Any) -> tuple[str | None, str | None]:

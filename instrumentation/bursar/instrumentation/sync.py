@@ -322,7 +322,8 @@ class Sync:
             with quiet("talk to its agent"):
                 try:
                     with self._shipping:
-                        self._ship()
+                        if not self._stopping.is_set():  # whoever stops it ships the rest, and hangs up
+                            self._ship()
                 except Unreachable as error:
                     tell_once(
                         "unreachable",

@@ -13,6 +13,7 @@ from opentelemetry.util.types import AttributeValue
 from bursar.instrumentation.context import Work
 from bursar.instrumentation.dialects import translate
 from bursar.instrumentation.extract import Tally
+from bursar.instrumentation.served import PutOff
 from bursar.policies import attributes as names
 from bursar.policies.cascade import Stage
 from bursar.policies.changes import changes_json
@@ -42,6 +43,7 @@ class Told(Protocol):
     attempts: int
     decision: Decision | None
     sent_max_tokens: int | None
+    put_off: PutOff | None
 
 
 def tracer_of(client: object) -> Tracer:
@@ -87,7 +89,7 @@ def stamp(call: Told, charges: Sequence[Charge], tally: Tally | None) -> None:
     span = call.span
     if span is None or not span.is_recording():
         return
-    attributes = _identity(call)
+    attributes = _identity(call, charges)
     if charges:
         _cost(attributes, charges)
         if tally is not None:
@@ -107,7 +109,7 @@ def refuse(call: Told, refusal: BudgetExceeded) -> None:
         span.set_attributes({**_identity(call), **said})
 
 
-def _identity(call: Told) -> Attributes:
+def _identity(call: Told, charges: Sequence[Charge] = ()) -> Attributes:
     attributes: Attributes = {names.ROUTE: call.work.route or ""}
     if call.attempts > 1:
         attributes[names.ATTEMPTS] = call.attempts
@@ -128,9 +130,21 @@ def _identity(call: Told) -> Attributes:
             attributes[names.PLAN] = changes_json(changes)
         if decision.observed is not None:
             attributes[names.WOULD_HAVE] = f"{decision.observed.action}: {decision.observed.budget}"
+    if call.put_off is not None:
+        _put_off(attributes, call.put_off, charges)
     if call.sent_max_tokens is not None:
         attributes[names.SENT_MAX_TOKENS] = call.sent_max_tokens
     return attributes
+
+
+def _put_off(attributes: Attributes, put_off: PutOff, charges: Sequence[Charge]) -> None:
+    """That it was put off; by the decision of another process, where it was rejoined."""
+    attributes[names.DEFERRAL_ID] = put_off.deferral_id
+    attributes[names.DEFERRAL_SECONDS] = put_off.seconds
+    if put_off.batch_id:
+        attributes[names.BATCH_ID] = put_off.batch_id
+    if names.ACTION not in attributes and charges:
+        attributes[names.ACTION], attributes[names.REASON] = charges[-1].action, charges[-1].reason
 
 
 @lru_cache(maxsize=256)

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     LOOP = "loop"
     UNUSUAL = "unusual"
     THROTTLE = "throttle"
+    LATE = "late"
     ASKED = "asked"
     """The application asked for it."""
 

@@ -32,6 +32,8 @@ class RefusalReason(StrEnum):
     """Far more was spent in the last hour than is usual at this time: there must be a loop."""
     VELOCITY = "velocity"
     """Too much was spent within a short time; what is older falls out of it by itself."""
+    LATE = "late"
+    """It was put off, and its answer did not come: it expired or was cancelled, and could not be sent at once."""
 
 
 class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catch
@@ -127,3 +129,5 @@ class BudgetExceeded(Exception):  # noqa: N818 - the name that applications catc
                 return "its last hour cost far more than is usual at this time"
             case RefusalReason.VELOCITY:
                 return "it is being spent faster than the policy allows"
+            case RefusalReason.LATE:
+                return "this call was put off and no answer came in time"

@@ -35,6 +35,8 @@ class Unbatched(StrEnum):
     """It is larger than the API takes."""
     DEARER = "dearer"
     """The batch would cost more, the cold cache of the calls left behind included."""
+    PRICE = "price"
+    """Its model has no price, so that nobody can say what a batch would save."""
     SOON = "soon"
     """It would have to be answered sooner than batches usually are."""
     FULL = "full"
