@@ -22,6 +22,8 @@ from bursar.instrumentation.acceptance import at_least, flag, matches
 from bursar.instrumentation.cascade import cascade
 from bursar.instrumentation.config import Config, ConfigError, read_config, read_dialects
 from bursar.instrumentation.context import route
+from bursar.instrumentation.itemerror import BatchItemError
+from bursar.instrumentation.mapbatch import map_batch
 from bursar.instrumentation.served import Served
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.errors import BudgetExceeded, RefusalReason
@@ -29,6 +31,7 @@ from bursar.policies.usage import Usage
 
 __all__ = [
     "Basis",
+    "BatchItemError",
     "BudgetExceeded",
     "Charge",
     "Config",
@@ -41,6 +44,7 @@ __all__ = [
     "flag",
     "flush",
     "instrument",
+    "map_batch",
     "matches",
     "route",
     "served",

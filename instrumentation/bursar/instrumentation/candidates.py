@@ -51,8 +51,11 @@ def weigh(
     Size the request and price it on every model it may be served by.
 
     Without `ladder` only on the one asked for: enough while no step is due that could move it to another. `moved_to` is
-    the model that its conversation was moved to before; `exact` its input tokens, where they were counted.
+    the model that its conversation was moved to before; `exact` its input tokens, where they were counted. For a batch
+    always that one alone, at batch prices.
     """
+    if errand.batch:
+        ladder, moved_to = False, ""
     size = _whole(measure(errand.body), errand.context_tokens)
     if exact:
         size = counted(size, exact)
@@ -158,7 +161,8 @@ class _Weigher:
             floor=min(_floor(body, longest), size.max_tokens),
             density=self._density(model),
             # A conversation under way has its prefix cached where it is, and nowhere else.
-            warm=warm and size.turns > 0 and model == self._here,
+            # In a batch that is luck.
+            warm=warm and size.turns > 0 and model == self._here and not self._errand.batch,
             cached=planned is None or planned.cache_works,
         )
         worst, least, hoped = self._money(model, body, size, there, asked=asked)
@@ -211,6 +215,7 @@ class _Weigher:
             self._day,
             self._rules.book,
             prompt_tokens=self._size.input_bound,
+            batch=self._errand.batch,
             fast=body.get("speed") == "fast",
             geo=str(geo) if (geo := body.get("inference_geo")) else None,
             region=self._errand.region,

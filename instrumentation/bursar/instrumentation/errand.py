@@ -50,6 +50,8 @@ class Errand:
     """Who counts its input tokens exactly; None where nobody does."""
     converse: Callable[[], str] = str
     """Tells the conversation it belongs to also where no budget asks: looked for only where it matters."""
+    batch: bool = False
+    """Whether it is for a batch: at half the price, on the model it asks for, and nobody waits for its turn."""
 
     @property
     def asked(self) -> str:
