@@ -152,7 +152,7 @@ class BatchMapping:
         """A request that may be sent; None for one whose answer is an error already."""
         try:
             order = order_of(place, request, betas=self._betas)
-        except BatchItemError as error:
+        except Exception as error:  # noqa: BLE001 - what the SDK cannot read it raises for the call, too
             self._put(place, error)
             return None
         item = BatchItem(order, self._new_id(), self._work, self._runtime)
