@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, cast, overload
 
 from anthropic import Anthropic, AsyncAnthropic
 from anthropic.types import Message
@@ -15,7 +16,7 @@ from bursar.instrumentation.call import provider_of
 from bursar.instrumentation.context import Work, doing, name_work
 from bursar.instrumentation.hands import AsyncHands, Hands, SyncHands
 from bursar.instrumentation.ids import Ids
-from bursar.instrumentation.mapping import BatchMapping, Steps
+from bursar.instrumentation.mapping import BatchMapping, Step, Steps
 from bursar.instrumentation.progress import progress_of
 from bursar.instrumentation.quiet import quiet
 from bursar.instrumentation.runtime import Runtime
@@ -119,32 +120,30 @@ async def _on_loop(
 
 def carried(steps: Steps) -> list[Any]:
     """What the steps come to, each done here and now."""
-    step = next(steps)
+    go_on: Callable[[], Step] = partial(next, steps)
     while True:
         try:
-            try:
-                reply = step()
-            except Exception as error:  # noqa: BLE001 - whoever asked for the step says what it means
-                step = steps.throw(error)
-            else:
-                step = steps.send(reply)
+            step = go_on()
         except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
+            return cast("list[Any]", stop.value)
+        try:
+            go_on = partial(steps.send, step())
+        except Exception as error:  # noqa: BLE001 - whoever asked for the step says what it means
+            go_on = partial(steps.throw, error)
 
 
 async def carried_async(steps: Steps) -> list[Any]:
     """The same on an event loop."""
-    step = next(steps)
+    go_on: Callable[[], Step] = partial(next, steps)
     while True:
         try:
-            try:
-                reply = await step()
-            except Exception as error:  # noqa: BLE001 - as above
-                step = steps.throw(error)
-            else:
-                step = steps.send(reply)
+            step = go_on()
         except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
+            return cast("list[Any]", stop.value)
+        try:
+            go_on = partial(steps.send, await step())
+        except Exception as error:  # noqa: BLE001 - as above
+            go_on = partial(steps.throw, error)
 
 
 def _mapping(

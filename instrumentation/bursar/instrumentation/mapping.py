@@ -330,7 +330,8 @@ class BatchMapping:
 
     def _put(self, place: int, answer: Any) -> None:
         new = place not in self.answers
-        self.answers[place] = answer
+        # A traceback would hold these frames, and so the answers themselves, until a collection.
+        self.answers[place] = answer.with_traceback(None) if isinstance(answer, Exception) else answer
         if new:
             self._progress.done(1)
 
