@@ -28,7 +28,6 @@ def result(**told: Any) -> Any:
         ("not_found_error", anthropic.NotFoundError),
         ("rate_limit_error", anthropic.RateLimitError),
         ("api_error", anthropic.InternalServerError),
-        ("overloaded_error", anthropic.InternalServerError),
         ("timeout_error", anthropic.InternalServerError),
     ],
 )
@@ -38,6 +37,14 @@ def test_the_class_is_that_of_an_ordinary_call(kind: str, error: type[anthropic.
     found = error_of(CLIENT, result(type="errored", error=body), "c", "msgbatch_1")
     assert isinstance(found, error)
     assert (found.request_id, "no such thing" in str(found)) == ("req_9", True)
+
+
+def test_an_overloaded_api() -> None:
+    """Its class differs between versions of the SDK."""
+    body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    found = error_of(CLIENT, result(type="errored", error=body), "c", "msgbatch_1")
+    assert isinstance(found, anthropic.APIStatusError)
+    assert found.status_code == 529
 
 
 @pytest.mark.parametrize("kind", ["expired", "canceled"])

@@ -162,7 +162,7 @@ def test_messages_are_in_the_order_of_their_requests() -> None:
 def test_what_does_not_succeed_is_an_error_in_its_place() -> None:
     """Of the API's own kind, or of ours; and what no batch carries is not sent."""
     api = Api(outcomes={1: "errored", 2: "expired", 3: "canceled"})
-    answers = api.map([ask(text) for text in "abcd"] + [ask("e", stream=True), "no request", ask("g", top_k={1})])
+    answers = api.map([ask(text) for text in "abcd"] + [ask("e", stream=True), "no request", ask("g")])
     assert texts(answers)[:5] == ["a", "InternalServerError", *["BatchItemError"] * 3]
     assert [each.reason for each in answers[2:6]] == ["expired", "canceled", "stream", "parameter"]
     assert len(api.batches["msgbatch_1"]) == 5
