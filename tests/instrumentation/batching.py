@@ -14,7 +14,7 @@ from bursar.instrumentation.metrics import Metrics
 from bursar.instrumentation.rules import Rules
 from bursar.policies.charge import Charge
 from bursar.policies.pricefile import shipped_book
-from bursar.policies.records import Record
+from bursar.policies.records import Record, Released, Settled
 
 NOW_NS = 1_795_348_800 * 10**9
 """2026-11-22T12:00:00Z."""
@@ -33,9 +33,19 @@ class Host:
         self.metrics = Metrics(frozenset[str]())
         self.records: list[Record] = []
         self.told: list[Charge] = []
+        self.learnt: list[int] = []
+        self.conversations: dict[str, str] = {}
 
-    def record(self, record: Record) -> None:
-        self.records.append(record)
+    def settle(self, charge: Charge, text_bytes: int = 0) -> None:
+        self.records.append(Settled(charge))
+        self.learnt.append(text_bytes)
+
+    def release(self, attempt_id: str, why: str) -> None:
+        self.records.append(Released(attempt_id, why))
+
+    def answered(self, response_id: str | None, conversation: str) -> None:
+        if conversation:
+            self.conversations[response_id or ""] = conversation
 
     def tell(self, charge: Charge) -> None:
         self.told.append(charge)

@@ -20,10 +20,10 @@ from tests.instrumentation.scene import MODEL, Body, message
 
 from bursar.instrumentation import batches as module
 from bursar.instrumentation import route
-from bursar.instrumentation.batches import Asked, Batches, Origin, asked_of_batches, observe
+from bursar.instrumentation.batches import Asked, Batches, Dispatched, Origin, asked_of_batches, observe
 from bursar.instrumentation.context import Work
 from bursar.instrumentation.quiet import forget_told
-from bursar.policies.records import Settled
+from bursar.policies.records import Released, Settled
 
 TRAFFIC = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "recorded.jsonl.xz"
 CREATED_NS = NOW_NS - 3_600 * 10**9
@@ -429,3 +429,38 @@ def test_recorded_batches() -> None:
     costs = sorted(charge.cost_nano_usd or 0 for charge in host.told)
     assert costs == [19 * 500 + 4 * 2_500, 20 * 500 + 5 * 2_500, 20 * 500 + 5 * 2_500]
     assert {charge.at_ns // 10**9 for charge in host.told} == {1_787_150_691, 1_787_150_830}
+
+
+OURS = ["bursar-0123456789abcdef-1-0-deadbeef", "bursar-0123456789abcdef-2-1-deadbeef"]
+
+
+def ours(request: httpx2.Request) -> httpx2.Response:
+    """Results of a batch that `map_batch` has made: one message, one error."""
+    if not request.url.path.endswith("/results"):
+        return api(request)
+    lines = [{**RESULTS[0], "custom_id": OURS[0]}, {**RESULTS[1], "custom_id": OURS[1]}]
+    return httpx2.Response(200, stream=Body(b"".join(json.dumps(line).encode() + b"\n" for line in lines)))
+
+
+def test_what_map_batch_sent_is_settled_once_by_whoever_reads_it() -> None:
+    """The charge under its attempt, the error released: also where nothing else is known of them."""
+    host = Host()
+    for _ in range(2):
+        with route("collector"):
+            iterate(client(host, ours))
+    (charge,) = host.told
+    assert (charge.attempt_id, charge.route, charge.requested_model) == (OURS[0], "collector", MODEL)
+    assert host.records == [Settled(charge), Released(OURS[1], "batch errored")]
+    assert host.learnt == [0]
+
+
+def test_what_this_process_knows_of_it_is_told_with_its_charge() -> None:
+    """Whose it is, what it asked for, and what there is to learn from it."""
+    host = Host()
+    known = Dispatched(Work("nightly", {"tenant": "acme"}), "claude-sonnet-latest", 80, "chat-1")
+    host.batches.sent(OURS[0], known)
+    iterate(client(host, ours))
+    (charge,) = host.told
+    assert (charge.route, charge.labels, charge.requested_model) == ("nightly", {"tenant": "acme"}, known.model)
+    assert (host.learnt, host.conversations) == ([80], {"msg_b": "chat-1"})
+    assert host.batches.arrived(OURS[0]) is None

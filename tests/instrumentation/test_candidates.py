@@ -352,3 +352,19 @@ def test_the_short_way_weighs_as_the_long_one(errand: Errand, estimates: Estimat
     """Whatever the request, and whatever is known of its route."""
     rules = Rules(BOOK, POLICY, heard=True)
     assert weigh_asked(errand, rules, estimates) == weigh(errand, rules, estimates, ladder=False)
+
+
+def test_a_request_of_a_batch_is_weighed_at_half_the_price() -> None:
+    """On its own model alone, whatever is due or was decided for its conversation; and never as if its cache held."""
+    book = replace(BOOK, modifiers={"batch": Fraction(1, 2)})
+    rules, estimates = Rules(book, POLICY, heard=True), Estimates()
+    errand = Errand("h-1", "desk", {"tenant": "acme"}, BODY, NOON, batch=True)
+    found = weigh(errand, rules, estimates, moved_to="small")
+    (asked,) = found.facts.candidates
+    assert (asked.worst, asked.least, asked.expected) == (WORST["big"] // 2, LEAST["big"] // 2, EXPECTED["big"] // 2)
+    assert (found.facts.moved_to, found.facts.milder) == ("", None)
+    block = {"type": "text", "text": "x" * 20_000, "cache_control": {"type": "ephemeral"}}
+    turns = [{"role": "user", "content": [block]}, {"role": "assistant", "content": "y"}]
+    talk = replace(errand, body={**BODY, "messages": turns})
+    warm = weigh(replace(talk, batch=False), rules, estimates, ladder=False).facts.asked
+    assert warm.expected < 2 * weigh(talk, rules, estimates).facts.asked.expected

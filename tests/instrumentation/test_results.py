@@ -22,7 +22,7 @@ from tests.instrumentation.scene import MODEL, USAGE, message
 from bursar.instrumentation import results as module
 from bursar.instrumentation.context import Work
 from bursar.instrumentation.quiet import forget_told
-from bursar.instrumentation.results import Lines, ResultsWatcher, Source, charge_of
+from bursar.instrumentation.results import Lines, ResultsWatcher, Source, charge_of, unbilled_of
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.pricefile import shipped_book
 from bursar.policies.usage import Usage
@@ -308,3 +308,36 @@ def test_an_ended_span_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     watcher.chunk(BODY)
     watcher.end()
     assert not fresh.attributes
+
+
+OURS = "bursar-0123456789abcdef-1f-42-deadbeef"
+
+
+def test_a_result_of_map_batch_is_charged_under_its_attempt() -> None:
+    """So that it takes the place of what was journalled before the batch was created."""
+    charge = charge_of(json.dumps({**succeeded(1), "custom_id": OURS}).encode(), SOURCE)
+    assert charge is not None
+    assert (charge.attempt_id, charge.call_id, charge.response_id) == (OURS, OURS, "msg_1")
+    assert charge.cost_nano_usd == SMALL_NANO
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ({**other(1, "errored"), "custom_id": OURS}, (OURS, "batch errored")),
+        ({**other(1, "expired"), "custom_id": OURS}, (OURS, "batch expired")),
+        ({**other(1, "canceled"), "custom_id": OURS}, (OURS, "batch canceled")),
+        ({**other(1, "paused"), "custom_id": OURS}, None),
+        ({"custom_id": OURS, "result": {"type": "succeeded"}}, None),
+        (other(1, "errored"), None),
+        ({"custom_id": 7, "result": {"type": "errored"}}, None),
+        ("errored", None),
+    ],
+)
+def test_what_was_not_billed_is_free_again(line: Any, told: tuple[str, str] | None) -> None:
+    """Of requests of `map_batch` alone: nobody else has set anything aside."""
+    body = encoded(line)
+    assert unbilled_of(body) == told
+    freed: list[tuple[str, str]] = []
+    ResultsWatcher(SOURCE, Taker(), "", free=lambda attempt_id, why: freed.append((attempt_id, why))).chunk(body)
+    assert freed == ([] if told is None else [told])

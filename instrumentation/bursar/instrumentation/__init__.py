@@ -24,6 +24,8 @@ from bursar.instrumentation.completion import as_completed
 from bursar.instrumentation.config import Config, ConfigError, read_config, read_dialects
 from bursar.instrumentation.context import route
 from bursar.instrumentation.deferral import Deferral, defer, result
+from bursar.instrumentation.itemerror import BatchItemError
+from bursar.instrumentation.mapbatch import map_batch
 from bursar.instrumentation.served import PutOff, Served
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.errors import BudgetExceeded, RefusalReason
@@ -31,6 +33,7 @@ from bursar.policies.usage import Usage
 
 __all__ = [
     "Basis",
+    "BatchItemError",
     "BudgetExceeded",
     "Charge",
     "Config",
@@ -47,6 +50,7 @@ __all__ = [
     "flag",
     "flush",
     "instrument",
+    "map_batch",
     "matches",
     "result",
     "route",

@@ -89,7 +89,7 @@ class Admitter:
         """When this very request was made of late, where that is so often that a budget may take it for a loop."""
         policy = self._rules().policy
         fewest = policy.fewest_in_a_loop if policy is not None and self._has_agent else None
-        if fewest is None or errand.settled_model is not None:  # a retry is the SDK's doing
+        if fewest is None or errand.settled_model is not None or errand.batch:  # a retry is the SDK's doing
             return ()
         made = self._loops.made(errand.route, errand.body, self._clock())
         return made if len(made) > fewest else ()
@@ -164,7 +164,7 @@ class Admitter:
 
     def _spread(self, errand: Errand, policy: Policy, weighed: Candidates) -> Generator[Step, Told, float]:
         """Wait for the call's turn, where a budget wants its calls spread; how many seconds that took."""
-        if errand.settled_model is not None:
+        if errand.settled_model is not None or errand.batch:
             return 0.0
         decision = self._decide(errand, policy, weighed)
         if decision.survey.calm or decision.verdict.action in (Action.BATCH, Action.BLOCK):
@@ -199,7 +199,7 @@ class Admitter:
                 continue
             if not decision.hard:
                 return self._go(errand, decision, weighed, lent=decision.whole, leased=())
-            lent = yield from self._obtain(errand, policy, decision, patient=not weighed.size.exact)
+            lent = yield from self._obtain(errand, policy, decision, patient=not (weighed.size.exact or errand.batch))
             if self._rules().policy is not policy:
                 self._leases.release(errand.attempt_id)
                 return None

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from opentelemetry import trace
@@ -21,7 +22,7 @@ from bursar.instrumentation.results import ResultsWatcher, Source
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.stream import http, watch
 from bursar.policies.charge import Charge
-from bursar.policies.records import Record, Settled
+from bursar.policies.values import value
 
 ORIGINS = 1_024
 """Batches whose origin is remembered."""
@@ -51,6 +52,18 @@ class Origin:
     created_ns: int | None = None
 
 
+@value
+class Dispatched:
+    """What this process knows of a request that it has put into a batch itself."""
+
+    work: Work
+    model: str
+    """As asked for."""
+    text_bytes: int = 0
+    """How large its text is, to learn from how many tokens that came to; zero: nothing is to be learnt."""
+    conversation: str = ""
+
+
 class Batches:
     """Where batches came from, and which of their results are charged: a bounded memory of this process."""
 
@@ -58,6 +71,17 @@ class Batches:
         self._lock = threading.RLock()
         self._origins: dict[str, Origin] = {}
         self._charged: dict[str, None] = {}
+        self._dispatched: dict[str, Dispatched] = {}
+
+    def sent(self, attempt_id: str, known: Dispatched) -> None:
+        """Keep what is known of a request until its result is read."""
+        with self._lock:
+            self._dispatched[attempt_id] = known
+
+    def arrived(self, attempt_id: str) -> Dispatched | None:
+        """What is known of a request whose result is here; None where it was sent by another process."""
+        with self._lock:
+            return self._dispatched.pop(attempt_id, None)
 
     def remember(self, batch_id: str, origin: Origin) -> None:
         """Keep what is known of a batch; what was known before of its submission stays."""
@@ -101,7 +125,11 @@ class Host(Protocol):
     batches: Batches
     metrics: Metrics
 
-    def record(self, record: Record) -> None: ...
+    def settle(self, charge: Charge, text_bytes: int = 0) -> None: ...
+
+    def release(self, attempt_id: str, why: str) -> None: ...
+
+    def answered(self, response_id: str | None, conversation: str) -> None: ...
 
     def tell(self, charge: Charge) -> None: ...
 
@@ -148,7 +176,7 @@ def _meter(host: Host, batch_id: str, raw: Any, reader: Work) -> None:
     at_ns = min(origin.created_ns or now_ns, now_ns)
     source = Source(sound(batch_id), origin.work or reader, origin.model, at_ns, host.rules.book)
     encoding = raw.headers.get("content-encoding", "")
-    watcher = ResultsWatcher(source, lambda charge: _take(host, charge), encoding, _results_span())
+    watcher = ResultsWatcher(source, partial(_take, host), encoding, _results_span(), partial(_free, host))
     if not raw.is_closed:
         watch(raw, watcher)
         return
@@ -160,10 +188,22 @@ def _take(host: Host, charge: Charge) -> bool:
     """Journal and tell a charge, unless this process has done so before."""
     if not host.batches.claim(charge.attempt_id):
         return False
-    host.record(Settled(charge))
+    known = host.batches.arrived(charge.attempt_id)
+    if known is not None:
+        work = known.work
+        charge = replace(charge, requested_model=known.model, route=work.route or "", labels=work.labels)
+        host.answered(charge.response_id, known.conversation)
+    host.settle(charge, known.text_bytes if known is not None else 0)
     host.metrics.charged(charge, "anthropic")
     host.tell(charge)
     return True
+
+
+def _free(host: Host, attempt_id: str, why: str) -> None:
+    """Journal that a request was not billed, and free what was held for it; once."""
+    if host.batches.claim(attempt_id):
+        host.batches.arrived(attempt_id)
+        host.release(attempt_id, why)
 
 
 def _note(host: Host, asked: Asked, body: Any, batch: Any, work: Work | None) -> None:

@@ -18,6 +18,7 @@ from bursar.instrumentation.extract import Tally
 from bursar.instrumentation.metrics import error_type
 from bursar.instrumentation.peers import claim
 from bursar.instrumentation.quiet import excuse, quiet
+from bursar.instrumentation.refusal import decided
 from bursar.instrumentation.runtime import Runtime
 from bursar.instrumentation.served import PutOff
 from bursar.policies.cascade import Stage
@@ -25,7 +26,6 @@ from bursar.policies.charge import Charge
 from bursar.policies.decision import Decision
 from bursar.policies.errors import BudgetExceeded
 from bursar.policies.models import canonical
-from bursar.policies.records import Decided
 
 _PROVIDERS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "GoogleCloud": "gcp.vertex_ai", "Foundry": "azure"}
 
@@ -60,7 +60,7 @@ class Call:
         self.requested_model = requested_model
         self.work = work
         self.stage: Stage | None = work.staging.stage if work.staging is not None else None
-        self.provider = _provider(type(client).__name__)
+        self.provider = provider_of(type(client).__name__)
         self.region = _region(client, requested_model, self.provider)
         self.dialects = runtime.config.dialects
         self.began_ns = perf_counter_ns()
@@ -128,19 +128,8 @@ class Call:
 
     def refused(self, refusal: BudgetExceeded) -> None:
         """A budget said no: journalled, so that it can be explained afterwards, and told on the span."""
-        self.runtime.record(
-            Decided(
-                call_id=self.id,
-                at_ns=self.runtime.clock_ns(),
-                route=refusal.route,
-                model=self.requested_model,
-                action="block",
-                reason=refusal.reason.value,
-                labels=self.work.labels,
-                decision={**refusal.figures, **_numbers(refusal)},
-                stage=self.stage,
-            )
-        )
+        at_ns = self.runtime.clock_ns()
+        self.runtime.record(decided(refusal, self.id, at_ns, self.requested_model, self.work.labels, self.stage))
         self.runtime.metrics.refused(refusal)
         telemetry.refuse(self, refusal)
 
@@ -185,22 +174,8 @@ def begin(runtime: Runtime, client: Any, requested_model: str, *, span_is_ours: 
     return Call(runtime, client, requested_model, work, span_is_ours=span_is_ours)
 
 
-def _numbers(refusal: BudgetExceeded) -> dict[str, Any]:
-    return {
-        "budget": refusal.budget,
-        "balance": refusal.balance,
-        "limit": refusal.limit,
-        "spent": refusal.spent,
-        "held": refusal.held,
-        "needed": refusal.needed,
-        "unit": refusal.unit,
-        "model": refusal.model,
-        "decision_id": refusal.decision_id,
-    }
-
-
 @lru_cache(maxsize=256)
-def _provider(kind: str) -> str:
+def provider_of(kind: str) -> str:
     """By the name of a client's class."""
     return next((provider for name, provider in _PROVIDERS.items() if name in kind), "anthropic")
 

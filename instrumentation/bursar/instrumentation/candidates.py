@@ -53,8 +53,11 @@ def weigh(
     Size the request and price it on every model it may be served by.
 
     Without `ladder` only on the one asked for: enough while no step is due that could move it to another. `moved_to` is
-    the model that its conversation was moved to before; `exact` its input tokens, where they were counted.
+    the model that its conversation was moved to before; `exact` its input tokens, where they were counted. For a batch
+    always that one alone, at batch prices.
     """
+    if errand.batch:
+        ladder, moved_to = False, ""
     size = measure(errand.body)
     if errand.context_tokens != 0:
         size = _whole(size, errand.context_tokens)
@@ -94,7 +97,7 @@ def weigh_asked(errand: Errand, rules: Rules, estimates: Estimates) -> Candidate
     """
     body, model = errand.body, errand.asked
     offered = rules.offered(model, errand.region, errand.at_ns)
-    if offered is None or errand.linked or not _DEARER.isdisjoint(body):
+    if offered is None or errand.linked or errand.batch or not _DEARER.isdisjoint(body):
         return weigh(errand, rules, estimates, ladder=False)
     size = measure(body)
     if errand.context_tokens != 0:
@@ -244,8 +247,8 @@ class _Weigher:
         if found is not None:
             if not batch:
                 self.rates[model] = found
-            # A conversation under way has its prefix cached where it is, and nowhere else.
-            there = warm and size.turns > 0 and model == self._here
+            # A conversation under way has its prefix cached where it is, and nowhere else; in a batch that is luck.
+            there = warm and size.turns > 0 and model == self._here and not errand.batch
             cached = planned is None or planned.cache_works
             worst, least, hoped = figures(
                 size, found, tokens=tokens, output=output, floor=floor, warm=there, cached=cached
@@ -273,7 +276,7 @@ class _Weigher:
             self._day,
             self._rules.book,
             prompt_tokens=self._size.input_bound,
-            batch=batch,
+            batch=batch or self._errand.batch,
             fast=body.get("speed") == "fast",
             geo=str(geo) if (geo := body.get("inference_geo")) else None,
             region=self._errand.region,

@@ -54,10 +54,12 @@ class Errand:
     """Who counts its input tokens exactly; None where nobody does."""
     converse: Callable[[], str] = str
     """Tells the conversation it belongs to also where no budget asks: looked for only where it matters."""
-    repeats: tuple[float, ...] = ()
-    """When this very request was made of late, itself included, where that is so often that it may be a loop."""
     deferring: Deferring | None = None
     """Who tells whether it may be put off; None where nobody would have it put off."""
+    repeats: tuple[float, ...] = ()
+    """When this very request was made of late, itself included, where that is so often that it may be a loop."""
+    batch: bool = False
+    """Whether it is for a batch: at half the price, on the model it asks for, and nobody waits for its turn."""
 
     @property
     def asked(self) -> str:

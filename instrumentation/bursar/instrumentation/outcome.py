@@ -80,11 +80,16 @@ def failed(call: Call, attempt: Attempt | None, error: BaseException) -> None:
         return
     with quiet("settle a failed call"):
         if isinstance(error, APIConnectionError):
-            cause = error.__cause__
-            unsent = isinstance(cause, _NEVER_SENT) or (isinstance(cause, RuntimeError) and call.client.is_closed())
+            unsent = never_sent(error, call.client)
         else:
             unsent = isinstance(error, Exception)
         if unsent:
             attempt.release(type(error).__name__)
         else:
             attempt.settle()
+
+
+def never_sent(error: APIConnectionError, client: Any) -> bool:
+    """Whether a request that has no answer is known to have never reached the API."""
+    cause = error.__cause__
+    return isinstance(cause, _NEVER_SENT) or (isinstance(cause, RuntimeError) and bool(client.is_closed()))

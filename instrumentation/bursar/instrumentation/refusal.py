@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bursar.instrumentation.errand import Errand
 from bursar.policies.amounts import Unit
+from bursar.policies.cascade import Stage
 from bursar.policies.decision import Decision, Reason
 from bursar.policies.errors import BudgetExceeded, RefusalReason
+from bursar.policies.records import Decided
 from bursar.policies.standing import Standing
 
 _REMEDIES = {
@@ -84,6 +88,42 @@ def refusal(decision: Decision | None, errand: Errand, *, settles_in: float) -> 
         decision_id=errand.attempt_id,
         figures=json.loads(decision.figures().text) if decision is not None else None,
     )
+
+
+def decided(
+    refusal: BudgetExceeded,
+    call_id: str,
+    at_ns: int,
+    model: str,
+    labels: Mapping[str, str],
+    stage: Stage | None = None,
+) -> Decided:
+    """The record of a refusal, so that it can be explained afterwards; `model` is the one asked for."""
+    return Decided(
+        call_id=call_id,
+        at_ns=at_ns,
+        route=refusal.route,
+        model=model,
+        action="block",
+        reason=refusal.reason.value,
+        labels=labels,
+        decision={**refusal.figures, **_numbers(refusal)},
+        stage=stage,
+    )
+
+
+def _numbers(refusal: BudgetExceeded) -> dict[str, Any]:
+    return {
+        "budget": refusal.budget,
+        "balance": refusal.balance,
+        "limit": refusal.limit,
+        "spent": refusal.spent,
+        "held": refusal.held,
+        "needed": refusal.needed,
+        "unit": refusal.unit,
+        "model": refusal.model,
+        "decision_id": refusal.decision_id,
+    }
 
 
 def _needed(decision: Decision, unit: Unit) -> int:

@@ -2,7 +2,8 @@
 
 A batch is billed for each request that succeeded, and tells what they used in its results alone: lines of JSON, which
 may be read in part, twice, by a copy, or by another process. So the charge of a result has an id made of its message's:
-whoever reads it makes the same charge, and the ledger counts it once.
+whoever reads it makes the same charge, and the ledger counts it once. Where `map_batch` made the request, the charge
+has the id of its attempt, which is its `custom_id`: so it takes the place of what the ledger knows of that attempt.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from opentelemetry.trace import Span
 
 from bursar.instrumentation.context import Work, sound
 from bursar.instrumentation.extract import Tally
+from bursar.instrumentation.itemid import item_id
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.instrumentation.stream import Decode, Watcher, decoder
 from bursar.policies import attributes as names
@@ -30,6 +32,9 @@ _NANO_PER_USD = 1_000_000_000
 
 Take = Callable[[Charge], bool]
 """Who takes a charge, and says whether it is new."""
+Free = Callable[[str, str], object]
+"""Who is told of an attempt that cost nothing, and why."""
+_UNBILLED = frozenset({"errored", "expired", "canceled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,17 @@ class Source:
 class ResultsWatcher(Watcher):
     """Charges each succeeded result as soon as its line is here; what the application leaves unread is not charged."""
 
-    def __init__(self, source: Source, take: Take, content_encoding: str, span: Span | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        take: Take,
+        content_encoding: str,
+        span: Span | None = None,
+        free: Free | None = None,
+    ) -> None:
         self._source = source
         self._take = take
+        self._free = free
         self._span = span
         self._decode: Decode | None = decoder(content_encoding)
         if self._decode is None:
@@ -87,6 +100,8 @@ class ResultsWatcher(Watcher):
                 charge = charge_of(line, self._source)
                 if charge is not None and self._take(charge):
                     self._sum.add(charge)
+                elif charge is None and self._free is not None and (unbilled := unbilled_of(line)) is not None:
+                    self._free(*unbilled)
         # Stamped as we go: an early close of the body ends the SDK's span before it can be seen here.
         if self._span is not None and self._sum.charges > before and self._span.is_recording():
             self._span.set_attributes({names.ROUTE: self._source.work.route or "", **self._sum.attributes()})
@@ -105,15 +120,16 @@ def charge_of(line: bytes, source: Source) -> Charge | None:
     response_id = sound(tally.response_id) if tally.response_id else None
     model = sound(tally.model or source.model or "")
     report = tally.report()
+    is_ours = item_id(custom_id) is not None
     charge = Charge(
-        attempt_id=attempt_id(source.batch_id, custom_id, response_id),
+        attempt_id=custom_id if is_ours else attempt_id(source.batch_id, custom_id, response_id),
         cost_nano_usd=None,
         usage=report.usage if report is not None else Usage(),
         basis=Basis.UNKNOWN,
         model=model,
         requested_model=source.model or model,
         route=source.work.route or "",
-        call_id=f"{source.batch_id}/{custom_id}",
+        call_id=custom_id if is_ours else f"{source.batch_id}/{custom_id}",
         labels=source.work.labels,
         response_id=response_id,
         at_ns=source.at_ns,
@@ -133,6 +149,15 @@ def charge_of(line: bytes, source: Source) -> Charge | None:
         missing=quote.missing,
         modifiers=quote.modifiers,
     )
+
+
+def unbilled_of(line: bytes) -> tuple[str, str] | None:
+    """The attempt that cost nothing, by one line of results, and why; None for any but those of `map_batch`."""
+    result = _parsed(line)
+    custom_id, outcome = _get(result, "custom_id"), _get(_get(result, "result"), "type")
+    if outcome not in _UNBILLED or not isinstance(custom_id, str) or item_id(custom_id) is None:
+        return None
+    return custom_id, f"batch {outcome}"
 
 
 def _basis(quote: Quote) -> Basis:

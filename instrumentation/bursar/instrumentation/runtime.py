@@ -28,7 +28,7 @@ from bursar.instrumentation.served import PutOff, Served, Servings
 from bursar.instrumentation.sync import Sync
 from bursar.instrumentation.waiter import Waiter
 from bursar.policies.changes import Change
-from bursar.policies.charge import Charge
+from bursar.policies.charge import Basis, Charge
 from bursar.policies.protocol import Holder, Snapshot
 from bursar.policies.records import Record, Released, Settled, to_line
 
@@ -100,6 +100,26 @@ class Runtime:
         for observer in tuple(self.observers):
             with quiet("tell an observer of a charge"):
                 observer(charge)
+
+    def settle(self, charge: Charge, text_bytes: int = 0) -> None:
+        """What a request of a batch cost is journalled; then what was held for it is free, and its density learnt."""
+        self.record(Settled(charge))
+        self.leases.settle(charge.attempt_id, charge.cost_nano_usd, charge.tokens)
+        if text_bytes and charge.basis is Basis.USAGE:
+            usage = charge.usage
+            self.guard.estimates.learn(
+                charge.route, charge.model, usage.output, prompt_tokens=usage.prompt, text_bytes=text_bytes
+            )
+
+    def release(self, attempt_id: str, why: str) -> None:
+        """A request of a batch is known to have cost nothing."""
+        self.record(Released(attempt_id, why))
+        self.leases.release(attempt_id)
+
+    def answered(self, response_id: str | None, conversation: str) -> None:
+        """A response belongs to a conversation, where that is known."""
+        if response_id is not None and conversation:
+            self.conversations.answered(response_id, conversation)
 
     def served(self, response: Any) -> Served | None:
         """What is known of a recent response."""

@@ -259,3 +259,11 @@ def test_a_duplicate_counts_as_nothing() -> None:
     after = as_duplicate(found, "a0")
     assert (after.posted_nano, after.response_id, after.open) == (None, None, False)
     assert found.posted_nano == 7
+
+
+def test_a_charge_that_another_process_read_first_is_still_its_senders() -> None:
+    """A batch's result may be booked before the journal of the process that submitted it: its leases pay."""
+    told = with_own_word(settled(Attempt("a1"), Basis.USAGE), charge(Basis.USAGE), "reader")
+    sent = with_sent(told, SENT, "h1")
+    assert (sent.holder, sent.own_cost_nano, sent.leased) == ("h1", 7, ("b|w|",))
+    assert with_sent(told, SENT, None).holder == "reader"

@@ -170,7 +170,8 @@ def with_sent(attempt: Attempt, sent: Sent, holder: str | None) -> Attempt:
     return replace(
         attempt,
         sent=True,
-        holder=attempt.holder or holder,
+        # Whoever read its result may have told of it first: its leases are those of the process that sent it.
+        holder=holder or attempt.holder,
         state=State.SENT if attempt.state is State.HELD else attempt.state,
         call_id=sent.call_id,
         at_ns=sent.at_ns,
