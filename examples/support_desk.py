@@ -1,5 +1,5 @@
 """
-A support desk on the plain anthropic SDK: triage, answer from a handbook, follow up by stream, digest at the end.
+A support desk on the plain anthropic SDK: triage, answer from a handbook, follow up by stream, digests beside it all.
 
 It knows nothing of Bursar. `python examples/support_desk.py --tickets 40` works against the real API with a key, or
 against a sandbox: `bursar sandbox` prints what to set.
@@ -121,10 +121,11 @@ def main() -> None:
     parser.add_argument("--tickets", type=int, default=40, help="how many tickets came in")
     parser.add_argument("--people", type=int, default=6, help="how many work at once")
     given = parser.parse_args()
-    with anthropic.Anthropic() as client, ThreadPoolExecutor(given.people) as people:
-        asyncio.run(digest(["acme", "globex"]))
+    with anthropic.Anthropic() as client, ThreadPoolExecutor(given.people + 1) as people:
+        digests = people.submit(lambda: asyncio.run(digest(["acme", "globex", "initech", "umbrella"])))
         done = sum(people.map(Desk(client).handle, tickets(given.tickets)))
-    print(f"{done} of {given.tickets} tickets answered")
+        said = digests.result()
+    print(f"{done} of {given.tickets} tickets answered, {len(said)} digests written")
 
 
 if __name__ == "__main__":

@@ -51,6 +51,13 @@ def test_every_step_acts_and_is_told_exactly_once() -> None:
     assert data["steps"]["alert"] == 3
 
 
+def test_digests_are_put_off_and_their_answers_arrive() -> None:
+    """All four of them, at half the price, while the desk works on."""
+    _, data = demo()
+    assert data["steps"]["batch"] == 4
+    assert data["put_off"] == {"calls": 4, "delivered": 4, "saved_nano_usd": data["by_route"]["support.digest"]}
+
+
 def test_spend_is_told_by_route_and_model_and_adds_up() -> None:
     """Four routes, found without a change to the application; three models; both add up to the total."""
     _, data = demo()

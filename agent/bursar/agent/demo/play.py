@@ -59,7 +59,9 @@ def play(environ: Mapping[str, str], console: Console, *, prices: Path | None = 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bursar-demo-")))
         slack = stage.Slack()
         hook = stack.enter_context(serving(slack.app()))
-        sandbox = stack.enter_context(serving(create_app()))
+        api = create_app(batch_delay_s=stage.BATCH_SECONDS)
+        api.state.staging.put({"on": "messages.create", "latency-ms": str(stage.LATENCY_MS)})
+        sandbox = stack.enter_context(serving(api))
         policy = folder / "demo.toml"
         policy.write_text(stage.policy(datetime.now(UTC)))
         agent = stack.enter_context(
@@ -67,7 +69,7 @@ def play(environ: Mapping[str, str], console: Console, *, prices: Path | None = 
                 policy=policy,
                 prices=prices,
                 db=None,
-                environ={**past_proxies(environ), "SLACK_WEBHOOK_URL": f"{hook}/hook"},
+                environ={**past_proxies(environ), **_customer(sandbox), "SLACK_WEBHOOK_URL": f"{hook}/hook"},
             )
         )
         on_stage = Play(sandbox, agent, slack, time.time_ns())
@@ -129,14 +131,17 @@ def _environment(on_stage: Play, environ: Mapping[str, str]) -> dict[str, str]:
     ours = {name: value for name, value in environ.items() if not name.startswith(("ANTHROPIC_", "BURSAR_", "OTEL_"))}
     return {
         **instrumented(past_proxies(ours)),
-        "ANTHROPIC_BASE_URL": on_stage.sandbox,
-        "ANTHROPIC_API_KEY": "sk-ant-sandbox",
-        "ANTHROPIC_CUSTOM_HEADERS": f"x-sandbox-latency-ms: {stage.LATENCY_MS}",
+        **_customer(on_stage.sandbox),
         "BURSAR_AGENT": on_stage.agent.url,
         "BURSAR_STATE_DIR": str(on_stage.agent.state_dir),
         "BURSAR_TOKEN_FILE": str(on_stage.agent.token_file),
         "BURSAR_ON_UNREACHABLE": "closed",
     }
+
+
+def _customer(sandbox: str) -> dict[str, str]:
+    """Application and agent ask as the same customer: else nothing is put off."""
+    return {"ANTHROPIC_BASE_URL": sandbox, "ANTHROPIC_API_KEY": "sk-ant-sandbox"}
 
 
 def past_proxies(environ: Mapping[str, str]) -> dict[str, str]:

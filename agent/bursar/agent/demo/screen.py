@@ -16,7 +16,7 @@ from bursar.agent.demo.summary import Summary
 from bursar.policies.amounts import usd
 
 Row = Mapping[str, Any]
-_STYLES = {"downgrade": "yellow", "block": "red", "go": "green"}
+_STYLES = {"downgrade": "yellow", "batch": "cyan", "block": "red", "go": "green"}
 RECENT = 8
 ROOMY = 96
 """From so many columns on, tables stand side by side."""
@@ -33,8 +33,17 @@ def closing(summary: Summary, *, width: int) -> RenderableType:
     return Group(
         _beside(_spend("spend by route", summary.by_route), _spend("spend by model", by_model), width=width),
         _beside(_steps(summary), _books(summary), width=width),
+        *_put_off(summary),
         *(Panel(Text(line), title="First recommendation", title_align="left") for line in summary.advice[:1]),
     )
+
+
+def _put_off(summary: Summary) -> list[RenderableType]:
+    found = summary.put_off
+    if not found["calls"]:
+        return []
+    said = f"{found['delivered']} of {found['calls']} digests were put off to a batch and answered"
+    return [Text(f"{said}: {usd(found['saved_nano_usd'])} USD saved", "cyan")]
 
 
 def _beside(left: Table, right: Table, *, width: int) -> RenderableType:
@@ -116,7 +125,12 @@ def _spend(title: str, amounts: Mapping[str, int]) -> Table:
 
 
 def _steps(summary: Summary) -> Table:
-    said = {"alert": "told Slack", "downgrade": "served by a cheaper model", "block": "refused, nothing spent"}
+    said = {
+        "alert": "told Slack",
+        "batch": "put off to a batch, answered at half the price",
+        "downgrade": "served by a cheaper model",
+        "block": "refused, nothing spent",
+    }
     table = Table("step", "what it did", box=box.ROUNDED, expand=True)
     table.add_column("times", justify="right")
     for step, count in summary.steps.items():

@@ -20,6 +20,8 @@ LIMIT = "0.50 USD"
 TICKETS = 260
 PEOPLE = 8
 LATENCY_MS = 60
+BATCH_SECONDS = 3.0
+"""How long a Message Batch takes here."""
 
 POLICY = """\
 version = 1
@@ -39,6 +41,15 @@ watch = []
 "80%" = ["downgrade", "alert slack"]
 "100%" = ["block", "alert slack"]
 
+[[budget]]
+name = "digests"
+match = {{ route = "support.digest" }}
+limit = "0.05 USD"
+every = "day"
+watch = []
+[budget.at]
+"0%" = "batch"
+
 [[route]]
 name = "support.triage"
 find = {{ code = "support_desk:Desk.triage" }}
@@ -54,6 +65,7 @@ find = {{ code = "support_desk:Desk.follow_up" }}
 [[route]]
 name = "support.digest"
 find = {{ code = "support_desk:digest*" }}
+may_wait = "1m"
 
 [[channel]]
 name = "slack"

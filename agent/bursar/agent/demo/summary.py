@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import reports
+from bursar.agent.ledger import batchreports, deferralbook, reports
 
 _ALL = 10**9
 
@@ -32,6 +32,8 @@ class Summary:
     alerts: Mapping[str, int]
     by_route: Mapping[str, int]
     by_model: Mapping[str, int]
+    put_off: Mapping[str, int]
+    """How many calls were put off, how many of their answers were handed over, and what that saved."""
     advice: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
@@ -64,8 +66,19 @@ def summarise(
         alerts=alerts,
         by_route=_spend(db, "route", since_ns, until_ns),
         by_model=_spend(db, "model", since_ns, until_ns),
+        put_off=_put_off(db, until_ns),
         advice=tuple(advice),
     )
+
+
+def _put_off(db: Database, until_ns: int) -> dict[str, int]:
+    deferrals = deferralbook.newest(db, _ALL)
+    batches = batchreports.batches(db, now_ns=until_ns, limit=_ALL)
+    return {
+        "calls": len(deferrals),
+        "delivered": sum(deferral.delivered_ns is not None for deferral in deferrals),
+        "saved_nano_usd": sum(row["saved_nano_usd"] for row in batches),
+    }
 
 
 def _spend(db: Database, key: str, since_ns: int, until_ns: int) -> dict[str, int]:
