@@ -111,7 +111,7 @@ def _note(value: Any, signs: list[Any]) -> None:
 
     What is common first, and by identity: this is on every call's path.
     """
-    kind: type[Any] = type(value)
+    kind: type[Any] = type(value)  # pyright: ignore
     if value is None or (kind is str and len(value) <= _WHOLE):
         signs.append(value)
     elif kind is str:
@@ -121,7 +121,7 @@ def _note(value: Any, signs: list[Any]) -> None:
         signs.append(len(value))  # pyright: ignore[reportUnknownArgumentType]
         for name, part in value.items():  # pyright: ignore[reportUnknownVariableType]
             signs.append(name)  # pyright: ignore[reportUnknownArgumentType]
-            if type(part) is str and len(part) <= _WHOLE:
+            if type(part) is str and len(part) <= _WHOLE:  # pyright: ignore
                 signs.append(part)
             else:
                 _note(part, signs)
