@@ -325,28 +325,29 @@ for _ in range(80):
     LEARNT.learn("desk", "big", 3_000, prompt_tokens=600, text_bytes=1_000)
 
 
+CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {}),
+    ({"max_tokens": 100}, {}),
+    ({"max_tokens": 2_000}, {}),
+    ({"thinking": {"type": "enabled", "budget_tokens": 4_000}}, {}),
+    ({"model": "unheard of"}, {}),
+    ({"speed": "fast"}, {}),
+    ({"inference_geo": "us"}, {}),
+    ({"mcp_servers": [{"url": "u"}]}, {}),
+    ({"system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}]}, {}),
+    ({"messages": [*BODY["messages"], {"role": "assistant", "content": "Yes"}]}, {}),
+    ({}, {"region": "eu"}),
+    ({}, {"linked": True}),
+    ({}, {"context_tokens": 5_000}),
+    ({}, {"context_tokens": None}),
+]
+"""Changes of the body, and of the errand."""
+
+
 @pytest.mark.parametrize("estimates", [Estimates(), LEARNT])
 @pytest.mark.parametrize(
     "errand",
-    [
-        Errand("h-1", "desk", {"tenant": "acme"}, {**BODY, **changes}, NOON, **more)
-        for changes, more in (
-            ({}, {}),
-            ({"max_tokens": 100}, {}),
-            ({"max_tokens": 2_000}, {}),
-            ({"thinking": {"type": "enabled", "budget_tokens": 4_000}}, {}),
-            ({"model": "unheard of"}, {}),
-            ({"speed": "fast"}, {}),
-            ({"inference_geo": "us"}, {}),
-            ({"mcp_servers": [{"url": "u"}]}, {}),
-            ({"system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}]}, {}),
-            ({"messages": [*BODY["messages"], {"role": "assistant", "content": "Yes"}]}, {}),
-            ({}, {"region": "eu"}),
-            ({}, {"linked": True}),
-            ({}, {"context_tokens": 5_000}),
-            ({}, {"context_tokens": None}),
-        )
-    ],
+    [Errand("h-1", "desk", {"tenant": "acme"}, {**BODY, **changes}, NOON, **more) for changes, more in CASES],
 )
 def test_the_short_way_weighs_as_the_long_one(errand: Errand, estimates: Estimates) -> None:
     """Whatever the request, and whatever is known of its route."""

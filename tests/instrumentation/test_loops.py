@@ -130,7 +130,10 @@ def test_a_request_that_differs_is_another(other: dict[str, Any]) -> None:
     assert not made(BODY, {**BODY, **other})
 
 
-@pytest.mark.parametrize(("one", "other"), [(-1, -2), (1, True), (1, 1.0), (0, None), ("1", 1), ([], [[]]), ({}, [])])
+ALIKE: list[tuple[Any, Any]] = [(-1, -2), (1, True), (1, 1.0), (0, None), ("1", 1), ([], [[]]), ({}, [])]
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
 def test_values_of_one_hash_are_told_apart(one: Any, other: Any) -> None:
     """Python hashes -1 as -2, and 1 as True: what a tool is asked with differs all the same."""
     first, second = ({"messages": [{"role": "user", "content": [{"input": {"n": n}}]}]} for n in (one, other))

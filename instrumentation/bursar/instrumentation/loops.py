@@ -120,24 +120,24 @@ def _note(value: Any, signs: list[Any]) -> None:
 
     What is common first, and by identity: this is on every call's path.
     """
-    kind: type[Any] = type(value)
+    kind: type[Any] = type(value)  # pyright: ignore
     if value is None or (kind is str and len(value) <= _WHOLE):
         signs.append(value)
     elif kind is str:
         signs.append(len(value))
         signs.append(value[:EDGE] + value[:: len(value) // SAMPLES] + value[-EDGE:])
     elif kind is dict or isinstance(value, Mapping):
-        signs.append(len(value))
-        for name, part in value.items():
-            signs.append(name)
-            if type(part) is str and len(part) <= _WHOLE:
+        signs.append(len(value))  # pyright: ignore[reportUnknownArgumentType]
+        for name, part in value.items():  # pyright: ignore[reportUnknownVariableType]
+            signs.append(name)  # pyright: ignore[reportUnknownArgumentType]
+            if type(part) is str and len(part) <= _WHOLE:  # pyright: ignore
                 signs.append(part)
             else:
                 _note(part, signs)
     elif kind is list or isinstance(value, (list, tuple)):
-        signs.append(_LIST + len(value))
+        signs.append(_LIST + len(value))  # pyright: ignore[reportUnknownArgumentType]
         # A long conversation differs from another by how many turns it has, how it begins and how it ends.
-        for part in value if len(value) <= 2 * _ENDS else (*value[:_ENDS], *value[-_ENDS:]):
+        for part in value if len(value) <= 2 * _ENDS else (*value[:_ENDS], *value[-_ENDS:]):  # pyright: ignore
             _note(part, signs)
     elif isinstance(value, str):
         _note(str.__str__(value), signs)

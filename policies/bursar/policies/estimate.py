@@ -140,7 +140,7 @@ def _plain(body: Mapping[str, Any]) -> RequestSize | None:
         if type(message) is not dict or len(message) != 2:  # pyright: ignore
             return None
         role, content = message.get("role"), message.get("content")  # pyright: ignore
-        if type(content) is not str or not content.isascii():
+        if type(content) is not str or not content.isascii():  # pyright: ignore[reportUnknownArgumentType]
             return None
         if role == "assistant":
             turns += 1
