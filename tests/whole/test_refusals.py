@@ -80,7 +80,7 @@ slow.join()
 
 
 def test_each_reason_reaches_the_application(tmp_path: Path) -> None:
-    """With the budget, its figures, when its window turns, and what to do. `lent`, `unreachable`, `unusual` have their own."""
+    """With the budget, its figures, when its window turns, and what to do; three reasons have claims of their own."""
     policy = tmp_path / "bursar.toml"
     policy.write_text(POLICY)
     with house(tmp_path) as home:
