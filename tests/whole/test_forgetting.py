@@ -112,7 +112,7 @@ def test_a_balance_for_every_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(process.leases.granted()) <= 12
     # 1,000 nano-dollars each: 90 are spent, six more calls make it 630, and no call of 400 fits into what is left.
     for number in (3, 50):
-        came = []
+        came: list[bool] = []
         for _ in range(9):
             came.append(process.call(number))
             process.beat()

@@ -80,7 +80,7 @@ slow.join()
 
 
 def test_each_reason_reaches_the_application(tmp_path: Path) -> None:
-    """With the budget, its figures, its window, and what to do; `lent`, `unreachable` and `late` have their own."""
+    """With the budget, its figures, when its window turns, and what to do; four reasons have claims of their own."""
     policy = tmp_path / "bursar.toml"
     policy.write_text(POLICY)
     with house(tmp_path) as home:
@@ -93,4 +93,4 @@ def test_each_reason_reaches_the_application(tmp_path: Path) -> None:
     assert {name for name, refusal in told.items() if refusal["retry_after"] is not None} == {"held"}
     assert told["held"]["held"] > 0
     assert (told["spent"]["limit"], told["velocity"]["limit"]) == (0, 1_000_000_000)
-    assert set(BUDGETS) == {reason.value for reason in RefusalReason} - {"lent", "unreachable", "late"}
+    assert set(BUDGETS) == {reason.value for reason in RefusalReason} - {"lent", "unreachable", "late", "unusual"}
