@@ -376,7 +376,7 @@ def test_hangup_and_end_of_input(tmp_path: Path) -> None:
         assert agent.stderr is not None
         assert agent.stdin is not None
         assert ready.endswith(f"policy {policy} (mode observe)\n")
-        assert agent.stderr.readline().startswith('warning: budget "day": step "90%" = "batch" is recorded')
+        assert agent.stderr.readline().startswith('warning: budget "day": step "90%" = "batch" puts nothing off')
         policy.write_text(POLICY.replace("[budget.at]", "[budget.when]"))
         for _ in range(2):
             agent.send_signal(signal.SIGHUP)

@@ -186,3 +186,38 @@ def test_price_file_is_watched_too(tmp_path: Path) -> None:
     touch_later(tmp_path / "prices.toml", 10)
     assert rules.reload() is Reload.SWAPPED
     assert rules.current.prices.multiply * 10 == 8
+
+
+KEYS = {"TEAM_URL": SECRET, "ANTHROPIC_API_KEY": "sk-ant-secret"}
+
+
+def test_credentials_are_told_by_name(tmp_path: Path) -> None:
+    """Under the ledger's salt, with another id of the rules, and the key in no text of them; gone with the salt."""
+    in_force = RulesInForce(settings(tmp_path, secrets=KEYS))
+    before = in_force.current
+    in_force.put_off("00" * 16)
+    told = in_force.current
+    assert (told.snapshot.salt, len(told.snapshot.credentials), len(told.credentials)) == ("00" * 16, 1, 1)
+    assert told.snapshot.id != before.snapshot.id
+    assert "sk-ant-secret" not in repr(told)
+    in_force.put_off("11" * 16)
+    assert in_force.current.snapshot.id not in (told.snapshot.id, before.snapshot.id)
+    in_force.put_off("")
+    assert in_force.current == before
+
+
+def test_credentials_outlive_a_reload(tmp_path: Path) -> None:
+    """A file that changes names new ones at once."""
+    in_force = RulesInForce(settings(tmp_path, secrets={**KEYS, "BATCH_KEY": "sk-ant-other"}))
+    in_force.put_off("00" * 16)
+    (tmp_path / "bursar.toml").write_text(POLICY + '[[route]]\nname = "digest"\ncredential_env = "BATCH_KEY"\n')
+    touch_later(tmp_path / "bursar.toml", 60)
+    assert in_force.reload() is Reload.SWAPPED
+    assert len(in_force.current.snapshot.credentials) == 2
+
+
+def test_nothing_is_put_off_without_a_key(tmp_path: Path) -> None:
+    """Then there is nothing to tell, not even a salt."""
+    in_force = RulesInForce(settings(tmp_path))
+    in_force.put_off("00" * 16)
+    assert in_force.current.snapshot.salt == ""

@@ -112,3 +112,9 @@ def test_address() -> None:
     """An IPv6 host stands in brackets."""
     assert address("::1", 1) == "[::1]:1"
     assert address("localhost", 1) == "localhost:1"
+
+
+def test_the_key_of_what_is_put_off() -> None:
+    """Named by the environment alone."""
+    assert read_settings({"BURSAR_STATE_DIR": "/s"}).deferrals_key_file is None
+    assert read_settings({"BURSAR_DEFERRALS_KEY_FILE": "/k"}).deferrals_key_file == Path("/k")

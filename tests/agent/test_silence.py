@@ -82,3 +82,11 @@ def test_told_once(caplog: pytest.LogCaptureFixture) -> None:
         silence.tell(look)
     assert len(caplog.records) == 2
     assert "process 42 on web-1 (desk) has been silent for 90 s and holds up to 2.00 USD" in caplog.text
+
+
+def test_the_agent_itself_is_never_silent(db: Database) -> None:
+    """What it holds for calls that are put off waits for no message of its own."""
+    balances.ensure(db, TODAY, policy())
+    holders.register(db, Holder(holders.OWN, 0, "web-1", NOON), seq=0, now_ns=NOON)
+    holders.grant(db, holders.OWN, TODAY, 5)
+    assert silent(db, NOON + 90 * SECOND) == []

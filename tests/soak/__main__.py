@@ -17,7 +17,7 @@ from functools import partial
 from rich.console import Console
 from rich.progress import Progress, TaskID
 from tests.benchmarks import decisions
-from tests.soak import killpoints, modelcheck, storm, trimming, windows
+from tests.soak import batches, killpoints, modelcheck, storm, trimming, windows
 from tests.soak.figure import Figure
 from tests.soak.tables import show
 
@@ -37,6 +37,7 @@ SOAKS: Mapping[str, Soak] = {
     "modelcheck": Soak(modelcheck.measure, full=20_000, small=20),
     "killpoints": Soak(killpoints.measure, full=10_000, small=24),
     "windows": Soak(windows.measure, full=1, small=1),
+    "batches": Soak(batches.measure, full=1_000, small=8),
     "decisions": Soak(decisions.measure, full=20_000, small=500),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -23,6 +24,9 @@ from bursar.agent.adoption import Adoption
 from bursar.agent.alerting.channels import open_channel
 from bursar.agent.alerting.delivery import Delivery
 from bursar.agent.alerting.watch import Watch
+from bursar.agent.batching.means import Means
+from bursar.agent.batching.office import Office, prepare
+from bursar.agent.batching.vault import open_vault
 from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.housekeeping import Housekeeping
 from bursar.agent.ledger import Ledger, LedgerError
@@ -63,9 +67,14 @@ class Running:
 
 
 @asynccontextmanager
-async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = time.time_ns) -> AsyncGenerator[Running]:
+async def running_agent(
+    settings: Settings,
+    *,
+    clock_ns: Callable[[], int] = time.time_ns,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> AsyncGenerator[Running]:
     """
-    The agent while the block lasts.
+    The agent while the block lasts; `transport` is how it reaches the API, for what is put off.
 
     Straight on purpose: each part that is started pushes its end at once, and all end in reverse, also where a later
     one fails to start. Raises `SettingsError`, `RulesError`, `ListenError` or `LedgerError`.
@@ -73,6 +82,7 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as teardown:
         token = _read_token(settings.token_file)
+        vault = open_vault(settings.deferrals_key_file)
         rules = RulesInForce(settings, clock_ns=clock_ns)
         listener = bind(settings.host, settings.port)
         teardown.callback(listener.close)
@@ -80,6 +90,7 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         ledger = Ledger(settings.db, clock_ns=clock_ns)
         _tell_of_older_copy(ledger, settings)
         teardown.push_async_callback(asyncio.to_thread, ledger.close)
+        prepare(ledger, rules, vault, clock_ns())
 
         client = await teardown.enter_async_context(httpx.AsyncClient())
         delivery = Delivery(
@@ -100,6 +111,9 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
         )
         bookkeeper.take_up_overrides()
         adoption = Adoption(settings.journals, socket.gethostname(), bookkeeper)
+        asking = await teardown.enter_async_context(httpx.AsyncClient(transport=transport))
+        office = Office(Means(bookkeeper, clock_ns, vault, lambda: secrets.token_hex(8)), asking)
+        teardown.push_async_callback(office.close)
 
         housekeeping = Housekeeping(ledger, clock_ns=clock_ns)
         chores = [
@@ -109,15 +123,17 @@ async def running_agent(settings: Settings, *, clock_ns: Callable[[], int] = tim
             Chore("reload rules", RELOAD_SECONDS, rules.reload),
             Chore("look for the silent", SILENCE_SECONDS, _silence(ledger, clock_ns)),
             Chore("watch the outlook", WATCH_SECONDS, Watch(bookkeeper, clock_ns=clock_ns).look),
+            *office.chores(),
         ]
         await teardown.enter_async_context(scheduled(chores))
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
         teardown.callback(housekeeping.stop)
-        others = [*receiver.routes(_on_spans(bookkeeper)), *desk.routes(bookkeeper, clock_ns)]
+        others = [*receiver.routes(_on_spans(bookkeeper)), *desk.routes(bookkeeper, clock_ns), *office.routes()]
         app = create_app(ServerState(bookkeeper, token, settings.local, recalls), others)
         url = url_of(listener)
         await teardown.enter_async_context(answering(app, listener))
         teardown.callback(recalls.close)
+        teardown.callback(office.release)
         yield Running(url, ledger, rules)
 
 

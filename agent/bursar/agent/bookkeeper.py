@@ -92,7 +92,7 @@ class Bookkeeper:
 
     def book_spans(self, spans: Sequence[SeenSpan]) -> Future[Counted]:
         """Book what spans of others tell."""
-        return self._watched(
+        return self.watched(
             lambda db, rules, now_ns: intake.book_spans(
                 db, spans, policy=rules.policy, book=rules.prices, now_ns=now_ns
             )
@@ -108,7 +108,7 @@ class Bookkeeper:
 
     def close_holder(self, holder: str) -> Future[Booked]:
         """Recover a process that is proven dead and whose journal is booked."""
-        return self._watched(
+        return self.watched(
             lambda db, rules, now_ns: lending.close_holder(db, holder, policy=rules.policy, now_ns=now_ns)
         )
 
@@ -194,7 +194,8 @@ class Bookkeeper:
         if self.trouble is not None:
             raise LedgerError(self.trouble)
 
-    def _watched(self, book: Callable[[Database, Rules, int], M]) -> Future[M]:
+    def watched(self, book: Callable[[Database, Rules, int], M]) -> Future[M]:
+        """Book by the rules in force, and raise the alerts of what that moves."""
         rules = self.rules.current
 
         def job(db: Database) -> tuple[M, int]:

@@ -39,8 +39,10 @@ NO, USAGE, CANNOT_START = 1, 2, 3
 
 _LATER = {
     "advise": "bursar.agent.advice.command:advise_command",
+    "batches": "bursar.agent.commands.batches:batches_command",
     "cascades": "bursar.agent.commands.cascades:cascades_command",
     "db": "bursar.agent.commands.database:db_command",
+    "deferrals": "bursar.agent.commands.deferrals:deferrals_command",
     "explain": "bursar.agent.commands.explain:explain_command",
     "overrides": "bursar.agent.commands.overriding:overrides_command",
     "pause": "bursar.agent.commands.overriding:pause_command",

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bursar.agent.credentials import Credential, credentials
 from bursar.agent.settings import Settings
 from bursar.policies.book import PriceBook, PriceBookError
 from bursar.policies.overrides import Override, to_text, with_overrides
@@ -38,6 +39,8 @@ class Rules:
     """The files' own texts, for the guards."""
     addresses: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """By channel name, the secret address that the environment holds for it."""
+    credentials: tuple[Credential, ...] = field(default=(), repr=False)
+    """Those that batches are submitted with."""
 
 
 class Reload(StrEnum):
@@ -87,6 +90,7 @@ class RulesInForce:
         self._changing = threading.RLock()
         self._seen = _stamps(settings)
         self._overrides: tuple[Override, ...] = ()
+        self._salt = ""
         self.filed = read(settings)
         """What the files say."""
         self.current = self.filed
@@ -119,6 +123,12 @@ class RulesInForce:
             self._overrides = tuple(overrides)
             self._combine()
 
+    def put_off(self, salt: str) -> None:
+        """Tell from here on with which credentials calls are put off, named under the ledger's salt."""
+        with self._changing:
+            self._salt = salt
+            self._combine()
+
     @property
     def overrides(self) -> tuple[Override, ...]:
         """The overrides that hold at this moment."""
@@ -126,7 +136,8 @@ class RulesInForce:
         return tuple(override for override in self._overrides if override.holds(now_ns))
 
     def _combine(self) -> None:
-        combined = overridden(self.filed, self.overrides)
+        told = with_credentials(self.filed, self._settings.secrets, self._salt)
+        combined = overridden(told, self.overrides)
         if combined != self.current:
             self.current = combined
 
@@ -138,6 +149,17 @@ def overridden(rules: Rules, overrides: Sequence[Override]) -> Rules:
     text, snapshot = to_text(overrides), rules.snapshot
     snapshot = replace(snapshot, id=hashlib.sha256(f"{snapshot.id}\n{text}".encode()).hexdigest()[:16], overrides=text)
     return replace(rules, policy=with_overrides(rules.policy, overrides), snapshot=snapshot)
+
+
+def with_credentials(rules: Rules, environ: Mapping[str, str], salt: str) -> Rules:
+    """Rules that name the credentials of the environment, under an id of their own; as they are where it has none."""
+    found = credentials(environ, rules.policy, salt) if salt else ()
+    if not found:
+        return rules
+    names = tuple(one.id for one in found)
+    identity = hashlib.sha256("\n".join((rules.snapshot.id, salt, *names)).encode()).hexdigest()[:16]
+    snapshot = replace(rules.snapshot, id=identity, salt=salt, credentials=names)
+    return replace(rules, credentials=found, snapshot=snapshot)
 
 
 def _text(path: Path | None, kind: str) -> str | None:

@@ -34,8 +34,10 @@ class Settings:
     policy: Path | None = None
     prices: Path | None = None
     """The user's own price file, on top of the shipped one."""
+    deferrals_key_file: Path | None = None
+    """Holds the keys under which the requests and answers of what is put off are kept; None: as they are."""
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    """The environment, in which channels find the addresses that a policy file only names."""
+    """The environment, in which channels find the addresses that a policy file only names, and batches their keys."""
 
     def __post_init__(self) -> None:
         if not self.local and self.token_file is None:
@@ -76,6 +78,7 @@ def read_settings(
         token_file=token_file or _path(environ, "BURSAR_TOKEN_FILE"),
         policy=policy,
         prices=prices or _path(environ, "BURSAR_PRICES"),
+        deferrals_key_file=_path(environ, "BURSAR_DEFERRALS_KEY_FILE"),
         secrets=dict(environ),
     )
 

@@ -33,6 +33,8 @@ def silent(db: Database, now_ns: int) -> list[Silent]:
     """Processes not heard of for a minute, to which money is lent that others could use; the longest silent first."""
     found: list[Silent] = []
     for known in holders.unfinished(db):
+        if known.holder.id == holders.OWN:
+            continue
         seconds = (now_ns - known.last_seen_ns) // _SECOND
         if seconds >= SILENT_SECONDS and (out := _out(db, known.holder.id, now_ns)):
             found.append(Silent(known.holder, seconds, out))

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from urllib.parse import urlsplit
+import re
+
+_URL = re.compile(
+    r"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^/:?#]*)(?::(?P<port>\d+))?(?P<path>/[^?#]*)?",
+    re.IGNORECASE,
+)
+_PORTS = {"https": "443", "http": "80"}
 
 
 def credential_id(salt: str, *, base_url: str, api_key: str | None, auth_token: str | None) -> str:
@@ -18,7 +24,14 @@ def credential_id(salt: str, *, base_url: str, api_key: str | None, auth_token: 
     secret = f"key {api_key}" if api_key else f"token {auth_token}" if auth_token else ""
     if not secret or not salt:
         return ""
-    parts = urlsplit(base_url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
-    place = f"{parts.scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
-    return hmac.new(bytes.fromhex(salt), f"{place}\n{secret}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(bytes.fromhex(salt), f"{_place(base_url)}\n{secret}".encode(), hashlib.sha256).hexdigest()
+
+
+def _place(base_url: str) -> str:
+    """Where a base URL leads, the same for every way of writing it."""
+    found = _URL.match(base_url)
+    if found is None:
+        return base_url
+    scheme = (found["scheme"] or "").lower()
+    port = found["port"] or _PORTS.get(scheme, "0")
+    return f"{scheme}://{(found['host'] or '').lower()}:{int(port)}{(found['path'] or '').rstrip('/')}"

@@ -242,6 +242,8 @@ class Route:
     """How long its calls may wait for their answer in a Message Batch; None: never put off."""
     streams_wait: bool = False
     """Whether streams are put off too: their answer then comes whole."""
+    credential_env: str | None = None
+    """The environment variable of the agent that holds the API key of this route's client; None: the agent's own."""
     cache: Literal["off", "advise", "auto"] = "off"
     lossy: bool = False
     """Whether a request may lose something (thinking, effort, a beta) to fit another model or a step."""

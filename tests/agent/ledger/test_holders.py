@@ -117,3 +117,12 @@ def test_skipped_records_are_counted(db: Database) -> None:
     found = holders.find(db, "h1")
     assert found is not None
     assert found.skipped == 3
+
+
+def test_squaring_some_balances(db: Database) -> None:
+    """Of those that are named nothing is left out without a hold; the others stay as they are."""
+    holders.register(db, HOLDER, seq=1, now_ns=500)
+    for key in ("k", "other"):
+        holders.grant(db, "h1", key, 10)
+    assert holders.square(db, "h1", ["k", "none"]) == {"k"}
+    assert (lease(db), lease(db, "other")) == ((10, 10, 0), (10, 0, 0))

@@ -69,3 +69,14 @@ def test_a_mark_that_is_none_or_cannot_be_written_hurts_nobody(tmp_path: Path) -
     mark.unlink()
     mark.mkdir()
     assert worked(path, 1) == 0
+
+
+def test_texts_of_its_own(tmp_path: Path) -> None:
+    """What is kept under a name stays, unless it is changed on purpose."""
+    ledger = opened(tmp_path / "db")
+    assert ledger.submit(lambda db: identity.kept(db, "salt")).result(10) == ""
+    assert ledger.submit(lambda db: identity.kept(db, "salt", "first")).result(10) == "first"
+    assert ledger.submit(lambda db: identity.kept(db, "salt", "second")).result(10) == "first"
+    ledger.submit(lambda db: identity.keep(db, "salt", "third")).result(10)
+    assert ledger.submit(lambda db: identity.kept(db, "salt")).result(10) == "third"
+    ledger.close()

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from bursar.agent.ledger import attempts, balances, holders, schema
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.holders import HolderState
-from bursar.agent.ledger.lending import close_holder, sync
+from bursar.agent.ledger.lending import close_holder, lend_exactly, sync
 from bursar.agent.ledger.life import State
 from bursar.policies.amounts import Limit
 from bursar.policies.charge import Basis, Charge
@@ -755,3 +755,27 @@ def test_a_rolling_balance_lends_again_what_has_rolled_out(db: Database) -> None
         request = message("h1", seq + 1, needs=(need(f"b{seq}", 20, None, key),), returned={key: 10**6})
         verdicts.append(sync(db, request, policy=rules, now_ns=now_ns).answers[0].verdict)
     assert verdicts == [Verdict.REFUSED, Verdict.REFUSED, Verdict.GRANTED, Verdict.REFUSED]
+
+
+@pytest.mark.parametrize(
+    ("most", "verdict", "reason"),
+    [(100, Verdict.GRANTED, ""), (101, Verdict.REFUSED, "spent")],
+)
+def test_exactly_or_not_at_all(db: Database, most: int, verdict: Verdict, reason: str) -> None:
+    """The agent's own need is never trimmed, and gets nothing on top however often it asks."""
+    answer = lend_exactly(db, holders.OWN, need("a", most, 1), policy=policy(100), now_ns=NOON)
+    assert (answer.verdict, answer.reason, out(db)) == (verdict, reason, 100 if reason == "" else 0)
+
+
+def test_the_agents_own_asks_leave_nothing_lying_about(db: Database) -> None:
+    """After fifty asks exactly their fifty is out; a process would have been lent ahead by then."""
+    for n in range(50):
+        assert lend_exactly(db, holders.OWN, need(f"a{n}", 1), policy=policy(10**9), now_ns=NOON).amount == 1
+    assert out(db) == 50
+
+
+def test_exactly_of_a_balance_that_the_policy_does_not_have(db: Database) -> None:
+    """Nothing is lent of the others either."""
+    answer = lend_exactly(db, holders.OWN, need("a", 1, 1, ALL, f"gone|{DAY}|"), policy=policy(100), now_ns=NOON)
+    assert (answer.verdict, answer.reason) == (Verdict.WAIT, "no_balance")
+    assert out(db) == 0

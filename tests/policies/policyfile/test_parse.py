@@ -439,3 +439,14 @@ def test_one_cap_takes_money_only(limit: str) -> None:
 def test_windows_turn_in_the_zone_of_the_file() -> None:
     """As the engine asks for it."""
     assert parse_policy(f'{TOP}timezone = "Asia/Tokyo"\n', file="p.toml").zone == ZoneInfo("Asia/Tokyo")
+
+
+def test_a_route_names_where_its_key_is() -> None:
+    """By the name of an environment variable; a key in its place is not repeated."""
+    text = f'{TOP}[[route]]\nname = "digest"\nmay_wait = "2h"\ncredential_env = '
+    (route,) = parse_policy(text + '"BATCH_KEY"\n', file="f").routes
+    assert route.credential_env == "BATCH_KEY"
+    with pytest.raises(PolicyError) as error:
+        parse_policy(text + '"sk-ant-secret"\n', file="f")
+    assert "the place of a name, not of a key" in str(error.value)
+    assert "secret" not in str(error.value)

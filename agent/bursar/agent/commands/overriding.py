@@ -17,12 +17,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bursar.agent.commands import reach
+from bursar.agent.commands import agenturl
 from bursar.agent.commands.span_of_time import SpanError
 from bursar.agent.ledger import balances, open_for_reading, overridebook
 from bursar.agent.ledger.overridebook import Entry
 from bursar.agent.serving import desk
-from bursar.agent.settings import HOST, PORT, read_settings
+from bursar.agent.settings import read_settings
 from bursar.policies.amounts import parse_duration, parse_limit
 from bursar.policies.overrides import EVERY_BUDGET, from_json
 
@@ -63,7 +63,7 @@ def raise_command(
 @click.argument("budget", default=EVERY_BUDGET)
 def resume_command(budget: str) -> None:
     """Take back what `pause` and `raise` did to a budget. Exit code 1 where there is nothing to take back."""
-    ended = _ask(desk.END, {"budget": budget, "by": _who()})
+    ended = agenturl.order(desk.END, {"budget": budget, "by": _who()})
     for value in ended:
         click.echo(f"bursar: no longer: {from_json(value)}", err=True)
     if not ended:
@@ -121,7 +121,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def _order(order: dict[str, Any], span: str | None, until: str | None) -> None:
-    made = from_json(_ask(desk.OVERRIDES, {**order, "seconds": _seconds(span, until), "by": _who()}))
+    made = from_json(agenturl.order(desk.OVERRIDES, {**order, "seconds": _seconds(span, until), "by": _who()}))
     click.echo(f"bursar: {made}, until {balances.iso(made.until_ns)}", err=True)
 
 
@@ -146,12 +146,6 @@ def _spaced(amount: str) -> str:
     digits = amount.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
     unit = amount[len(digits) :]
     return f"{digits.strip()} {unit}" if unit in ("USD", "tokens", "calls") else amount
-
-
-def _ask(path: str, body: dict[str, Any]) -> Any:
-    settings = read_settings(os.environ)
-    url = os.environ.get("BURSAR_AGENT") or f"http://{HOST}:{PORT}"
-    return reach.order(url, path, body, token_file=settings.token_file)
 
 
 def _who() -> str:

@@ -47,7 +47,9 @@ def ask(url: str, path: str, *, token: str | None = None, seconds: float = SECON
         connection.close()
 
 
-def order(url: str, path: str, body: Mapping[str, object], *, token_file: Path | None) -> Any:
+def order(
+    url: str, path: str, body: Mapping[str, object], *, token_file: Path | None, seconds: float = ORDER_SECONDS
+) -> Any:
     """
     Have a running agent do something; what it answers, as JSON.
 
@@ -58,7 +60,7 @@ def order(url: str, path: str, body: Mapping[str, object], *, token_file: Path |
     headers = {"content-type": "application/json"}
     if (token := _token(token_file)) is not None:
         headers["authorization"] = f"Bearer {token}"
-    connection = http.client.HTTPConnection(parts.hostname or HOST, parts.port or PORT, timeout=ORDER_SECONDS)
+    connection = http.client.HTTPConnection(parts.hostname or HOST, parts.port or PORT, timeout=seconds)
     try:
         connection.request("POST", path, body=json.dumps(body), headers=headers)
         response = connection.getresponse()

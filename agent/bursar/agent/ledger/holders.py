@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlite_utils import Database
 
 from bursar.policies.protocol import Holder
+
+OWN = "deferrals"
+"""
+The agent's own id as a holder: what is put off is held by it, not by the process that asked, which may be gone.
+
+It keeps no journal and dies with nobody: what it has in flight goes on with the next agent on the ledger.
+"""
 
 
 class HolderState(StrEnum):
@@ -113,21 +121,22 @@ def take_back(db: Database, holder_id: str, returned: Mapping[str, int]) -> None
         )
 
 
-def square(db: Database, holder_id: str) -> frozenset[str]:
+def square(db: Database, holder_id: str, keys: Iterable[str] | None = None) -> frozenset[str]:
     """
-    Make what is out to a process that is gone exactly what its attempts in flight may still cost.
+    Make what is out to a process that is gone exactly what its attempts in flight may still cost; of `keys` alone.
 
     Returns the balances it touched. What came to light later than that (a `sent` record nobody had seen) is granted by
     the fact.
     """
+    of = "" if keys is None else " AND balance IN (SELECT value FROM json_each(?))"
     rows = db.conn.execute(
-        """
+        f"""
         SELECT balance, granted - returned - charged,
             (SELECT coalesce(sum(lent), 0) FROM holds
              WHERE holds.holder = leases.holder AND holds.balance = leases.balance)
-        FROM leases WHERE holder = ?
+        FROM leases WHERE holder = ?{of}
         """,
-        [holder_id],
+        [holder_id, *([] if keys is None else [json.dumps(list(keys))])],
     ).fetchall()
     for key, out, due in rows:
         db.conn.execute(

@@ -23,6 +23,19 @@ def read(db: Database) -> tuple[str, int]:
     return found["ledger"], int(found["commits"])
 
 
+def kept(db: Database, name: str, made: str = "") -> str:
+    """A text that this ledger keeps for itself under a name; `made` is kept where there is none yet and it is some."""
+    if made:
+        db.conn.execute("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING", [name, made])
+    row = db.conn.execute("SELECT value FROM meta WHERE key = ?", [name]).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def keep(db: Database, name: str, text: str) -> None:
+    """Keep another text under a name."""
+    db.conn.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [name, text])
+
+
 def leave_mark(db: Database, path: Path) -> None:
     """Write both beside the file. Where that fails an older copy goes unnoticed, and nothing else."""
     ledger, commits = read(db)

@@ -67,6 +67,29 @@ def sync(db: Database, request: SyncRequest, *, policy: Policy | None, now_ns: i
     )
 
 
+def lend_exactly(db: Database, holder: str, need: Need, *, policy: Policy | None, now_ns: int) -> Answer:
+    """
+    Lend to the agent itself for an attempt that is new: all that it needs and nothing on top, or say why not.
+
+    Of what is neither `most` nor granted whole nothing is lent: the request is fixed.
+    """
+    keys, most = _once(need.balances), _most(need)
+    pools: dict[str, int] = {}
+    for key in keys:
+        pool = _pool(db, key, policy, now_ns)
+        if pool is None:
+            return Answer(need.attempt_id, Verdict.WAIT, reason=NO_BALANCE, balance=told_of(key))
+        pools[key] = pool
+    blocked = [(pool - most[kind_of(key)], key) for key, pool in pools.items() if pool < most[kind_of(key)]]
+    if blocked:
+        slices.want(db, (key for _, key in blocked), now_ns)
+        return _no(db, need, most, min(blocked)[1], now_ns)
+    for key in keys:
+        holders.grant(db, holder, key, most[kind_of(key)] + holders.overrun(db, holder, key))
+    hold(db, _held(need, holder, most, now_ns))
+    return _grant(need, most)
+
+
 def close_holder(db: Database, holder: str, *, policy: Policy | None = None, now_ns: int) -> Booked:
     """
     Recover a process that is proven dead and whose journal has been read and booked.

@@ -205,6 +205,7 @@ def open_for_reading(path: Path) -> Generator[Database]:
 def _open(path: Path) -> Database:
     """The file with the present schema, durable at every commit."""
     with _explained(path):
+        _make(path)
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
     try:
         with _explained(path):
@@ -217,6 +218,12 @@ def _open(path: Path) -> Database:
         connection.close()
         raise
     return db
+
+
+def _make(path: Path) -> None:
+    """A new file is its owner's alone, and with it those that SQLite makes beside it in its likeness."""
+    with suppress(OSError):  # what is in the way SQLite says better
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from bursar.agent.serving.doorman import Doorman
 from bursar.agent.serving.recalls import Recalls
 from bursar.agent.serving.wire import parse_recall, parse_request
 from bursar.policies import protocol
+from bursar.policies.deferral import DeferralError
 from bursar.policies.protocol import ProtocolError, RecallResponse
 
 BODY_LIMIT = 8 * 1024 * 1024
@@ -37,7 +38,7 @@ class ServerState:
 
 
 class BodyTooLargeError(Exception):
-    """A body of more than `BODY_LIMIT`."""
+    """A body of more than may be sent there."""
 
 
 def create_app(state: ServerState, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
@@ -54,13 +55,13 @@ def create_app(state: ServerState, extra_routes: Sequence[BaseRoute] = ()) -> St
     return Starlette(routes=routes, middleware=[door], exception_handlers=_HANDLERS)
 
 
-async def read_body(request: Request) -> bytes:
-    """The whole body. Raises `BodyTooLargeError`, which is answered 413, as soon as it is known to be too large."""
+async def read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
+    """The whole body, of up to `limit` bytes. Raises `BodyTooLargeError`, answered 413, as soon as it has more."""
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > BODY_LIMIT:
+        if size > limit:
             raise BodyTooLargeError
         parts.append(part)
     return b"".join(parts)
@@ -113,7 +114,7 @@ async def _not_written(_: Request, error: Exception) -> Response:
 
 
 async def _too_large(*_: object) -> Response:
-    return _sentence(413, f"the body has more than {BODY_LIMIT} bytes: send it in parts")
+    return _sentence(413, f"the body is too large (most may have {BODY_LIMIT} bytes): send it in parts")
 
 
 async def _gone(*_: object) -> Response:
@@ -123,6 +124,7 @@ async def _gone(*_: object) -> Response:
 
 _HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     ProtocolError: _bad_message,
+    DeferralError: _bad_message,
     LedgerError: _not_written,
     BodyTooLargeError: _too_large,
     ClientDisconnect: _gone,

@@ -20,7 +20,7 @@ from bursar.policies.policyfile.unenforced import unenforced, unpriced
 
 __all__ = ["Mistake", "PolicyError", "one_cap", "parse_policy"]
 
-_ROUTE_KEYS = ("name", "find", "ladder", "may_wait", "streams_wait", "cache", "lossy")
+_ROUTE_KEYS = ("name", "find", "ladder", "may_wait", "streams_wait", "credential_env", "cache", "lossy")
 _FIND_KEYS = ("code", "http_route", "span", "baggage", "service")
 _CHANNEL_KEYS = ("name", "kind", "url_env")
 _DIGEST_KEYS = ("channel", "day", "hour")
@@ -145,9 +145,22 @@ def _route(table: Mapping[str, Any], path: Path, mistakes: Mistakes) -> Route:
         ladder=fields.texts("ladder", _LADDER) if fields.has("ladder") else None,
         may_wait_seconds=fields.parsed("may_wait", parse_duration, None, 'may_wait = "2h"'),
         streams_wait=fields.flag("streams_wait"),
+        credential_env=_credential_env(fields),
         cache=fields.word("cache", ("off", "advise", "auto"), "off"),
         lossy=fields.flag("lossy"),
     )
+
+
+def _credential_env(fields: Fields) -> str | None:
+    named = fields.text("credential_env", 'credential_env = "BATCH_KEY"')
+    if named is not None and not _ENV_NAME.fullmatch(named):
+        fields.wrong(
+            "credential_env",
+            "this is the place of a name, not of a key",
+            'put the key into an environment variable of the agent and name that: credential_env = "BATCH_KEY"',
+        )
+        return None
+    return named
 
 
 def _find(fields: Fields, path: Path) -> Find:
