@@ -66,7 +66,7 @@ def documents(count: int, text: str) -> list[Ask]:
 
 def loop(client: anthropic.Anthropic, asks: Sequence[Ask]) -> int:
     """One call after the other; the messages are kept, as of a list."""
-    messages = [client.messages.create(**ask, extra_headers=HEADERS) for ask in asks]
+    messages: list[Any] = [client.messages.create(**ask, extra_headers=HEADERS) for ask in asks]
     return sum(message.usage.output_tokens == TOKENS_OUT for message in messages)
 
 

@@ -13,7 +13,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,8 +40,8 @@ WAIT_SECONDS = 900
 """How long each call may wait: for company it waits a tenth of that."""
 AT_ONCE = 500
 SECOND = 10**9
-EACH_NANO = (300 * 1_000 + 50 * 5_000) // 2
-"""300 tokens in and 50 out of Haiku 4.5, at half the price: answers are cut at `max_tokens`."""
+IN_NANO, OUT_NANO = 1_000 // 2, 5_000 // 2
+"""A token of Haiku 4.5, in and out, at half the price."""
 MOST_NANO = 2_000_000
 LABELS = {"tenant": "acme", "env": "prod"}
 ROUTE = "bench.calls"
@@ -126,9 +126,9 @@ def bare(agent: str, count: int) -> float:
         return time.perf_counter() - began
 
 
-def answered(agent: str, ids: Sequence[str], tell: Callable[[int], None]) -> int:
-    """Wait until every call is over; how many have a message."""
-    link, messages = AgentLink(agent, None), 0
+def answered(agent: str, ids: Sequence[str]) -> tuple[int, int]:
+    """Wait until every call is over: how many have a message, and half of what these would have cost at once."""
+    link, messages, nano = AgentLink(agent, None), 0, 0
     for first in range(0, len(ids), AT_ONCE):
         left = set(ids[first : first + AT_ONCE])
         while left:
@@ -137,10 +137,12 @@ def answered(agent: str, ids: Sequence[str], tell: Callable[[int], None]) -> int
             for outcome in deferral.wait_response_from_json(told).outcomes:
                 if outcome.state.over:
                     left.discard(outcome.id)
-                    messages += outcome.message is not None
-            tell(messages)
+                    if outcome.message is not None:
+                        usage = json.loads(outcome.message)["usage"]
+                        messages += 1
+                        nano += usage["input_tokens"] * IN_NANO + usage["output_tokens"] * OUT_NANO
     link.close()
-    return messages
+    return messages, nano
 
 
 def main() -> int:
@@ -156,7 +158,8 @@ def main() -> int:
                 asks = [{**ask, "max_tokens": TOKENS_OUT} for ask in documents(count, ticket(client))]
             named = credential(agent, folder)
             share = count // len(CONNECTIONS)
-            began, total, ids = time.perf_counter(), 0, []
+            began, total = time.perf_counter(), 0
+            ids: list[str] = []
             exchange = bare(agent, 500) / 500
             for number, connections in enumerate(CONNECTIONS):
                 some = asks[number * share : (number + 1) * share]
@@ -168,7 +171,7 @@ def main() -> int:
                     f"{connections} connections: {taken} of {len(some)} accepted in {seconds:.1f} s, "
                     f"{taken / seconds:.0f} a second; {seconds / taken / exchange:.1f} bare exchanges each"
                 )
-            messages = answered(agent, ids, lambda _: None)
+            messages, nano = answered(agent, ids)
             console.print(f"{messages} answers, the last {time.perf_counter() - began:.1f} s after the first offer")
             bill: int = httpx.get(f"{url}/sandbox/bill").json()["nano_usd"]
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
@@ -176,7 +179,7 @@ def main() -> int:
         ledger = household.booked(folder)
     checks = {
         "every call was accepted and answered": total == messages == len(ids),
-        "each cost exactly half of what it costs at once": bill == len(ids) * EACH_NANO,
+        "each cost exactly half of what it costs at once": bill == nano,
         "the ledger has the bill, to the nano-dollar": (ledger.nano_usd, ledger.calls) == (bill, len(ids)),
     }
     for what, holds in checks.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 import anthropic
 import pytest
+from anthropic.lib.bedrock import AnthropicBedrock
 
 from bursar.agent.sandbox import create_app, serving
 from bursar.instrumentation import BatchItemError, map_batch, route, served
@@ -47,7 +48,7 @@ def test_a_list_costs_half_of_its_calls(sandbox: tuple[str, Any], client: anthro
     """To the nano-dollar, by the bill and by the charges; each message in its place, and known to `served`."""
     _, bill = sandbox
     with recorded() as seen, route("nightly", tenant="acme"):
-        calls = [client.messages.create(**request) for request in requests(8)]
+        calls: list[Any] = [client.messages.create(**request) for request in requests(8)]
         plain = sum(charge.cost_nano_usd or 0 for charge in seen.charges)
         assert plain == bill.totals()["nano_usd"]
         answers = map_batch(client, requests(8))
@@ -138,6 +139,6 @@ def test_errors_stay_in_their_places(sandbox: tuple[str, Any], client: anthropic
 
 def test_clients_of_clouds() -> None:
     """Have no Message Batches; told at once."""
-    client: Any = anthropic.AnthropicBedrock(aws_region="us-east-1", aws_access_key="k", aws_secret_key="s")
+    client: Any = AnthropicBedrock(aws_region="us-east-1", aws_access_key="k", aws_secret_key="s")
     with pytest.raises(TypeError, match="AnthropicBedrock has no Message Batches"):
         map_batch(client, [])

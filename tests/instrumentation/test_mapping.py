@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from tests.instrumentation.scene import MODEL, client, message
 
+from bursar.instrumentation.batchitem import BatchItem
 from bursar.instrumentation.context import Work
 from bursar.instrumentation.hands import SyncHands
 from bursar.instrumentation.itemerror import BatchItemError
@@ -179,7 +180,8 @@ def test_requests_with_other_headers_go_in_batches_of_their_own() -> None:
 
 def test_a_list_larger_than_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Is several, and what is larger than any is refused."""
-    monkeypatch.setattr("bursar.instrumentation.mapping.Parcels", lambda: Parcels(most_requests=2, most_bytes=600))
+    small: Callable[[], Parcels[BatchItem]] = lambda: Parcels(most_requests=2, most_bytes=600)  # noqa: E731 - typed so
+    monkeypatch.setattr("bursar.instrumentation.mapping.Parcels", small)
     api = Api()
     assert texts(api.map([ask("a"), ask("x" * 600), ask("b"), ask("c")])) == ["a", "BatchItemError", "b", "c"]
     assert [len(batch) for batch in api.batches.values()] == [2, 1]

@@ -339,5 +339,5 @@ def test_what_was_not_billed_is_free_again(line: Any, told: tuple[str, str] | No
     body = encoded(line)
     assert unbilled_of(body) == told
     freed: list[tuple[str, str]] = []
-    ResultsWatcher(SOURCE, Taker(), "", free=lambda *what: freed.append(what)).chunk(body)
+    ResultsWatcher(SOURCE, Taker(), "", free=lambda attempt_id, why: freed.append((attempt_id, why))).chunk(body)
     assert freed == ([] if told is None else [told])

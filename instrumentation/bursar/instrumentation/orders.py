@@ -63,7 +63,8 @@ def order_of(place: int, request: Any, *, betas: str = "") -> Order:
     for name in _NOT_CARRIED:
         if asked.get(name) is not None:
             raise _refused(Unbatched.PARAMETER, name)
-    body = {**{name: told for name, told in asked.items() if name not in _APART}, **(asked.get("extra_body") or {})}
+    extra: Mapping[str, Any] = asked.get("extra_body") or {}
+    body = {**{name: told for name, told in asked.items() if name not in _APART}, **extra}
     headers = _headers(asked)
     params = _prepared(body, beta="betas" in asked)
     for name in _NEEDED:

@@ -97,11 +97,15 @@ class Bar:
 
 def progress_of(total: int, wanted: bool | None, out: TextIO | None = None) -> Progress:
     """Whom to tell: by default nobody, unless `out` (standard error) is a terminal; `wanted` says so in any case."""
-    out = sys.stderr if out is None else out
-    is_terminal = out.isatty()
-    if wanted is False or (wanted is None and not is_terminal):
+    told: TextIO | None = sys.stderr if out is None else out
+    # A process without a console may have no standard error.
+    if told is None or wanted is False or (wanted is None and not told.isatty()):
         return Silent()
-    if is_terminal:
+    return _shown(total, told)
+
+
+def _shown(total: int, out: TextIO) -> Progress:
+    if out.isatty():
         try:
             rich, console = import_module("rich.progress"), import_module("rich.console")
         except ImportError:
