@@ -7,7 +7,8 @@ import hmac
 import re
 
 _PLACE = re.compile(
-    r"(?P<scheme>[a-z]+)://(?:[^/@]*@)?(?P<host>\[[^]]*\]|[^/:?#]*)(?::(?P<port>[0-9]*))?(?P<path>[^?#]*)", re.I
+    r"(?P<scheme>[a-z]+)://(?:[^/@]*@)?(?P<host>\[[^]]*\]|[^/:?#]*)(?::(?P<port>[0-9]*))?(?P<path>[^?#]*)",
+    re.IGNORECASE,
 )
 _PORTS = {"https": "443", "http": "80"}
 
