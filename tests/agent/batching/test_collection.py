@@ -178,7 +178,7 @@ def test_batches_of_others_are_left_alone(house: House) -> None:
     live(house, "a")
 
     async def work(office: Office) -> None:
-        await office.collection._book([Result("somebody's", "succeeded", message={"usage": {}})])
+        await office.collection.book([Result("somebody's", "succeeded", message={"usage": {}})])
 
     before = house.spent()
     house.run(work)

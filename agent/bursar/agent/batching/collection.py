@@ -95,9 +95,9 @@ class Collection:
                 told += result is not None
                 chunk += [] if result is None else [result]
                 if len(chunk) == CHUNK:
-                    await self._book(chunk)
+                    await self.book(chunk)
                     chunk = []
-            await self._book(chunk)
+            await self.book(chunk)
         if told >= batch.items:
             await self._close(batch)
         elif self._means.clock_ns() - (batch.ended_ns or self._means.clock_ns()) < COMPLETE_SECONDS * _SECOND:
@@ -105,7 +105,8 @@ class Collection:
         else:
             await self._gone(batch, f"{told} of {batch.items} results came")
 
-    async def _book(self, chunk: list[Result]) -> None:
+    async def book(self, chunk: list[Result]) -> None:
+        """Book these results in one transaction."""
         clerk = self._clerk()
 
         def job(db: Database, terms: Terms) -> Step:
