@@ -28,6 +28,7 @@ def skipped(folder: Path, act: Any, agent: Agent, name: str = "digest") -> str:
 
         def spied(errand: Any) -> Any:
             admission = admit(errand)
+            assert admission.decision is not None
             seen.append(admission.decision)
             return admission
 

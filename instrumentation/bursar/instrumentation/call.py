@@ -59,6 +59,8 @@ class Call:
         self.id = runtime.ids.call()
         self.requested_model = requested_model
         self.work = work
+        self.named = runtime.rules.heard or runtime.config.agent is None
+        """Whether its route was found by the rules in force, and not before anything was heard of them."""
         self.stage: Stage | None = work.staging.stage if work.staging is not None else None
         self.provider = provider_of(type(client).__name__)
         self.region = _region(client, requested_model, self.provider)
@@ -86,6 +88,7 @@ class Call:
     def name_again(self) -> None:
         """Find the route once more, by rules that came after the call began."""
         caller = self.work.caller
+        self.named = self.runtime.rules.heard
         if caller is None:
             return
         with quiet("find a route"), trace.use_span(self._outer_span):

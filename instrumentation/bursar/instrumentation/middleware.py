@@ -74,6 +74,7 @@ class Meter(Middleware):
             return _brought(call, request, APIResponse, call.work.asking.outcome)
         if runtime.guard.is_new:
             runtime.guard.greet()
+        if not call.named:
             call.name_again()
         admission: Admission | None = None
         errand = _errand(runtime, call, request)
@@ -117,6 +118,7 @@ class Meter(Middleware):
             return _brought(call, request, AsyncAPIResponse, call.work.asking.outcome)
         if runtime.guard.is_new:
             await runtime.guard.greet_async()
+        if not call.named:
             call.name_again()
         admission: Admission | None = None
         errand = _errand(runtime, call, request)

@@ -157,7 +157,8 @@ def _look(on_stage: Play) -> Any:
         routes = reports.by(db, ["route", "model"], on_stage.began_ns, now)
         budgets = reports.budgets(db, now)
         recent = reports.recent_calls(db, on_stage.began_ns, now, limit=screen.RECENT)
-    return screen.live(budgets[0] if budgets else None, routes, recent, on_stage.slack.texts())
+    budget = next((row for row in budgets if row["budget"] == stage.BUDGET), None)
+    return screen.live(budget, routes, recent, on_stage.slack.texts())
 
 
 def _said(on_stage: Play) -> str:

@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+BUDGET = "support-day"
+"""Whose spending is shown."""
 LIMIT_NANO = 500_000_000
 LIMIT = "0.50 USD"
 TICKETS = 260
@@ -31,7 +33,7 @@ on_unreachable = "closed"
 ladder = ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"]
 
 [[budget]]
-name = "support-day"
+name = "{budget}"
 match = {{ route = "support.*" }}
 limit = "{limit}"
 every = "day"
@@ -78,7 +80,7 @@ def policy(now: datetime) -> str:
     """The policy, in a time zone where it is about noon: the day's window must not turn while the demo runs."""
     offset = (12 - now.hour) % 24
     zone = f"Etc/GMT{-offset:+d}" if offset <= 12 else f"Etc/GMT+{24 - offset}"
-    return POLICY.format(timezone="UTC" if offset == 0 else zone, limit=LIMIT)
+    return POLICY.format(timezone="UTC" if offset == 0 else zone, budget=BUDGET, limit=LIMIT)
 
 
 def application() -> Path:

@@ -87,9 +87,8 @@ def lend_exactly(db: Database, holder: str, need: Need, *, policy: Policy | None
     blocked = [(pool - most[kind_of(key)], key) for key, pool in pools.items() if pool < most[kind_of(key)]]
     if blocked:
         slices.want(db, (key for _, key in blocked), now_ns)
-        return _no(db, need, most, min(blocked)[1], now_ns)
-    for key in keys:
-        holders.grant(db, holder, key, most[kind_of(key)] + holders.overrun(db, holder, key))
+        return _no(db, need, most, {}, min(blocked)[1], now_ns)
+    slices.lend(db, holder, {key: most[kind_of(key)] for key in keys}, most)
     hold(db, _held(need, holder, most, now_ns))
     return _grant(need, most)
 
