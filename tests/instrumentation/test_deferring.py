@@ -28,7 +28,7 @@ def skipped(folder: Path, act: Any, agent: Agent, name: str = "digest") -> str:
 
         def spied(errand: Any) -> Any:
             admission = admit(errand)
-            seen.append(admission.decision)
+            seen += [admission.decision] if admission.decision is not None else []
             return admission
 
         runtime.guard.admit = spied  # type: ignore[method-assign]
