@@ -28,7 +28,8 @@ def skipped(folder: Path, act: Any, agent: Agent, name: str = "digest") -> str:
 
         def spied(errand: Any) -> Any:
             admission = admit(errand)
-            seen += [admission.decision] if admission.decision is not None else []
+            assert admission.decision is not None
+            seen.append(admission.decision)
             return admission
 
         runtime.guard.admit = spied  # type: ignore[method-assign]
