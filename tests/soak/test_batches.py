@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.soak.batches import measure
 
-LIVES = 8
+LIVES = 3
 
 
 def test_lives() -> None:

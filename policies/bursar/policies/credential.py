@@ -6,8 +6,8 @@ import hashlib
 import hmac
 import re
 
-_URL = re.compile(
-    r"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^/:?#]*)(?::(?P<port>\d+))?(?P<path>/[^?#]*)?",
+_PLACE = re.compile(
+    r"(?P<scheme>[a-z]+)://(?:[^/@]*@)?(?P<host>\[[^]]*\]|[^/:?#]*)(?::(?P<port>[0-9]*))?(?P<path>[^?#]*)",
     re.IGNORECASE,
 )
 _PORTS = {"https": "443", "http": "80"}
@@ -27,11 +27,11 @@ def credential_id(salt: str, *, base_url: str, api_key: str | None, auth_token: 
     return hmac.new(bytes.fromhex(salt), f"{_place(base_url)}\n{secret}".encode(), hashlib.sha256).hexdigest()
 
 
-def _place(base_url: str) -> str:
-    """Where a base URL leads, the same for every way of writing it."""
-    found = _URL.match(base_url)
+def _place(url: str) -> str:
+    """A URL in one spelling: with its port, without a slash at its end."""
+    found = _PLACE.match(url)
     if found is None:
-        return base_url
-    scheme = (found["scheme"] or "").lower()
-    port = found["port"] or _PORTS.get(scheme, "0")
-    return f"{scheme}://{(found['host'] or '').lower()}:{int(port)}{(found['path'] or '').rstrip('/')}"
+        return url
+    scheme = found["scheme"].lower()
+    port = found["port"] or _PORTS.get(scheme, "")
+    return f"{scheme}://{found['host'].lower()}:{port}{found['path'].rstrip('/')}"

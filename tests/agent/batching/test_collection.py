@@ -138,20 +138,39 @@ def test_results_that_are_gone(house: House) -> None:
         assert batchbook.newest(db, 1)[0].state is BatchState.COLLECTED
 
 
-def test_what_the_results_leave_out(house: House) -> None:
-    """Is taken to have expired: it is asked again."""
-    left = [1]
+def results(house: House, content: bytes, *, times: int) -> None:
+    """So often the results are these."""
+    left = [1] * times
 
-    def without_a(http: httpx.Request) -> httpx.Response | None:
+    def before(http: httpx.Request) -> httpx.Response | None:
         if not http.url.path.endswith("/results") or not left:
             return None
         left.pop()
-        return httpx.Response(200, content=b'{"custom_id":"try-b","result":{"type":"expired"}}\n\nnot json\n')
+        return httpx.Response(200, content=content)
 
-    house.wire.before = without_a
-    found = live(house, "a", "b")
-    assert {one.state for one in found} == {State.SUCCEEDED}
-    assert [tries(house, name)[0][1] for name in "ab"] == ["expired", "expired"]
+    house.wire.before = before
+
+
+CUT = b'{"custom_id":"try-b","result":{"type":"expired"}}\n\n{"custom_id":"try-a","resu'
+
+
+def test_results_that_end_too_soon(house: House) -> None:
+    """What they leave out is not taken for lost, which would be paid twice: they are read again."""
+    results(house, CUT, times=1)
+    first, second = live(house, "a", "b")
+    assert (first.state, second.state) == (State.SUCCEEDED, State.SUCCEEDED)
+    assert [outcome for _, outcome in tries(house, "a")] == ["succeeded"]
+    assert next(outcome for _, outcome in tries(house, "b")) == "expired"
+
+
+def test_results_that_are_never_complete(house: House) -> None:
+    """After an hour nobody will know what came of the rest: its bound counts, and it is not sent again."""
+    results(house, CUT.replace(b"expired", b"canceled"), times=1_000)
+    assert live(house, "a", "b")[0].state is State.IN_PROGRESS
+    house.later(3_600)
+    first, _ = live(house, "a", "b")
+    assert (first.state, first.reason) == (State.ERRORED, "its batch's results are gone")
+    assert house.spent() == MOST
 
 
 def test_batches_of_others_are_left_alone(house: House) -> None:
@@ -159,7 +178,7 @@ def test_batches_of_others_are_left_alone(house: House) -> None:
     live(house, "a")
 
     async def work(office: Office) -> None:
-        await office.collection._book([Result("somebody's", "succeeded", message={"usage": {}})])
+        await office.collection.book([Result("somebody's", "succeeded", message={"usage": {}})])
 
     before = house.spent()
     house.run(work)

@@ -131,11 +131,11 @@ def test_chores_end_with_the_office(house: House) -> None:
             finally:
                 ended.append(True)
 
-        running = asyncio.create_task(office._round("hang", hang))
+        running = asyncio.create_task(office.carry_out("hang", hang))
         await hung.wait()
         await office.close()
         await running
-        await office._round("hang", hang)
+        await office.carry_out("hang", hang)
         return ended
 
     assert house.run(work) == [True]

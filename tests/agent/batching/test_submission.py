@@ -195,7 +195,7 @@ def test_nothing_waits(house: House) -> None:
         house.later(301)
         (line,) = await office.means.read(deferralbook.lines)
         await office.means.step(_emptied)
-        await office.submission._send(line, batchflush.Flush.AGE)
+        await office.submission.send(line, batchflush.Flush.AGE)
 
     house.run(work)
     assert batches(house) == []

@@ -25,6 +25,10 @@ MOST_LOOKS = 50
 """At most so many batches are asked about in one round; those not asked for longest come first."""
 SHORTEST_SECONDS, LONGEST_SECONDS, PART = 1.0, 60.0, 20
 """A batch is asked about after a twentieth of its age, within these bounds."""
+AGAIN_SECONDS = 5.0
+"""Results that could not be read are asked for again after this."""
+COMPLETE_SECONDS = 3_600.0
+"""Results that are still not complete so long after the batch's end never will be."""
 _SECOND = 10**9
 _GONE = 404
 _TROUBLE = (RefusedError, NotSentError, NoAnswerError)
@@ -50,9 +54,9 @@ class Collection:
         await asyncio.gather(*(self._advance(batch) for batch in due[:MOST_LOOKS]))
 
     def _due(self, batch: Batch) -> bool:
-        if batch.state is BatchState.ENDED:
-            return True
         now_ns = self._means.clock_ns()
+        if batch.state is BatchState.ENDED:
+            return now_ns - self._asked_ns.get(batch.id, 0) >= AGAIN_SECONDS * _SECOND
         age = (now_ns - (batch.submitted_ns or batch.made_ns)) / _SECOND
         wait = min(max(age / PART, SHORTEST_SECONDS), LONGEST_SECONDS)
         return now_ns - self._asked_ns.get(batch.id, 0) >= wait * _SECOND
@@ -67,10 +71,10 @@ class Collection:
                 if batch.state is BatchState.ENDED or await self._ended(api, batch, batch.api_id):
                     await self._collect(api, batch, batch.api_id)
         except RefusedError as error:
-            if error.status != _GONE:
-                _log.warning("batch %s is not collected yet: %s", batch.api_id, error)
-                return
-            await self._gone(batch, str(error))
+            if error.status == _GONE:
+                await self._gone(batch, str(error))
+            else:
+                _log.info("batch %s is not collected yet: %s", batch.api_id, error)
         except _TROUBLE as error:
             _log.info("batch %s is not collected yet: %s", batch.api_id, error)
 
@@ -82,20 +86,27 @@ class Collection:
         return seen.ended
 
     async def _collect(self, api: Api, batch: Batch, api_id: str) -> None:
-        """Book every result, some at a time; what the API says nothing of is taken to have expired."""
+        """Book every result, some at a time. Fewer than there were requests are read again: the end was cut off."""
+        told = 0
         async with api.results(api_id) as lines:
             chunk: list[Result] = []
             async for line in lines:
                 result = parse_result(line)
+                told += result is not None
                 chunk += [] if result is None else [result]
                 if len(chunk) == CHUNK:
-                    await self._book(chunk)
+                    await self.book(chunk)
                     chunk = []
-            await self._book(chunk)
-        await end_all(self._means, batch.id, lambda attempt: Result(attempt, "expired"), self._clerk())
-        await self._close(batch)
+            await self.book(chunk)
+        if told >= batch.items:
+            await self._close(batch)
+        elif self._means.clock_ns() - (batch.ended_ns or self._means.clock_ns()) < COMPLETE_SECONDS * _SECOND:
+            raise NoAnswerError(f"{told} of {batch.items} results came")
+        else:
+            await self._gone(batch, f"{told} of {batch.items} results came")
 
-    async def _book(self, chunk: list[Result]) -> None:
+    async def book(self, chunk: list[Result]) -> None:
+        """Book these results in one transaction."""
         clerk = self._clerk()
 
         def job(db: Database, terms: Terms) -> Step:

@@ -75,8 +75,8 @@ class Office:
             "collect batches": self.collection.run,
             "watch deadlines": self.fallback.run,
         }
-        chores = [Chore(name, ROUND_SECONDS, partial(self._round, name, work)) for name, work in rounds.items()]
-        return [*chores, Chore(_PURGE, PURGE_SECONDS, partial(self._round, _PURGE, self.purge))]
+        chores = [Chore(name, ROUND_SECONDS, partial(self.carry_out, name, work)) for name, work in rounds.items()]
+        return [*chores, Chore(_PURGE, PURGE_SECONDS, partial(self.carry_out, _PURGE, self.purge))]
 
     async def send(self) -> None:
         """Count what waits, and send what is due."""
@@ -100,7 +100,7 @@ class Office:
         await asyncio.gather(*self._under_way, return_exceptions=True)
         await self.fallback.stop()
 
-    async def _round(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def carry_out(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do a chore until it is done or the office closes; a ledger that cannot be written is left for the next."""
         if self._closed:
             return

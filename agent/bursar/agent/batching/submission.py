@@ -69,13 +69,14 @@ class Submission:
         lines = await self._means.read(deferralbook.lines)
         due = [(line, why) for line in lines if (why := flush_due(_queue(line), times, now_ns)) is not None]
         able = [(line, why) for line, why in due if self._able(line, now_ns)]
-        await asyncio.gather(*(self._send(line, why) for line, why in able[:AT_ONCE]))
+        await asyncio.gather(*(self.send(line, why) for line, why in able[:AT_ONCE]))
 
     def _able(self, line: Line, now_ns: int) -> bool:
         limits = self._sending.limits.get(line.credential)
         return self._api(line.credential) is not None and (limits is None or limits.not_before_ns <= now_ns)
 
-    async def _send(self, line: Line, why: Flush) -> None:
+    async def send(self, line: Line, why: Flush) -> None:
+        """Send what waits in a line, as one batch."""
         batch_id = f"batch-{self._means.new_id()}"
         self._sending.batches.add(batch_id)
         try:
