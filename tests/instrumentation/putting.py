@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.instrumentation.scene import MODEL, USAGE, message
 
-from bursar.instrumentation import instrument, uninstrument
+from bursar.instrumentation import defer, instrument, uninstrument
 from bursar.instrumentation.runtime import current_runtime
 from bursar.instrumentation.testing import Recorded, recorded
 from bursar.policies import deferral, protocol
@@ -48,6 +48,11 @@ BATCH_COST_NANO = (200_000 + 200_000 + 750_000 + 800_000 + 420_000) // 2 + 20_00
 
 Accepts = Callable[[Offer], Taken]
 Answers = Callable[[Offer], Outcome | None]
+
+
+def deferred(create: Any, /, **parameters: Any) -> Any:
+    """`defer` with a client of these tests, of which no type is known."""
+    return defer(create, **parameters)
 
 
 def takes(offer: Offer) -> Taken:

@@ -8,10 +8,10 @@ from typing import Any
 import httpx2
 import pytest
 from anthropic.lib.bedrock import AnthropicBedrock
-from tests.instrumentation.putting import POLICY, Agent, putting_off
+from tests.instrumentation.putting import POLICY, Agent, deferred, putting_off
 from tests.instrumentation.scene import ASK, answer, client, error, in_turn, sse
 
-from bursar.instrumentation import defer, deferring, route, served
+from bursar.instrumentation import deferring, route, served
 from bursar.instrumentation.runtime import current_runtime
 from bursar.policies.decision import Decision
 
@@ -56,8 +56,8 @@ def test_a_request_that_no_batch_carries_goes_at_once(more: dict[str, Any], why:
     """With the reason, by the parameter, the header or the query that is in the way."""
 
     def act() -> Any:
-        answered = client().messages.create(**{**ASK, **more})
-        return list(answered) if more.get("stream") else answered
+        answered: Any = client().messages.create(**{**ASK, **more})
+        return [*answered] if more.get("stream") else answered
 
     assert skipped(tmp_path, act, Agent()) == why
 
@@ -98,7 +98,8 @@ def test_a_cloud_goes_at_once(tmp_path: Path) -> None:
     def act() -> Any:
         http = httpx2.Client(transport=httpx2.MockTransport(answer))
         bedrock = AnthropicBedrock(aws_region="us-east-1", aws_access_key="a", aws_secret_key="s", http_client=http)
-        return bedrock.messages.create(**ASK)
+        made: Any = bedrock.messages
+        return made.create(**ASK)
 
     assert skipped(tmp_path, act, Agent()) == "cloud"
 
@@ -148,7 +149,7 @@ def test_an_offer_has_what_the_agent_needs(tmp_path: Path) -> None:
     """Bounds at both prices: 64 tokens of Sonnet 5.5 cost 640,000 nano-dollars at once, and half of it in a batch."""
     agent = Agent()
     with putting_off(tmp_path, agent), route("digest"):
-        put_off = defer(client().messages.create, **ASK)
+        put_off = deferred(client().messages.create, **ASK)
     offer = agent.offers[0]
     assert put_off.id == offer.id
     assert offer.most * 2 == offer.sync_most > 2 * 320_000

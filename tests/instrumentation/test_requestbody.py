@@ -58,11 +58,19 @@ def same_bytes(tap: Tap, create: Callable[..., Any], parameters: dict[str, Any])
     assert as_a_stream.encode() == sent
 
 
+def plain_create(c: Any) -> Any:
+    return c.messages.create
+
+
+def beta_create(c: Any) -> Any:
+    return c.beta.messages.create
+
+
 KINDS = pytest.mark.parametrize(
     ("what", "kind", "create"),
     [
-        ("messages", plain.MessageCreateParamsBase, lambda c: c.messages.create),
-        ("beta.messages", beta.MessageCreateParamsBase, lambda c: c.beta.messages.create),
+        ("messages", plain.MessageCreateParamsBase, plain_create),
+        ("beta.messages", beta.MessageCreateParamsBase, beta_create),
     ],
     ids=["messages", "beta"],
 )
