@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from bursar.policies.jsontext import encode
 
@@ -181,7 +181,7 @@ def to_json(message: SyncRequest | SyncResponse | RecallRequest | RecallResponse
 
 def _plain(value: Any) -> Any:
     """What is made of messages as JSON has it. `asdict` copies what nobody keeps, and takes several times as long."""
-    kind: Any = type(value)
+    kind = cast(Any, type(value))
     if kind is tuple:
         return [_plain(one) for one in value]
     names = _names(kind)
