@@ -196,7 +196,9 @@ def workshop() -> Generator[Workshop]:
 def measure(size: int, *, first: int = 0, progress: Progress = silently, parts: Parts = NOTHING_KEPT) -> Figure:
     """So many deaths and a few more, from passage `first` of a life on."""
     found = parts.measured("killpoints", run, range(first, first + size), PART, progress)
-    points = sum((Counter(one["points"]) for one in found), Counter[str]())
+    points = Counter[str]()
+    for one in found:
+        points.update(one["points"])
     deaths, requests = points.total(), sum(one["requests"] for one in found)
     faults = [fault for one in found for fault in one["faults"]]
     steps = max(one["passages"] for one in found)
