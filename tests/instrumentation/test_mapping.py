@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -13,6 +15,7 @@ import pytest
 from tests.instrumentation.scene import MODEL, client, message
 
 from bursar.instrumentation.batchitem import BatchItem
+from bursar.instrumentation.config import read_config
 from bursar.instrumentation.context import Work
 from bursar.instrumentation.hands import SyncHands
 from bursar.instrumentation.itemerror import BatchItemError
@@ -20,6 +23,7 @@ from bursar.instrumentation.mapbatch import carried
 from bursar.instrumentation.mapping import BatchMapping
 from bursar.instrumentation.parcels import Parcels
 from bursar.instrumentation.progress import Silent
+from bursar.instrumentation.runtime import Runtime
 
 HOLDER = "0123456789abcdef"
 CREATED = "2026-11-22T12:00:00Z"
@@ -49,14 +53,13 @@ class Api:
 
     def mapping(self, requests: list[Any], **how: Any) -> BatchMapping:
         numbers = count(1)
-        given: dict[str, Any] = {"timeout": None, "batch_ids": (), **how}
+        given: dict[str, Any] = {"runtime": None, "timeout": None, "batch_ids": (), **how}
         hands = SyncHands(self.client, self.sleep)
         return BatchMapping(
             self.client,
             hands,
             requests,
             work=Work(),
-            runtime=None,
             new_id=lambda: f"{HOLDER}-{next(numbers):x}",
             now=lambda: self.now,
             clock=lambda: self.now,
@@ -167,6 +170,22 @@ def test_what_does_not_succeed_is_an_error_in_its_place() -> None:
     assert texts(answers)[:5] == ["a", "InternalServerError", *["BatchItemError"] * 3]
     assert [each.reason for each in answers[2:6]] == ["expired", "canceled", "stream", "parameter"]
     assert len(api.batches["msgbatch_1"]) == 5
+
+
+def test_what_is_sent_is_journalled_before_its_batch_is_created(tmp_path: Path) -> None:
+    """Every request of it, under the id that it has there: a crash in between can hide none."""
+    runtime = Runtime(read_config({"BURSAR_STATE_DIR": str(tmp_path)}))
+    told: list[set[str]] = []
+
+    def look(request: httpx2.Request) -> httpx2.Response | None:
+        if request.method == "POST":
+            told.append({json.loads(line)["attempt_id"] for line in runtime.journal.path.read_bytes().splitlines()})
+        return None
+
+    api = Api(look)
+    with closing(runtime):
+        assert texts(api.map([ask("a"), ask("b")], runtime=runtime)) == ["a", "b"]
+    assert told == [{item["custom_id"] for item in api.batches["msgbatch_1"]}]
 
 
 def test_requests_with_other_headers_go_in_batches_of_their_own() -> None:

@@ -9,8 +9,8 @@ import pytest
 from tests.mutants.table import ROOT, Mutant, StaleError, read_table
 from tests.test_failures import is_there, rows
 
-WAITING = {*range(28, 32), 38}
-"""Rows about code that is still being written: batches, and cache marks that are set by us."""
+WAITING = {38}
+"""Rows about code that is still being written: cache marks that are set by us."""
 
 
 def test_every_change_can_be_made() -> None:

@@ -51,10 +51,11 @@ def tries(house: House, name: str) -> list[tuple[str, str | None]]:
 def test_what_may_succeed_is_asked_twice_more(house: House, fate: str) -> None:
     """Three attempts in all, each under an id of its own; a call that others succeed beside is asked alone."""
     house.wire.headers = staged(lambda attempt: fate if attempt.startswith("try-a") else "succeeded")
-    first, second = live(house, "a", "b")
-    assert (first.state, second.state) == (State(fate), State.SUCCEEDED)
+    first, *others = live(house, "a", "b", "c")  # of their results one comes before the first's, and one after it
+    assert [first.state, *(one.state for one in others)] == [State(fate), State.SUCCEEDED, State.SUCCEEDED]
     assert tries(house, "a") == [("try-a", fate), ("try-a-r1", fate), ("try-a-r2", fate)]
-    assert [len(json.loads(body)["requests"]) for body in house.wire.posts(BATCHES)] == [2, 1, 1]
+    assert [len(json.loads(body)["requests"]) for body in house.wire.posts(BATCHES)] == [3, 1, 1]
+    assert [tries(house, name) for name in "bc"] == [[("try-b", "succeeded")], [("try-c", "succeeded")]]
     assert house.held() == 0
     assert house.spent() == house.bill()
 
@@ -149,6 +150,16 @@ def results(house: House, content: bytes, *, times: int) -> None:
         return httpx.Response(200, content=content)
 
     house.wire.before = before
+
+
+def test_a_batch_costs_half_whatever_its_results_say(house: House) -> None:
+    """1,000 tokens at 1 USD and 40 at 5 USD a million are 1,200,000 nano-dollars, and no tier is told."""
+    usage = {"input_tokens": 1_000, "output_tokens": 40}
+    message = {"id": "msg_1", "model": "claude-haiku-4-5", "content": [{"type": "text", "text": "x"}], "usage": usage}
+    line = {"custom_id": "try-a", "result": {"type": "succeeded", "message": message}}
+    results(house, json.dumps(line).encode(), times=1)
+    assert live(house, "a")[0].state is State.SUCCEEDED
+    assert house.spent() == 600_000
 
 
 CUT = b'{"custom_id":"try-b","result":{"type":"expired"}}\n\n{"custom_id":"try-a","resu'
