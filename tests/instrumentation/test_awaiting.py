@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from tests.instrumentation.putting import BATCH_COST_NANO, Agent, never, putting_off, refuses, succeeds
 from tests.instrumentation.scene import ASK, COST_NANO, async_client, client, error
 
-from bursar.instrumentation import BudgetExceeded, PutOff, awaiting, route, served
+from bursar.instrumentation import BudgetExceeded, PutOff, awaiting, desk, route, served
 from bursar.instrumentation.runtime import current_runtime
 from bursar.instrumentation.waiter import unknown
 from bursar.policies.deferral import Offer, Outcome, State
@@ -159,8 +159,9 @@ def test_a_middleware_of_the_applications_own_sees_an_ordinary_answer(tmp_path: 
     assert seen == ["msg_1"]
 
 
-def test_many_tasks_wait_at_once_and_block_nothing(tmp_path: Path) -> None:
+def test_many_tasks_wait_at_once_and_block_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One request waits for all of them, and the event loop goes on meanwhile."""
+    monkeypatch.setattr(desk, "OFFER_SECONDS", 60.0)  # on a busy machine one would be sent at once
     agent = Agent(answers=never)
 
     async def main() -> list[Any]:

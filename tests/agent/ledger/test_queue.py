@@ -8,7 +8,7 @@ import pytest
 from sqlite_utils import Database
 
 from bursar.agent.ledger import queue, schema
-from bursar.agent.ledger.lending import sync
+from bursar.agent.ledger.lending import lend_exactly, sync
 from bursar.agent.ledger.queue import LIVE_NS
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.protocol import Answer, Holder, Need, SyncRequest, Verdict
@@ -57,6 +57,20 @@ def desk() -> Iterator[Desk]:
     with Database(memory=True) as db:
         schema.upgrade(db)
         yield Desk(db)
+
+
+def test_what_may_wait_for_hours_does_not_overtake_either(desk: Desk) -> None:
+    """A call that is put off is lent what those leave who wait for their turn: of 60 that are free, 40 are spoken for."""
+    assert desk.granted("a", 80)
+    assert not desk.granted("1st", 40)
+    desk.give_back(40)
+    desk.now += 20_000_000
+    put_off = (
+        lend_exactly(desk.db, "deferrals", Need(name, (KEY,), most, most, 1), policy=POLICY, now_ns=desk.now)
+        for name, most in (("large", 21), ("small", 20))
+    )
+    assert [answer.verdict for answer in put_off] == [Verdict.WAIT, Verdict.GRANTED]
+    assert desk.granted("1st", 40)
 
 
 def test_who_came_later_does_not_overtake(desk: Desk) -> None:

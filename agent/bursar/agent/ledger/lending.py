@@ -84,10 +84,13 @@ def lend_exactly(db: Database, holder: str, need: Need, *, policy: Policy | None
         if pool is None:
             return Answer(need.attempt_id, Verdict.WAIT, reason=NO_BALANCE, balance=told_of(key))
         pools[key] = pool
-    blocked = [(pool - most[kind_of(key)], key) for key, pool in pools.items() if pool < most[kind_of(key)]]
+    # Those who wait for the same money wait for less time than this will: they go first.
+    ahead = {key: queue.ahead(db, key, need.attempt_id, most[kind_of(key)], now_ns) for key in keys}
+    left = {key: pool - ahead[key] - most[kind_of(key)] for key, pool in pools.items()}
+    blocked = [(missing, key) for key, missing in left.items() if missing < 0]
     if blocked:
         slices.want(db, (key for _, key in blocked), now_ns)
-        return _no(db, need, most, {}, min(blocked)[1], now_ns)
+        return _no(db, need, most, ahead, min(blocked)[1], now_ns)
     slices.lend(db, holder, {key: most[kind_of(key)] for key in keys}, most)
     hold(db, _held(need, holder, most, now_ns))
     return _grant(need, most)
