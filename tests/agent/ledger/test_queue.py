@@ -60,7 +60,7 @@ def desk() -> Iterator[Desk]:
 
 
 def test_what_may_wait_for_hours_does_not_overtake_either(desk: Desk) -> None:
-    """A call that is put off is lent what those leave who wait for their turn: of 60 that are free, 40 are spoken for."""
+    """A call that is put off is lent what those leave who wait for their turn: of 60, 40 are spoken for."""
     assert desk.granted("a", 80)
     assert not desk.granted("1st", 40)
     desk.give_back(40)

@@ -86,8 +86,7 @@ def lend_exactly(db: Database, holder: str, need: Need, *, policy: Policy | None
         pools[key] = pool
     # Those who wait for the same money wait for less time than this will: they go first.
     ahead = {key: queue.ahead(db, key, need.attempt_id, most[kind_of(key)], now_ns) for key in keys}
-    left = {key: pool - ahead[key] - most[kind_of(key)] for key, pool in pools.items()}
-    blocked = [(missing, key) for key, missing in left.items() if missing < 0]
+    blocked = _lacking(pools, ahead, most)
     if blocked:
         slices.want(db, (key for _, key in blocked), now_ns)
         return _no(db, need, most, ahead, min(blocked)[1], now_ns)
@@ -193,8 +192,7 @@ def _answer(db: Database, request: SyncRequest, need: Need, *, policy: Policy | 
     # Nobody waits for a balance that is roomy.
     tight = [key for key, pool in pools.items() if pool < slices.ROOMY * most[kind_of(key)]]
     ahead = {key: queue.ahead(db, key, need.attempt_id, least[kind_of(key)], now_ns) for key in tight}
-    left = {key: pool - ahead.get(key, 0) - amounts[kind_of(key)] for key, pool in pools.items()}
-    blocked = [(missing, key) for key, missing in left.items() if missing < 0]
+    blocked = _lacking(pools, ahead, amounts)
     if blocked:
         slices.want(db, (key for _, key in blocked), now_ns)
         answer = _no(db, need, least, ahead, min(blocked)[1], now_ns)
@@ -209,6 +207,12 @@ def _answer(db: Database, request: SyncRequest, need: Need, *, policy: Policy | 
         holders.grant(db, holder, key, more)
     hold(db, _held(need, holder, amounts, now_ns))
     return _grant(need, amounts)
+
+
+def _lacking(pools: Mapping[str, int], ahead: Mapping[str, int], amounts: Amounts) -> list[tuple[int, str]]:
+    """Each balance that has too little once those are served who are ahead, and by how much, as a negative amount."""
+    left = {key: pool - ahead.get(key, 0) - amounts[kind_of(key)] for key, pool in pools.items()}
+    return [(missing, key) for key, missing in left.items() if missing < 0]
 
 
 def _grant(need: Need, amounts: Amounts) -> Answer:
