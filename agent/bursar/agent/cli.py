@@ -42,6 +42,7 @@ _LATER = {
     "cascades": "bursar.agent.commands.cascades:cascades_command",
     "db": "bursar.agent.commands.database:db_command",
     "explain": "bursar.agent.commands.explain:explain_command",
+    "simulate": "bursar.agent.whatif.command:simulate_command",
     "overrides": "bursar.agent.commands.overriding:overrides_command",
     "pause": "bursar.agent.commands.overriding:pause_command",
     "raise": "bursar.agent.commands.overriding:raise_command",
