@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bursar.agent.ledger.pastcalls import Past
-from bursar.agent.whatif.purse import Purse
+from bursar.agent.whatif.balance import ReplayedBalance
 from bursar.policies.amounts import Unit, parse_duration
 from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason
 from bursar.policies.engine import decide
@@ -91,7 +91,7 @@ class _Player:
     def __init__(self, policy: Policy, book: PriceBook) -> None:
         self._policy = policy
         self._book = book
-        self._purses: dict[str, Purse] = {}
+        self._balances: dict[str, ReplayedBalance] = {}
         self._refuse_unknown = policy.unknown_price == "refuse"
         self.result = Replayed(left_out=tuple(_left_out(policy)))
 
@@ -101,12 +101,12 @@ class _Player:
             self.result.unknown += 1
             return
         asked = self._cost_on(call, call.requested_model)
-        purses = list(self._met(call))
+        balances = list(self._met(call))
         decision = None
-        if not all(purse.quiet(call.at_ns) for purse in purses):
-            decision = self._judged(call, asked, purses)
-        refused = self._refuses(purses, call, asked if decision is None else decision.candidate.expected)
-        action, reason, served = Action.GO, Reason.WITHIN if purses else Reason.NO_BUDGET, asked
+        if not all(balance.quiet(call.at_ns) for balance in balances):
+            decision = self._judged(call, asked, balances)
+        refused = self._refuses(balances, call, asked if decision is None else decision.candidate.expected)
+        action, reason, served = Action.GO, Reason.WITHIN if balances else Reason.NO_BUDGET, asked
         if decision is not None:
             action, reason, served = decision.verdict.action, decision.verdict.reason, decision.candidate.expected
         if refused and action is not Action.BLOCK:
@@ -114,14 +114,14 @@ class _Player:
         if action is Action.BLOCK:
             served = 0
         else:
-            for purse in purses:
-                purse.spend(call.at_ns, _counted(call, served, purse.budget.limit.unit), served)
+            for balance in balances:
+                balance.spend(call.at_ns, _counted(call, served, balance.budget.limit.unit), served)
         self._count(call, action, reason, served)
-        for purse in purses:
-            self._tell(purse, call.at_ns)
+        for balance in balances:
+            self._tell(balance, call.at_ns)
 
-    def _judged(self, call: Past, asked: int, purses: list[Purse]) -> Decision:
-        survey = Survey(purse.standing(call.at_ns) for purse in purses)
+    def _judged(self, call: Past, asked: int, balances: list[ReplayedBalance]) -> Decision:
+        survey = Survey(balance.standing(call.at_ns) for balance in balances)
         candidates = [Candidate(call.requested_model, worst=asked, least=asked, expected=asked)]
         batched = None
         why = ""
@@ -137,16 +137,16 @@ class _Player:
         facts = Facts(call.route, tuple(candidates), labels=call.labels, batched=batched, unbatched=why)
         return decide(facts, survey, refuse_unknown_price=self._refuse_unknown)
 
-    def _refuses(self, purses: list[Purse], call: Past, cost: int) -> bool:
+    def _refuses(self, balances: list[ReplayedBalance], call: Past, cost: int) -> bool:
         """Whether the money of some budget would not have lasted for it."""
         return any(
-            purse.mode is Mode.ENFORCE
-            and purse.budget.hard
-            and purse.spent(call.at_ns) + _counted(call, cost, purse.budget.limit.unit) > purse.ceiling
-            for purse in purses
+            balance.mode is Mode.ENFORCE
+            and balance.budget.hard
+            and balance.spent(call.at_ns) + _counted(call, cost, balance.budget.limit.unit) > balance.ceiling
+            for balance in balances
         )
 
-    def _met(self, call: Past) -> Iterator[Purse]:
+    def _met(self, call: Past) -> Iterator[ReplayedBalance]:
         at: datetime | None = None
         for budget in self._policy.budgets:
             if budget.every in OWN_WINDOWS or not budget.matches(
@@ -154,17 +154,17 @@ class _Player:
             ):
                 continue
             at = at or datetime.fromtimestamp(call.at_ns // _SECOND, UTC)
-            yield self._purse(budget, call, at)
+            yield self._balance(budget, call, at)
 
-    def _purse(self, budget: Budget, call: Past, at: datetime) -> Purse:
+    def _balance(self, budget: Budget, call: Past, at: datetime) -> ReplayedBalance:
         window = budget.window(at, self._policy.zone)
         key = budget.balance_key(window, budget.scope(call.labels, call.route, call.requested_model))
-        purse = self._purses.get(key)
-        if purse is None:
+        balance = self._balances.get(key)
+        if balance is None:
             rolls = parse_duration(budget.every.removeprefix(ROLLING)) if budget.every.startswith(ROLLING) else None
             mode = budget.mode or self._policy.mode
-            purse = self._purses[key] = Purse(budget, key, window, mode, rolls)
-        return purse
+            balance = self._balances[key] = ReplayedBalance(budget, key, window, mode, rolls)
+        return balance
 
     def _below(self, call: Past) -> tuple[str, ...]:
         """The rungs under the model asked for."""
@@ -191,15 +191,15 @@ class _Player:
         found.nano += call.cost_nano or 0
         found.replayed_nano += served
 
-    def _tell(self, purse: Purse, at_ns: int) -> None:
+    def _tell(self, balance: ReplayedBalance, at_ns: int) -> None:
         """The steps that this call was the first to reach."""
-        if purse.quiet(at_ns):
+        if balance.quiet(at_ns):
             return
-        for step in purse.standing(at_ns).due():
-            if step.label not in purse.reached:
-                purse.reached[step.label] = None
+        for step in balance.standing(at_ns).due():
+            if step.label not in balance.reached:
+                balance.reached[step.label] = None
                 self.result.events.append(
-                    Event(at_ns, purse.budget.name, purse.key, step.label, tuple(map(_word, step.actions)))
+                    Event(at_ns, balance.budget.name, balance.key, step.label, tuple(map(_word, step.actions)))
                 )
 
 

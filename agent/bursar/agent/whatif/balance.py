@@ -34,7 +34,7 @@ class Span:
         return self._sum
 
 
-class Purse:
+class ReplayedBalance:
     """A balance that is spent from again, under rules that may be others. Amounts in its unit."""
 
     def __init__(self, budget: Budget, key: str, window: Window, mode: Mode, rolls_seconds: float | None) -> None:
