@@ -44,6 +44,7 @@ _LATER = {
     "db": "bursar.agent.commands.database:db_command",
     "deferrals": "bursar.agent.commands.deferrals:deferrals_command",
     "explain": "bursar.agent.commands.explain:explain_command",
+    "simulate": "bursar.agent.whatif.command:simulate_command",
     "overrides": "bursar.agent.commands.overriding:overrides_command",
     "pause": "bursar.agent.commands.overriding:pause_command",
     "raise": "bursar.agent.commands.overriding:raise_command",

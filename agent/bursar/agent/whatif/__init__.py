@@ -1,0 +1,1 @@
+"""What would the same work cost under other rules, or with other levers pulled?"""

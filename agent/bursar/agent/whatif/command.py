@@ -1,0 +1,142 @@
+"""`bursar simulate`: what would the same work cost under another policy, or with other levers?"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from bursar.agent.commands.pricing import load_book
+from bursar.agent.commands.span_of_time import SpanError, parse_span
+from bursar.agent.ledger import LedgerError, open_for_reading
+from bursar.agent.ledger.balances import iso
+from bursar.agent.ledger.pastcalls import count, past_calls
+from bursar.agent.settings import SettingsError, read_settings
+from bursar.agent.whatif import screen
+from bursar.agent.whatif.article import Row, rows
+from bursar.agent.whatif.levers import UnpricedError, days
+from bursar.agent.whatif.pipelines import ERAS, PIPELINES, Era, Pipeline
+from bursar.agent.whatif.replay import Replayed, replay
+from bursar.policies.policy import Policy
+from bursar.policies.policyfile import parse_policy
+from bursar.policies.policyfile.mistakes import PolicyError
+from bursar.policies.prices import PriceBook, PriceBookError
+
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _WrongUsage(click.ClickException):
+    exit_code = 2
+
+
+class _CannotStart(click.ClickException):
+    exit_code = 3
+
+
+@click.command("simulate")
+@click.option("--policy", type=_file, help="Replay the ledger's calls under this policy.")
+@click.option("--since", default="7d", show_default=True, help="How far back: 24h, 7d, or a date.")
+@click.option("--db", type=click.Path(path_type=Path), help="The ledger (default: BURSAR_DB, or the state folder).")
+@click.option("--example", type=click.Choice(list(PIPELINES)), help="One of the article's pipelines instead.")
+@click.option("--prices", default="today", show_default=True, type=click.Choice(list(ERAS)), help="For --example.")
+@click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
+def simulate_command(
+    policy: Path | None, since: str, db: Path | None, example: str | None, prices: str, as_json: bool
+) -> None:
+    """What would the same work cost under another policy, or with other levers?"""
+    if (policy is None) == (example is None):
+        raise _WrongUsage("say what to simulate: --policy NEW.toml, or --example invoices")
+    try:
+        book = load_book(read_settings(os.environ, db=db).prices)
+        if example is not None:
+            _show_example(PIPELINES[example], ERAS[prices], book, as_json=as_json)
+        elif policy is not None:
+            _show_replay(policy, since, db, book, as_json=as_json)
+    except (SpanError, PolicyError) as error:
+        raise _WrongUsage(str(error)) from error
+    except (SettingsError, LedgerError, PriceBookError, UnpricedError) as error:
+        raise _CannotStart(str(error)) from error
+
+
+def _show_example(pipeline: Pipeline, era: Era, book: PriceBook, *, as_json: bool) -> None:
+    today = datetime.now(UTC).date()
+    found = rows(pipeline, era, days(pipeline, era, book, today))
+    if as_json:
+        _write(_example(pipeline, era, today, found))
+    else:
+        Console().print(screen.example(pipeline, era, today, found))
+
+
+def _show_replay(file: Path, since: str, db: Path | None, book: PriceBook, *, as_json: bool) -> None:
+    policy = parse_policy(file.read_text(encoding="utf-8"), file=str(file))
+    since_ns, until_ns = parse_span(since, None, now=datetime.now(UTC))
+    found = _replayed(policy, read_settings(os.environ, db=db).db, book, since_ns, until_ns)
+    if as_json:
+        _write({**_document(found), "since": iso(since_ns), "until": iso(until_ns)})
+    elif not found.total.calls:
+        sys.stderr.write(f"bursar simulate: no calls since {since} whose cost is known\n")
+    else:
+        Console().print(screen.replayed(found, file.name))
+
+
+def _replayed(policy: Policy, path: Path, book: PriceBook, since_ns: int, until_ns: int) -> Replayed:
+    with open_for_reading(path) as db, Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("replaying", total=count(db, since_ns, until_ns))
+        calls = past_calls(db, since_ns, until_ns)
+        return replay(policy, calls, book, progress=lambda done: progress.update(task, completed=done))
+
+
+def _example(pipeline: Pipeline, era: Era, today: date, found: list[Row]) -> Mapping[str, Any]:
+    return {
+        "example": pipeline.name,
+        "what": pipeline.what,
+        "prices": (era.day or today).isoformat(),
+        "rows": [row.to_json() for row in found],
+        "note": pipeline.asks,
+    }
+
+
+def _document(found: Replayed) -> Mapping[str, Any]:
+    total = found.total
+    return {
+        "total": {
+            "calls": total.calls,
+            "nano_usd": total.nano,
+            "replayed_nano_usd": total.replayed_nano,
+            "unknown_charges": found.unknown,
+        },
+        "rows": [
+            {
+                "route": route,
+                "action": action,
+                "reason": reason,
+                "calls": one.calls,
+                "nano_usd": one.nano,
+                "replayed_nano_usd": one.replayed_nano,
+            }
+            for (route, action, reason), one in sorted(found.by_work.items())
+        ],
+        "events": [
+            {
+                "at": iso(event.at_ns),
+                "budget": event.budget,
+                "balance": event.balance,
+                "step": event.step,
+                "actions": list(event.actions),
+            }
+            for event in found.events
+        ],
+        "left_out": list(found.left_out),
+    }
+
+
+def _write(document: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(document, indent=2))
