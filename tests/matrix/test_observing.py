@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator
+from functools import partial
 
 import pytest
-from anyio import move_on_after, to_thread
+from anyio import create_task_group, sleep, to_thread
 from tests.matrix.observing import WORKER, left_running, let_workers_end
 
 
@@ -59,11 +60,18 @@ def test_a_generator_that_does_not_close_is_told() -> None:
 
 def test_threads_of_a_loop_are_waited_for() -> None:
     """A worker that ends after its loop holds the loop's main task as long: nobody looks before it has ended."""
-    told = threading.Event()
+    begun, told = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        told.wait()
 
     async def leaving() -> None:
-        with move_on_after(0.001):
-            await to_thread.run_sync(told.wait, abandon_on_cancel=True)
+        async with create_task_group() as tasks:
+            tasks.start_soon(partial(to_thread.run_sync, work, abandon_on_cancel=True))
+            while not begun.is_set():
+                await sleep(0.001)
+            tasks.cancel_scope.cancel()
 
     asyncio.run(leaving())
     assert WORKER in {thread.name for thread in threading.enumerate()}
