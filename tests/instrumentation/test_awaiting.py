@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from tests.instrumentation.putting import BATCH_COST_NANO, Agent, never, putting_off, refuses, succeeds
 from tests.instrumentation.scene import ASK, COST_NANO, async_client, client, error
 
-from bursar.instrumentation import BudgetExceeded, PutOff, awaiting, desk, route, served
+from bursar.instrumentation import BudgetExceeded, PutOff, awaiting, desk, link, route, served, sync
 from bursar.instrumentation.runtime import current_runtime
 from bursar.instrumentation.waiter import unknown
 from bursar.policies.deferral import Offer, Outcome, State
@@ -162,12 +162,15 @@ def test_a_middleware_of_the_applications_own_sees_an_ordinary_answer(tmp_path: 
 def test_many_tasks_wait_at_once_and_block_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One request waits for all of them, and the event loop goes on meanwhile."""
     monkeypatch.setattr(desk, "OFFER_SECONDS", 60.0)  # on a busy machine one would be sent at once
+    for patient in (link, sync):
+        monkeypatch.setattr(patient, "BUSY_SECONDS", 60.0)
     agent = Agent(answers=never)
 
     async def main() -> list[Any]:
         c = async_client(unanswered)
         tasks = [asyncio.create_task(a_create(c)) for _ in range(20)]
         while len(agent.offers) < 20 or not any(len(ids) == 20 for ids in agent.waits):
+            assert not any(task.done() for task in tasks)
             await asyncio.sleep(0.01)
         for offer in agent.offers:
             agent.say(succeeds(offer))
