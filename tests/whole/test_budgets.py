@@ -10,13 +10,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.whole.scene import House, house, program, until
 
 from bursar.agent.app import serving_agent
 from bursar.agent.settings import Settings
 
 PROGRAMS = Path(__file__).parent / "programs"
-SPENDER, RUNNER, TOGETHER = PROGRAMS / "spender.py", PROGRAMS / "toolrunner.py", PROGRAMS / "together.py"
+SPENDER, RUNNER = PROGRAMS / "spender.py", PROGRAMS / "toolrunner.py"
 BOUND = 4 + 16 + (4 + 4) + 4 + (7 + 4) + 6 + 64 + 100
 """Tokens of one call at most: JSON around a message and its role, six bytes of text, the frame, and its answer."""
 
@@ -156,17 +157,18 @@ def test_a_velocity_blocks_long_before_the_limit(tmp_path: Path) -> None:
             assert again == {"velocity usd": 1}
 
 
-def test_a_call_that_began_before_the_rules_were_heard_is_named_by_them(tmp_path: Path) -> None:
-    """Also where not it, but another call has fetched them meanwhile: it counts in the budget of its route."""
+@pytest.mark.parametrize("program_name", ["together", "listed"])
+def test_what_began_before_the_rules_were_heard_is_named_by_them(tmp_path: Path, program_name: str) -> None:
+    """A call or a list, also where another call has fetched them meanwhile: it counts in the budget of its route."""
     with house(tmp_path) as home:
         policy = tmp_path / "bursar.toml"
         policy.write_text(
             'version = 1\nmode = "enforce"\n[[budget]]\nname = "b"\nmatch = { route = "digest" }\nlimit = "1 calls"\n'
             'every = "day"\n[budget.at]\n"100%" = "block"\n'
-            '[[route]]\nname = "digest"\nfind = { code = "together:digest" }\n'
+            f'[[route]]\nname = "digest"\nfind = {{ code = "{program_name}:digest" }}\n'
         )
         home.arguments = ("--policy", str(policy))
         with home.agent():
-            assert home.run(TOGETHER) == "digest"
+            assert home.run(PROGRAMS / f"{program_name}.py") == "digest"
             (row,) = home.balances()
             assert (row["spent"], home.bill["requests"]) == (1, 2)

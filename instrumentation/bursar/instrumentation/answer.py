@@ -12,23 +12,11 @@ from anthropic._request import APIRequest
 
 from bursar.instrumentation.sse import body_of_message
 from bursar.instrumentation.stream import http
+from bursar.policies import apierrors
 from bursar.policies.deferral import Outcome, State
 from bursar.policies.errors import BudgetExceeded, RefusalReason
 from bursar.policies.standing import Standing
 
-_STATUS = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-"""By the type of the API's error: an item of a batch tells no status."""
 _RETRY = "x-should-retry"
 """By this header the API tells the SDK whether an error is worth another try."""
 
@@ -132,7 +120,7 @@ def raised_by(outcome: Outcome) -> APIStatusError:
 
 def status_of(outcome: Outcome) -> int:
     """The HTTP status of an error; by its type where none was told."""
-    return outcome.status or _STATUS.get(str(_error(outcome).get("type") or ""), 500)
+    return outcome.status or apierrors.status_of(str(_error(outcome).get("type") or ""))
 
 
 def error_body(outcome: Outcome) -> dict[str, Any]:

@@ -7,21 +7,8 @@ from typing import Any
 from anthropic import AnthropicError
 
 from bursar.instrumentation.stream import http
+from bursar.policies.apierrors import status_of
 
-_STATUS = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "timeout_error": 504,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "overloaded_error": 529,
-}
-"""The status that the API answers an ordinary call with, by the type of its error."""
-_BROKEN = 500
 _ENDS = {
     "expired": "it had not been begun when its batch expired, a day after its creation; it cost nothing: ask again",
     "canceled": "its batch was canceled before its turn; it cost nothing",
@@ -63,10 +50,9 @@ def ended(reason: str, custom_id: str, batch_id: str = "") -> BatchItemError:
 
 def _of_the_sdk(client: Any, told: Any) -> Exception:
     """By its type, as if the API had answered the call with it."""
-    status = _STATUS.get(told.error.type, _BROKEN)
     request_id = getattr(told, "request_id", None)
     response = http.Response(
-        status,
+        status_of(told.error.type),
         request=http.Request("POST", f"{str(client.base_url).rstrip('/')}/v1/messages"),
         headers={"request-id": request_id} if request_id else {},
         json=told.to_dict(mode="json"),

@@ -92,9 +92,10 @@ def _on_thread(
     batch_ids: Sequence[str],
 ) -> Answers:
     hands = SyncHands(client)
-    if runtime is not None and runtime.guard.is_new:
-        hands.greet(runtime.guard)
-        work = _named_again(work, runtime)
+    if runtime is not None:
+        if runtime.guard.is_new:
+            hands.greet(runtime.guard)
+        work = _named(work, runtime)
     mapping = _mapping(client, hands, requests, work, runtime, progress, timeout, batch_ids)
     with doing(work), mapping:
         return carried(mapping.run())
@@ -110,9 +111,10 @@ async def _on_loop(
     batch_ids: Sequence[str],
 ) -> Answers:
     hands = AsyncHands(client)
-    if runtime is not None and runtime.guard.is_new:
-        await hands.greet(runtime.guard)
-        work = _named_again(work, runtime)
+    if runtime is not None:
+        if runtime.guard.is_new:
+            await hands.greet(runtime.guard)
+        work = _named(work, runtime)
     mapping = _mapping(client, hands, requests, work, runtime, progress, timeout, batch_ids)
     with doing(work), mapping:
         return await carried_async(mapping.run())
@@ -183,10 +185,10 @@ def _work(runtime: Runtime | None) -> Work:
     )
 
 
-def _named_again(work: Work, runtime: Runtime) -> Work:
-    """By rules that came after the list was given."""
+def _named(work: Work, runtime: Runtime) -> Work:
+    """By rules that may have come after the list was given, whoever fetched them, where none had found a route."""
     with quiet("find a route"):
-        if work.caller is not None:
+        if work.caller is not None and work.route == work.caller:
             found = runtime.rules.find_route(work.caller, runtime.config.service)
             return Work(found or work.caller, work.labels, work.caller)
     return work

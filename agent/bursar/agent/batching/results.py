@@ -16,6 +16,7 @@ from bursar.agent.batching.vault import Vault
 from bursar.agent.ledger import attempts, batchbook, deferralbook, deferring
 from bursar.agent.ledger.deferralbook import Deferral
 from bursar.agent.ledger.deferring import Lent, Step, Terms
+from bursar.policies.apierrors import status_of
 from bursar.policies.book import PriceBook
 from bursar.policies.deferral import State
 
@@ -25,19 +26,6 @@ AGAIN_SECONDS = 5.0
 """So long a call that is sent again waits for company."""
 _SECOND = 10**9
 
-STATUS = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-"""The HTTP status that an error has when it is not a batch's."""
 _PASSING = ("rate_limit_error", "api_error", "timeout_error", "overloaded_error")
 
 Kind = Literal["succeeded", "errored", "expired", "cancelled", "unknown"]
@@ -141,7 +129,7 @@ class Clerk:
         if result.passing and deferral.failures < MOST_FAILURES:
             return step + self._again(db, deferral, step, terms)
         if result.kind == "errored":
-            status = STATUS.get(kind_of(result.error or {}), 500)
+            status = status_of(kind_of(result.error or {}))
             return step + self.failed(db, deferral, result.attempt_id, result.error or {}, status, terms)
         state, why = (
             (State.EXPIRED, f"its batch expired {deferral.failures + 1} times")
