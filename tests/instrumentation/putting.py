@@ -161,6 +161,11 @@ class Agent:
         return any(one not in self.outcomes or self.outcomes[one].state.over for one in ids)
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    """Many call at once, on a busy machine: none is to be turned away."""
+
+
 @contextmanager
 def served_at(agent: Agent) -> Generator[Agent]:
     """The agent on a port of its own."""
@@ -182,7 +187,7 @@ def served_at(agent: Agent) -> Generator[Agent]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as the class has it
             """Nobody reads it."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     agent.url = f"http://127.0.0.1:{server.server_address[1]}"
