@@ -128,6 +128,10 @@ class Snapshot:
     """Under which credentials are named; empty where the agent puts nothing off. See `credential`."""
     credentials: tuple[str, ...] = ()
     """The names of those that the agent submits batches with."""
+    fingerprint_key: str = ""
+    """Under which blocks of prompts are hashed, in hex; empty where nobody wants fingerprints. See `fingerprint`."""
+    markings: str | None = None
+    """JSON of the cache marks that guards are to add; see `cachemarks`. None where there are none."""
     models: str | None = None
     """JSON of what the Models API says of each model; see `capabilities`. None where it was not asked, or silent."""
 

@@ -7,6 +7,7 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from bursar.agent.ledger.deferraltables import DEFERRALS
+from bursar.agent.ledger.printtables import FINGERPRINTS
 
 MIGRATIONS = Migrations("bursar")
 """In order; a name once released is never changed, since files remember which ones they have seen."""
@@ -370,6 +371,19 @@ def m013_deferrals(db: Database) -> None:
     `outcome` is NULL until it is known. batches: `id` is ours, `api_id` the API's, once it is known.
     """
     db.executescript(DEFERRALS)
+
+
+@MIGRATIONS()
+def m014_fingerprints(db: Database) -> None:
+    """
+    What prompts are made of, as far as hashes and lengths tell; see `policies/fingerprint.py`.
+
+    nodes: a prefix is its last block and the prefix before it (`parent`, 0 at the beginning). fingerprints: `node` is
+    the whole prompt, `marks` such as `3:5m 7:1h` by place in it; `cause` and what follows is where it left the one
+    before. stretches: of a node's own text, cut where `fingerprint.cuts` says. verdicts: recommendations that somebody
+    dismissed, and those that were pulled, with what came of them.
+    """
+    db.executescript(FINGERPRINTS)
 
 
 def _known() -> set[str]:
