@@ -16,6 +16,8 @@ from bursar.instrumentation.fallback import estimator
 from bursar.instrumentation.quiet import tell_once
 from bursar.policies.book import PriceBook
 from bursar.policies.capabilities import Capabilities, shipped_capabilities, told_by_models_api
+from bursar.policies.licence import Licences
+from bursar.policies.licence import from_text as licences_from_text
 from bursar.policies.overrides import from_text, with_overrides
 from bursar.policies.policy import Find, Policy, find_route
 from bursar.policies.policyfile import parse_policy
@@ -56,6 +58,8 @@ class Rules:
     """Under which credentials are named; empty where the agent puts nothing off."""
     credentials: frozenset[str] = frozenset()
     """The names of those that the agent submits batches with."""
+    licences: Licences = field(default_factory=dict[Any, Any], repr=False)
+    """What the newest evals said of models on routes."""
     _by_code: dict[tuple[str, str], str | None] = field(
         default_factory=dict[tuple[str, str], "str | None"], init=False, repr=False, compare=False
     )
@@ -166,7 +170,17 @@ def rules_of(snapshot: Snapshot, fallback: Rules) -> Rules:
         puts_off=policy is not None and policy.puts_off,
         salt=snapshot.salt,
         credentials=frozenset(snapshot.credentials),
+        licences=_licences(snapshot),
     )
+
+
+def _licences(snapshot: Snapshot) -> Licences:
+    """What evals said; nothing where that cannot be read here, so that no call is moved on the strength of it."""
+    try:
+        return licences_from_text(snapshot.licences or "[]")
+    except ValueError as error:
+        tell_once("licences", f"bursar: {error}; calls that need an eval stay on their model")
+        return {}
 
 
 def _known(snapshot: Snapshot) -> Mapping[str, Capabilities]:

@@ -128,6 +128,8 @@ def _identity(call: Told, charges: Sequence[Charge] = ()) -> Attributes:
         changes = decision.changes
         if changes:
             attributes[names.PLAN] = changes_json(changes)
+        if decision.skipped:
+            attributes[names.SKIPPED] = [f"{step}: {why}" for step, why in decision.skipped]
         if decision.observed is not None:
             attributes[names.WOULD_HAVE] = f"{decision.observed.action}: {decision.observed.budget}"
     if call.put_off is not None:
