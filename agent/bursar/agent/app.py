@@ -28,6 +28,8 @@ from bursar.agent.batching.means import Means
 from bursar.agent.batching.office import Office, prepare
 from bursar.agent.batching.vault import open_vault
 from bursar.agent.bookkeeper import Bookkeeper
+from bursar.agent.evals.desk import Desk as EvalDesk
+from bursar.agent.evals.desk import take_up_licences
 from bursar.agent.housekeeping import Housekeeping
 from bursar.agent.ledger import Ledger, LedgerError
 from bursar.agent.models import ASK_SECONDS, Models
@@ -111,10 +113,12 @@ async def running_agent(
             on_wanted=lambda holder, keys: loop.call_soon_threadsafe(recalls.want, holder, keys),
         )
         bookkeeper.take_up_overrides()
+        take_up_licences(ledger, rules)
         adoption = Adoption(settings.journals, socket.gethostname(), bookkeeper)
         asking = await teardown.enter_async_context(httpx.AsyncClient(transport=transport))
         office = Office(Means(bookkeeper, clock_ns, vault, lambda: secrets.token_hex(8)), asking)
         teardown.push_async_callback(office.close)
+        evals = EvalDesk(bookkeeper, vault, clock_ns)
 
         housekeeping = Housekeeping(ledger, clock_ns=clock_ns)
         chores = [
@@ -125,6 +129,7 @@ async def running_agent(
             Chore("look for the silent", SILENCE_SECONDS, _silence(ledger, clock_ns)),
             Chore("watch the outlook", WATCH_SECONDS, Watch(bookkeeper, clock_ns=clock_ns).look),
             *office.chores(),
+            *evals.chores(),
         ]
         if settings.models_api is not None:
             models = Models(settings.models_api, client, tell=rules.hear_of_models, clock=time.monotonic)
@@ -133,6 +138,7 @@ async def running_agent(
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
         teardown.callback(housekeeping.stop)
         others = [*receiver.routes(_on_spans(bookkeeper)), *desk.routes(bookkeeper, clock_ns), *office.routes()]
+        others += evals.routes()
         app = create_app(ServerState(bookkeeper, token, settings.local, recalls), others)
         url = url_of(listener)
         await teardown.enter_async_context(answering(app, listener))

@@ -91,6 +91,7 @@ class RulesInForce:
         self._seen = _stamps(settings)
         self._overrides: tuple[Override, ...] = ()
         self._models: str | None = None
+        self._licences = "[]"
         self._salt = ""
         self.filed = read(settings)
         """What the files say."""
@@ -130,6 +131,12 @@ class RulesInForce:
             self._models = models
             self._combine()
 
+    def hear_of_licences(self, licences: str) -> None:
+        """Put in force what evals said of models on routes."""
+        with self._changing:
+            self._licences = licences
+            self._combine()
+
     def put_off(self, salt: str) -> None:
         """Tell from here on with which credentials calls are put off, named under the ledger's salt."""
         with self._changing:
@@ -144,7 +151,7 @@ class RulesInForce:
 
     def _combine(self) -> None:
         told = with_credentials(with_models(self.filed, self._models), self._settings.secrets, self._salt)
-        combined = overridden(told, self.overrides)
+        combined = with_licences(overridden(told, self.overrides), self._licences)
         if combined != self.current:
             self.current = combined
 
@@ -154,6 +161,13 @@ def with_models(rules: Rules, models: str | None) -> Rules:
     if models is None:
         return rules
     return replace(rules, snapshot=replace(rules.snapshot, id=_id(rules.snapshot.id, models), models=models))
+
+
+def with_licences(rules: Rules, licences: str) -> Rules:
+    """Rules with what evals said, under an id of their own; as they are where there was none."""
+    if licences == "[]":
+        return rules
+    return replace(rules, snapshot=replace(rules.snapshot, id=_id(rules.snapshot.id, licences), licences=licences))
 
 
 def overridden(rules: Rules, overrides: Sequence[Override]) -> Rules:

@@ -19,7 +19,7 @@ from bursar.policies.capabilities import Capabilities, shipped_capabilities, tol
 from bursar.policies.licence import Licences
 from bursar.policies.licence import from_text as licences_from_text
 from bursar.policies.overrides import from_text, with_overrides
-from bursar.policies.policy import Find, Policy, find_route
+from bursar.policies.policy import Capture, Find, Policy, find_route
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.pricefile import parse_book, shipped_book
@@ -58,6 +58,8 @@ class Rules:
     """Under which credentials are named; empty where the agent puts nothing off."""
     credentials: frozenset[str] = frozenset()
     """The names of those that the agent submits batches with."""
+    captures: Mapping[str, Capture] = field(default_factory=dict[str, Capture], repr=False)
+    """By route, how many of its calls are kept with their content."""
     licences: Licences = field(default_factory=dict[Any, Any], repr=False)
     """What the newest evals said of models on routes."""
     _by_code: dict[tuple[str, str], str | None] = field(
@@ -170,6 +172,7 @@ def rules_of(snapshot: Snapshot, fallback: Rules) -> Rules:
         puts_off=policy is not None and policy.puts_off,
         salt=snapshot.salt,
         credentials=frozenset(snapshot.credentials),
+        captures={} if policy is None else policy.captures,
         licences=_licences(snapshot),
     )
 

@@ -24,6 +24,7 @@ from bursar.instrumentation.link import AgentLink
 from bursar.instrumentation.metrics import Metrics
 from bursar.instrumentation.quiet import forget_told, quiet
 from bursar.instrumentation.rules import keep_snapshot, load_snapshot, rules_of, shipped_rules
+from bursar.instrumentation.sampling import Sampler
 from bursar.instrumentation.served import PutOff, Served, Servings
 from bursar.instrumentation.sync import Sync
 from bursar.instrumentation.waiter import Waiter
@@ -72,7 +73,9 @@ class Runtime:
         self.sync = self._sync() if config.agent else None
         self.desk: Desk | None = None
         self.waiter: Waiter | None = None
+        self.sampler: Sampler | None = None
         if config.agent:
+            self.sampler = Sampler(self._link)
             self.waiter = waiter = Waiter(self._link(), lambda request: desk.withdraw(request))
             self.desk = desk = Desk(self._link, waiter.withdraw)
         self.guard = Guard(
@@ -137,11 +140,15 @@ class Runtime:
     def flush(self, timeout: float) -> bool:
         """Ship everything to the agent; whether it has booked it all. Without an agent the journal is all there is."""
         self.metrics.count()
+        if self.sampler is not None:
+            self.sampler.flush(timeout)
         return self.sync.flush(timeout) if self.sync is not None else True
 
     def close(self) -> None:
         """The end of the process, or of instrumentation: ship, give money back, let go of the journal."""
         self.metrics.count()
+        if self.sampler is not None:
+            self.sampler.close()
         if self.waiter is not None and self.desk is not None:
             self.waiter.close()
             self.desk.close()
@@ -163,6 +170,8 @@ class Runtime:
         self._inherited = (*self._inherited, self.ids.prefix)
         if self.sync is not None:
             self.sync.abandon()
+        if self.sampler is not None:
+            self.sampler.abandon()
         if self.waiter is not None and self.desk is not None:
             self.waiter.abandon()
             self.desk.abandon()
