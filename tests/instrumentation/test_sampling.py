@@ -23,6 +23,7 @@ from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.sampling import (
     ASK_AGAIN_SECONDS,
     MOST_WAITING,
+    MOST_WAITING_BYTES,
     SILENT_SECONDS,
     Sampler,
     Taken,
@@ -234,6 +235,21 @@ def test_what_waits_is_bounded() -> None:
     made.flush(20)
     made.close()
     assert MOST_WAITING <= len(link.told) <= MOST_WAITING + 1  # one may have been on its way
+
+
+def test_what_waits_is_bounded_in_bytes_too() -> None:
+    """Calls of a megabyte each: sixteen fit, and no more."""
+    link = Link()
+    link.gate.clear()
+    made = sampler(link)
+    large = replace(taken(), request=b'"' + b"x" * (MOST_BYTES - 2_000) + b'"')
+    for number in range(40):
+        made.take(replace(large, attempt_id=f"a-{number}"))
+    link.gate.set()
+    made.flush(20)
+    made.close()
+    fit = MOST_WAITING_BYTES // large.size
+    assert fit <= len(link.told) <= fit + 1
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from bursar.instrumentation.attempt import Attempt
     from bursar.instrumentation.call import Call
 
-MOST_WAITING = 32
-"""Calls that wait to be told: one that comes on top is left out, as if its lot had been another."""
+MOST_WAITING, MOST_WAITING_BYTES = 256, 16 * 1024 * 1024
+"""What waits to be told: a call that comes on top is left out, as if its lot had been another."""
 SEND_SECONDS = 2.0
 SILENT_SECONDS = 30.0
 """How long an agent that does not take them is left alone."""
@@ -46,6 +46,11 @@ class Taken:
     body: bytes = b""
     encoding: str = ""
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.request) + len(self.body)
+
 
 class Sampler:
     """
@@ -62,8 +67,10 @@ class Sampler:
         """By route, what the agent said last, and when."""
         self._silent_until = float("-inf")
         self._queue: SimpleQueue[Taken | threading.Event | None] = SimpleQueue()
+        self._waiting = 0
+        """Bytes in the queue."""
         self._thread: threading.Thread | None = None
-        self._starting = threading.RLock()
+        self._lock = threading.RLock()
 
     def see(self, call: Call, attempt: Attempt, response: Any) -> None:
         """Have a call told that was just answered, or as soon as its body is read, where its route's rules ask so."""
@@ -93,10 +100,14 @@ class Sampler:
 
     def take(self, taken: Taken) -> None:
         """Queue a call, unless it is too large or too many wait."""
-        if len(taken.request) + len(taken.body) > sample.MOST_BYTES or self._queue.qsize() >= MOST_WAITING:
+        if taken.size > sample.MOST_BYTES:
             return
-        self._start()
-        self._queue.put(taken)
+        with self._lock:
+            if self._queue.qsize() >= MOST_WAITING or self._waiting + taken.size > MOST_WAITING_BYTES:
+                return
+            self._waiting += taken.size
+            self._start()
+            self._queue.put(taken)
 
     def flush(self, timeout: float) -> None:
         """Until what waited is told, or given up."""
@@ -119,16 +130,16 @@ class Sampler:
 
     def _start(self) -> None:
         if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="bursar-samples", daemon=True)
-                    self._thread.start()
+            self._thread = threading.Thread(target=self._run, name="bursar-samples", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while (one := self._queue.get()) is not None:
             if isinstance(one, threading.Event):
                 one.set()
                 continue
+            with self._lock:
+                self._waiting -= one.size
             with quiet("tell its agent of a sample"):
                 self._tell(one)
         if self._link is not None:
