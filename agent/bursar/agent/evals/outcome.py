@@ -187,6 +187,8 @@ def _conclusion(outcome: Outcome) -> Text:
 
 def _stopped(ran: Ran) -> str:
     left = len(ran.pairs) - len(ran.answered)
+    if ran.broken:
+        return ""
     if ran.stopped == "budget":
         return f" It stopped there: what {left} more samples may cost was not left of its budget."
     return f" It stopped early ({ran.stopped}): {left} samples were not run." if ran.stopped else ""
