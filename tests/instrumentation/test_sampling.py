@@ -15,6 +15,7 @@ from typing import Any
 import anthropic
 import httpx2
 import pytest
+from tests.benchmarks import sampling
 from tests.instrumentation.scene import ASK, MODEL, Answer, Body, answer, async_client, client, events, message, sse
 
 from bursar.instrumentation import instrument, route, uninstrument
@@ -267,3 +268,10 @@ def test_a_body_is_read_as_it_came(encoding: str, body: bytes, answer: str | Non
     """What cannot be read is no sample."""
     made = sample_of(replace(taken(), body=body, encoding=encoding))
     assert (None if made is None else made.answer) == answer
+
+
+def test_the_benchmark_measures_calls_of_each_kind() -> None:
+    """Once each, which takes some time."""
+    found = sampling.figures(times=1)
+    assert list(found) == ["told", "its lot is not wanted", "another route"]
+    assert min(found.values()) > 0
