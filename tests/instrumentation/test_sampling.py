@@ -20,6 +20,7 @@ from tests.instrumentation.scene import ASK, MODEL, Answer, Body, answer, async_
 
 from bursar.instrumentation import instrument, route, uninstrument
 from bursar.instrumentation.link import Unreachable
+from bursar.instrumentation.quiet import forget_told
 from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.sampling import (
     ASK_AGAIN_SECONDS,
@@ -30,6 +31,7 @@ from bursar.instrumentation.sampling import (
     Taken,
     sample_of,
 )
+from bursar.instrumentation.testing import recorded
 from bursar.policies.policy import Capture
 from bursar.policies.sample import MOST_BYTES, PATH, Sample, lot, sample_from_json
 
@@ -185,6 +187,24 @@ def test_a_call_that_was_changed_is_no_measure(action: str, tmp_path: Path) -> N
         ask()
         runtime.flush(20)
     assert link.told == []
+
+
+def test_a_response_of_which_no_request_is_known_breaks_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever is strange about it: the call is charged, and what went wrong is told once, as what it is."""
+    forget_told()
+    link = Link()
+    with capturing(tmp_path, link) as runtime, recorded() as seen:
+        assert runtime.sampler is not None
+        see = runtime.sampler.see
+        runtime.sampler.see = lambda call, attempt, _: see(call, attempt, httpx2.Response(200))  # type: ignore[method-assign]
+        ask()
+        runtime.flush(20)
+    assert (link.told, len(seen.charges)) == ([], 1)
+    assert [record.getMessage() for record in caplog.records if "sample" in record.getMessage()] == [
+        "bursar could not keep a sample; the application goes on without it"
+    ]
 
 
 def taken(name: str = "a") -> Taken:

@@ -93,8 +93,8 @@ def open_vault(file: Path | None) -> Vault:
 
 def _no_key() -> str:
     return (
-        "what is kept of calls was encrypted and no key is given: set BURSAR_DEFERRALS_KEY_FILE to the file of its key, "
-        "or start on another ledger (BURSAR_DB)"
+        "what is kept of calls was encrypted and no key is given: set BURSAR_DEFERRALS_KEY_FILE to the file of its "
+        "key, or start on another ledger (BURSAR_DB)"
     )
 
 
