@@ -198,7 +198,11 @@ def test_a_response_of_which_no_request_is_known_breaks_nothing(
     with capturing(tmp_path, link) as runtime, recorded() as seen:
         assert runtime.sampler is not None
         see = runtime.sampler.see
-        runtime.sampler.see = lambda call, attempt, _: see(call, attempt, httpx2.Response(200))  # type: ignore[method-assign]
+
+        def strange(call: Any, attempt: Any, response: Any) -> None:
+            see(call, attempt, httpx2.Response(200))
+
+        runtime.sampler.see = strange  # type: ignore[method-assign]
         ask()
         runtime.flush(20)
     assert (link.told, len(seen.charges)) == ([], 1)
