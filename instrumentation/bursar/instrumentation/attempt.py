@@ -68,6 +68,7 @@ class Attempt:
                 admission.expected_tokens,
                 decision.figures() if decision is not None and decision.standings else {},
                 call.stage,
+                call.marks.told if call.marks is not None else "",
             )
         )
 
