@@ -17,8 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bursar.agent.advice.reading import route_usage
-from bursar.agent.advice.usage import Recommendation, RouteUsage, advise
-from bursar.agent.advice.wording import SNIPPET, assumes, sentence, to_json
+from bursar.agent.advice.recommendation import Recommendation, ordered, to_json
+from bursar.agent.advice.usage import RouteUsage, advise
+from bursar.agent.advice.wording import recommendation
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.span_of_time import SpanError, parse_span
 from bursar.agent.ledger import LedgerError, open_for_reading
@@ -73,7 +74,7 @@ def _advice(settings: Settings, route: str | None, since_ns: int, until_ns: int)
     days = observed_days(rows, until_ns)
     wanted = [row for row in rows if route is None or fnmatchcase(row.route, route)]
     at = datetime.fromtimestamp(until_ns // 10**9, UTC).date()
-    return advise(wanted, book, at, days)
+    return ordered(recommendation(one) for one in advise(wanted, book, at, days))
 
 
 def observed_days(rows: list[RouteUsage], until_ns: int) -> Fraction:
@@ -94,14 +95,15 @@ def _show(found: list[Recommendation], since: str) -> None:
     table.add_column("route and model", max_width=_NAMES, overflow="fold")
     table.add_column("what to do", overflow="fold")
     for one in found:
-        table.add_row(Text(f"{one.route}\n{one.model}"), _in_lines(sentence(one)))
+        table.add_row(Text(f"{one.route}\n{one.model}\n{one.id}"), _told(one))
     console = Console()
     console.print(table)
-    for said in dict.fromkeys(assumes(one) for one in found):
-        if said is not None:
-            console.print(Text(said, "dim"))
+    for said in dict.fromkeys(said for one in found for said in one.assumes):
+        console.print(Text(said, "dim"))
 
 
-def _in_lines(said: str) -> Text:
-    """A sentence with its snippet unbroken at a line's end, so that it can be copied from a narrow terminal."""
-    return Text(said.replace(f" Put {SNIPPET} ", f"\nPut {SNIPPET}\n"))
+def _told(one: Recommendation) -> Text:
+    """The words, and the snippet on lines of its own, so that it can be copied from a narrow terminal."""
+    if one.snippet and one.snippet in one.text:
+        return Text(one.text.replace(f" Put {one.snippet} ", f"\nPut {one.snippet}\n"))
+    return Text(f"{one.text}\n\n{one.snippet}" if one.snippet else one.text)
