@@ -224,6 +224,11 @@ class Search:
             at = place + 1
         return total + self._edge(at, None, "", policy.tail)
 
+    @property
+    def long_enough(self) -> int:
+        """Calls in which a prefix up to one of the places can be cached."""
+        return sum(sums[0] for kind, sums in self._sums.items() if kind.first <= kind.places)
+
     def best(self) -> list[tuple[int, Policy]]:
         """
         The best set for each number of marks, with each kind of mark at the end and without; the most saving first.

@@ -31,7 +31,7 @@ class Refresh(StrEnum):
     """Only the longest of them."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Prefix:
     """A beginning that prompts have in common. It is known by its identity: equal beginnings are one object."""
 
