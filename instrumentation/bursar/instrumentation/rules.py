@@ -61,6 +61,8 @@ class Rules:
     """The names of those that the agent submits batches with."""
     markings: Mapping[tuple[str, str], Marking] = field(default_factory=dict[tuple[str, str], Marking])
     """By route and canonical model, the cache marks that requests are given; none where the policy only observes."""
+    fingerprint_key: str = ""
+    """Under which blocks of prompts are hashed, in hex; empty where nobody wants fingerprints."""
     _by_code: dict[tuple[str, str], str | None] = field(
         default_factory=dict[tuple[str, str], "str | None"], init=False, repr=False, compare=False
     )
@@ -172,6 +174,7 @@ def rules_of(snapshot: Snapshot, fallback: Rules) -> Rules:
         salt=snapshot.salt,
         credentials=frozenset(snapshot.credentials),
         markings=_markings(snapshot, policy),
+        fingerprint_key=snapshot.fingerprint_key,
     )
 
 
