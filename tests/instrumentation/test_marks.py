@@ -125,17 +125,18 @@ def test_another_model_is_left_alone_and_a_snapshot_of_the_same_is_not(runtime: 
 
 
 def test_what_only_observes_marks_nothing(runtime: Runtime, environ: dict[str, str]) -> None:
-    """The policy, or the application itself."""
+    """The policy, its route, or the application itself."""
     sent: Sent = []
-    put_in_force(policy=POLICY.replace("enforce", "observe"))
-    with route("chat"):
-        client(watching(sent)).messages.create(**ASKED)
+    for before, after in (("enforce", "observe"), ("auto", "advise")):
+        put_in_force(policy=POLICY.replace(before, after))
+        with route("chat"):
+            client(watching(sent)).messages.create(**ASKED)
     uninstrument()
     instrument(environ={**environ, "BURSAR_ENFORCE": "0"})
     put_in_force()
     with route("chat"):
         client(watching(sent)).messages.create(**ASKED)
-    assert [one["system"] for one in sent] == ["Be kind."] * 2
+    assert [one["system"] for one in sent] == ["Be kind."] * 3
 
 
 def test_marks_that_cannot_be_read_are_none(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:

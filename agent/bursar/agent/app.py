@@ -21,6 +21,8 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 
 from bursar.agent.adoption import Adoption
+from bursar.agent.advice.adviser import CommandAdviser
+from bursar.agent.advice.automatic import Automatic
 from bursar.agent.alerting.channels import open_channel
 from bursar.agent.alerting.delivery import Delivery
 from bursar.agent.alerting.watch import Watch
@@ -49,6 +51,7 @@ DELIVER_SECONDS = 1
 SILENCE_SECONDS = 10
 KEEP_HOUSE_SECONDS = 600
 WATCH_SECONDS = 60
+MARK_SECONDS = 600
 RETRY_SPANS_SECONDS = 5
 STOP_SECONDS = 5.0
 """After a signal the process ends within this, whatever hangs: everything acknowledged is on the disk already."""
@@ -118,6 +121,7 @@ async def running_agent(
         teardown.push_async_callback(office.close)
 
         housekeeping = Housekeeping(ledger, clock_ns=clock_ns)
+        adviser = CommandAdviser(settings)
         chores = [
             Chore("keep house", KEEP_HOUSE_SECONDS, housekeeping.run),
             Chore("adopt journals", ADOPT_SECONDS, adoption.run),
@@ -125,6 +129,7 @@ async def running_agent(
             Chore("reload rules", RELOAD_SECONDS, rules.reload),
             Chore("look for the silent", SILENCE_SECONDS, _silence(ledger, clock_ns)),
             Chore("watch the outlook", WATCH_SECONDS, Watch(bookkeeper, clock_ns=clock_ns).look),
+            Chore("mark prompts", MARK_SECONDS, Automatic(ledger, rules, adviser, clock_ns=clock_ns).look),
             *office.chores(),
         ]
         if settings.models_api is not None:
@@ -133,6 +138,7 @@ async def running_agent(
         await teardown.enter_async_context(scheduled(chores))
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
         teardown.callback(housekeeping.stop)
+        teardown.callback(adviser.stop)
         others = [
             *receiver.routes(_on_spans(bookkeeper)),
             *desk.routes(bookkeeper, clock_ns),

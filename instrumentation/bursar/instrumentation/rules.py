@@ -197,7 +197,8 @@ def _markings(snapshot: Snapshot, policy: Policy | None) -> Mapping[tuple[str, s
     except MarksError as error:
         tell_once("markings", f"bursar: no cache marks are added, the agent's cannot be read here: {error}")
         return {}
-    return {(one.route, canonical(one.model).id): one for one in found}
+    automatic = {route.name for route in policy.routes if route.cache == "auto"}
+    return {(one.route, canonical(one.model).id): one for one in found if one.route in automatic}
 
 
 def load_snapshot(state_dir: Path) -> Snapshot | None:
