@@ -58,7 +58,7 @@ _STRONG = (
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
     r"(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}(?:-[0-9a-fA-F]{4,})*",
     r"(?=[0-9A-Z]*\d)(?=[0-9A-Z]*[A-Z])[0-9A-HJKMNP-TV-Z]{20,}",
-    r"(?:[A-Za-z]{1,12}[-_:])+(?=[\w-]*\d)[A-Za-z0-9_-]{7,}",
+    r"(?:[A-Za-z]{1,12}[-_:])+(?:(?=[\w-]*\d)[\w-]{7,}|(?=\w*[a-z][A-Z]\w*[a-z][A-Z])\w{12,})",
     r"(?=[\w-]*\d\D*\d)(?=[\w-]*[A-Za-z][^A-Za-z]*[A-Za-z])(?!\d+[a-z]+\b)[A-Za-z0-9_-]{10,}",
     r"(?=[\w+/-]*\d)(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])[\w+/-]{16,}={0,2}",
     r"\d{14,}",
@@ -69,6 +69,7 @@ _IDS = (
     "ids?|uuid|guid|request|req|session|sess|trace|span|nonce|hash|token|correlation|digest|etag|checksum|commit|sha|"
     "build|ticket|case|order|invoice|ref|reference|run|job|transaction|txn|salt|seed|key|thread|conversation|kennung|vorgang"
 )
+_COUNTS = "number|no|nr|count|counter|turn|attempt|try|step|page|iteration|index|version|left|total"
 _PERSONS = (
     "name|username|user|customer|client|account|acct|member|patient|employee|contact|e-?mail|mail|phone|tel|address|"
     "dear|hello|hi|mr|mrs|ms|dr|prof|owner|subscriber|caller|guest|student|passenger|speaking with|talking to|"
@@ -115,7 +116,7 @@ def same_objects(stretch: Stretch) -> bool:
         place = head.rfind("{", 0, place)
         if place < 0:
             return False
-        old, new = _object_at(stretch.old, place), _object_at(stretch.new, place)
+        old, new = _object_at(stretch.old, place, stretch.start), _object_at(stretch.new, place, stretch.start)
         if old is not None and old == new:
             return True
     return False
@@ -222,32 +223,34 @@ def _is_number(old: _Side, new: _Side) -> bool:
 
 
 def _label(side: _Side) -> str:
-    """What the nearest word before it, on its line, says that it is: `id`, `person`, or nothing known."""
-    words = _compiled(rf"(?i)(?<![^\W_])(?:(?P<id>{_IDS})|(?P<person>{_PERSONS}))(?![^\W_])")
+    """What the nearest word before it, on its line, says that it is: `id`, `person`, `count`, or nothing known."""
+    count = rf"(?:(?:{_IDS})\s)?(?:{_COUNTS})"
+    kinds = rf"(?P<person>(?:{_PERSONS})(?:\s(?:{_COUNTS}|id))?)|(?P<count>{count})|(?P<id>{_IDS})"
+    words = _compiled(rf"(?i)(?<![^\W_])(?:{kinds})(?![^\W_])")
     head = side.before[-60:]
     found = [*words.finditer(head)]
     if not found or found[-1].end() < len(head) - 24:
         return ""
-    return "id" if found[-1]["id"] else "person"
+    return found[-1].lastgroup or ""
 
 
 def _same_lines(stretch: Stretch) -> bool:
-    """Whether what differs are the same lines in another order."""
-    old, new = stretch.old[: stretch.old_end], stretch.new[: stretch.new_end]
-    first = stretch.new.rfind("\n", 0, stretch.start) + 1
-    return _lines(old[first:]) == _lines(new[first:])
+    """Whether both are the same lines in another order."""
+    return _lines(stretch.old) == _lines(stretch.new)
 
 
 def _lines(text: str) -> Counter[str]:
     return Counter(line.strip() for line in text.split("\n") if line.strip())
 
 
-def _object_at(text: str, place: int) -> Any:
+def _object_at(text: str, place: int, until: int) -> Any:
+    """The JSON object that begins there and reaches beyond `until`, or None."""
     try:
-        found: Any = json.JSONDecoder().raw_decode(text, place)[0]
+        found: Any
+        found, end = json.JSONDecoder().raw_decode(text, place)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and found else None  # pyright: ignore[reportUnknownVariableType]
+    return found if found and end > until else None
 
 
 _RULES: tuple[tuple[Cause, Callable[[_Side, _Side], bool]], ...] = (
