@@ -39,7 +39,8 @@ _DAYS = (
 _TIMES = (
     r"(?<![\d.])\d{4}([-/.])\d{1,2}\1\d{1,2}(?:(?:[T_ ]|,? at | - )+\d{1,2}[:.]?\d{2}(?:[:.]?\d{2})?(?:[.,]\d+)?)?"
     r"(?:\s*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?(?![\d.]\d)",
-    r"(?<![\d./v-])(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:(?:19|20)\d{2}|\d{2})(?![\d]|[./-]\d)",
+    r"(?<![\d./v-])(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:19|20)\d{2}(?![\d]|[./-]\d)",
+    r"(?<![\d./v-])(?:0[1-9]|[12]\d|3[01])([-/.])(?:0[1-9]|[12]\d|3[01])\3\d{2}(?![\d]|[./-]\d)",
     r"(?<![\d:])\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*(?:[ap]\.?m\b\.?|Z|UTC|GMT|Uhr|[+-]\d{2}:?\d{2}))?(?![\d:])",
     r"(?<!\w)\d{1,2}(?:\s?[ap]\.?m\b|\s?h\s?\d{2}\b|(?:[.:]\d{2})?\s?Uhr)",
     rf"(?<!\w)\d{{1,2}}(?:st|nd|rd|th|er|\.|º|ª)?[\s-]*(?:de\s+|of\s+)?(?:{_MONTHS})\b\.?(?:[\s,.'-]*(?:de[l]?\s+)?\d{{2,4}})?",
@@ -80,7 +81,7 @@ _PERSONS = (
 )
 _EMAIL = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 _NAME = r"(?:[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’-]*[a-zß-ÿĀ-ž]|[A-Z]\.)"
-_NAMES = rf"{_NAME}(?:\s+(?:(?:de|del|van|von|der|da|dos|di|la|le|bin|al|ten)\s+)*{_NAME})+"
+_NAMES = rf"{_NAME}(?: +(?:(?:de|del|van|von|der|da|dos|di|la|le|bin|al|ten) +)*{_NAME})+"
 _NUMBER = r"[-+]?[$€£¥]?\s?\d[\d.,_'\s]*(?:\s?%|[$€£¥])?"
 
 
@@ -135,6 +136,12 @@ class _Side:
         return self.text[self.start : self.end]
 
     @property
+    def lines(self) -> str:
+        """The whole lines that it is in."""
+        end = self.text.find("\n", self.end)
+        return self.text[self.text.rfind("\n", 0, self.start) + 1 : end if end >= 0 else None]
+
+    @property
     def before(self) -> str:
         """The line up to it, or the one before where it begins a line."""
         head = self.text[: self.start].rstrip()
@@ -184,7 +191,7 @@ def _is_passage(old: _Side, new: _Side) -> bool:
     mail, person = _compiled(_EMAIL), _compiled(rf"(?im)^\W*(?:[\w-]+ )?(?:{_PERSONS})\b[^\n:]{{0,20}}:")
     if _both(mail, old, new):
         return True
-    return all(len(person.findall(one.said)) >= 2 for one in (old, new))
+    return all(len(person.findall(one.lines)) >= 2 for one in (old, new))
 
 
 def _is_time(old: _Side, new: _Side) -> bool:

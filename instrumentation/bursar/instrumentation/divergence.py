@@ -100,8 +100,19 @@ def _of_tools(old: Kept, new: Kept, depth: int) -> Break | None:
         return _break(old, new, depth, Cause.TOOL_ORDER, None)
     if stretch is None:
         return _break(old, new, depth, Cause.TOOLS, None)
-    cause = _cause(old, new, depth, stretch)
+    cause = _cause(old, new, depth, _described(old, new, depth) or stretch)
     return _break(old, new, depth, Cause.TOOLS if cause in (Cause.TEXT, Cause.ORDER) else cause, stretch)
+
+
+def _described(old: Kept, new: Kept, depth: int) -> Stretch | None:
+    """What differs in two tools' own descriptions, read apart from the JSON around them; None where nothing does."""
+    before, after = (_decoded(kept, depth) for kept in (old, new))
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return None
+    one, other = (told.get("description") for told in (before, after))  # pyright: ignore[reportUnknownMemberType]
+    if not isinstance(one, str) or not isinstance(other, str) or one == other:
+        return None
+    return first_stretch(one, other)
 
 
 def _of_text(old: Kept, new: Kept, depth: int, section: Section) -> Break | None:
@@ -113,6 +124,8 @@ def _of_text(old: Kept, new: Kept, depth: int, section: Section) -> Break | None
     if moved:
         return _break(old, new, depth, Cause.ORDER, None)
     stretch = _stretch(old, new, depth)
+    if _begins_otherwise(old, new, depth) and (stretch is None or not _is_same_block(stretch)):
+        return None
     same_block = stretch is not None and _is_same_block(stretch)
     within = same_behind(stretch) // 4 if stretch is not None and same_block else 0
     cause = _cause(old, new, depth, stretch)
@@ -126,6 +139,16 @@ def _of_text(old: Kept, new: Kept, depth: int, section: Section) -> Break | None
     else:
         told = within + behind >= LEAST_TOKENS or (same_block and cause is not Cause.TEXT)
     return _break(old, new, depth, cause, stretch) if told else None
+
+
+def _begins_otherwise(old: Kept, new: Kept, depth: int) -> bool:
+    """Whether a first message is another: a conversation of its own, unless turns were taken away from its beginning."""
+    here, there = new.blocks[depth], old.blocks[depth]
+    if here.section is not Section.MESSAGES or here.index or there.index:
+        return False
+    return not any(one.hash == here.hash for one in old.blocks) and not any(
+        one.hash == there.hash for one in new.blocks
+    )
 
 
 def _cause(old: Kept, new: Kept, depth: int, stretch: Stretch | None) -> Cause:
