@@ -12,8 +12,8 @@ from bursar.instrumentation.answered import Answered
 from bursar.instrumentation.cpubudget import CpuBudget
 from bursar.instrumentation.fingerprint import Hashing
 from bursar.instrumentation.lastprompts import LastPrompts
-from bursar.instrumentation.link import AgentLink, Unreachable
-from bursar.instrumentation.printpost import PrintPost
+from bursar.instrumentation.link import Unreachable
+from bursar.instrumentation.printpost import Link, PrintPost
 from bursar.instrumentation.promptblocks import prompt_of
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.instrumentation.rules import Rules
@@ -44,12 +44,16 @@ class Fingerprinting:
 
     def __init__(
         self,
-        link: AgentLink,
+        link: Link,
         holder: Callable[[], str],
         rules: Callable[[], Rules],
         clock: Callable[[], float] = time.perf_counter,
         cpu: Callable[[], float] = time.thread_time,
+        *,
+        threaded: bool = True,
     ) -> None:
+        """`threaded`: ticks in a thread of its own; else whoever made it does."""
+        self._threaded = threaded
         self._link = link
         self._rules = rules
         self._clock = clock
@@ -76,6 +80,11 @@ class Fingerprinting:
         """The share of conversations that is looked at."""
         return self._sampling.share
 
+    @property
+    def waiting(self) -> int:
+        """How many prompts wait to be looked at."""
+        return len(self._queue)
+
     def take(self, answered: Answered) -> None:
         """Look at a prompt some time later. Cheap, never waits; safe from destructors."""
         size = len(answered.content)
@@ -84,7 +93,7 @@ class Fingerprinting:
             return
         self._queue.append(answered)
         self._queued += size
-        if self._thread is None:
+        if self._thread is None and self._threaded:
             self._start()
 
     def tick(self) -> None:
