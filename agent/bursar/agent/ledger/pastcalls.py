@@ -52,7 +52,7 @@ def past_calls(db: Database, since_ns: int, until_ns: int) -> Iterator[Past]:
             _labels(labels),
             cost_nano,
             Usage(*counts),
-            _modifiers(modifiers or "[]"),
+            modifiers_of(modifiers or "[]"),
         )
 
 
@@ -63,5 +63,6 @@ def _labels(text: str) -> Mapping[str, str]:
 
 
 @lru_cache(maxsize=256)
-def _modifiers(text: str) -> tuple[str, ...]:
+def modifiers_of(text: str) -> tuple[str, ...]:
+    """Those of a charge, from the JSON of its column."""
     return tuple(json.loads(text))
