@@ -24,7 +24,8 @@ _NET = (
     f"In a batch all is half price, and {USUAL_HITS:.0%} of the shared prefix is taken to be read from the cache, "
     "unless the route's own batches say otherwise; what the calls that stay lose by a colder cache is taken off."
 )
-_WHY: Mapping[Sign, str] = {
+WHY: Mapping[Sign, str] = {
+    Sign.FEW: "there are too few calls to tell whether anybody waits",
     Sign.STREAMED: "its answers are streamed, so somebody reads along",
     Sign.STAGED: "it is part of a cascade, whose next stage waits for the answer",
     Sign.GOES_ON: "its conversations go on with the answer",
@@ -89,15 +90,15 @@ class Batching:
     ) -> Recommendation:
         evidence = self._evidence(route, sign, sums, worth)
         if sign not in BATCHABLE:
-            text = f"Not to be put off: {_WHY[sign]}."
+            text = f"Not to be put off: {WHY[sign]}."
             return Recommendation(Kind.BATCH, route, model, text, evidence=evidence, advised=False)
         if worth is None:
-            text = f"It could be put off ({_WHY[sign]}); what that is worth is not known: {_no_figure(sums, model)}."
+            text = f"It could be put off ({WHY[sign]}); what that is worth is not known: {_no_figure(sums, model)}."
             return Recommendation(Kind.BATCH, route, model, text, evidence=evidence, advised=False)
         comparison, input_pico = worth
         each = Fraction(comparison.waiting - comparison.batch - comparison.externality) * input_pico / _PICO_PER_NANO
         if not comparison.pays:
-            text = f"Not to be put off, though it could be ({_WHY[sign]}): the cache saves it more than a batch would."
+            text = f"Not to be put off, though it could be ({WHY[sign]}): the cache saves it more than a batch would."
             return Recommendation(Kind.BATCH, route, model, text, evidence=evidence, advised=False)
         found = saving({slot: calls * each for slot, calls in sums.slots.items()}, days)
         return Recommendation(
@@ -105,7 +106,7 @@ class Batching:
             route=route,
             model=model,
             text=(
-                f"Put its calls off to Message Batches: {_WHY[sign]} ({SURE[sign]}). Worth {amount(found.low)} to "
+                f"Put its calls off to Message Batches: {WHY[sign]} ({SURE[sign]}). Worth {amount(found.low)} to "
                 f"{amount(found.high)} USD a day. Ask first whether somebody waits after all; a list that is at hand "
                 "goes by `map_batch`, a single call by `defer`."
             ),

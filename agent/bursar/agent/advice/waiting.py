@@ -127,7 +127,7 @@ class Waits:
 
     def _follow(self, before: Before, one: PastAttempt) -> None:
         self.followed += 1
-        self.grown += one.usage.prompt >= before.prompt + before.output
+        self.grown += one.usage.prompt > before.prompt + max(before.output - 1, 0)
         if before.answered_ns is not None:
             self.timed += 1
             self.at_once += one.at_ns - before.answered_ns < AT_ONCE_NS

@@ -23,6 +23,12 @@ class Past(NamedTuple):
     cost_nano: int | None
     usage: Usage
     modifiers: tuple[str, ...]
+    basis: str = "usage"
+
+    @property
+    def counted(self) -> bool:
+        """Whether somebody saw what it used, rather than a bound being taken for it."""
+        return self.basis in ("usage", "span")
 
 
 _USAGE = tuple(Usage.__dataclass_fields__)
@@ -39,11 +45,11 @@ def count(db: Database, since_ns: int, until_ns: int) -> int:
 def past_calls(db: Database, since_ns: int, until_ns: int) -> Iterator[Past]:
     """Each of them in order of time, one after the other: never all in memory."""
     rows = db.conn.execute(
-        f"SELECT at_ns, route, model, requested_model, labels, cost_nano, modifiers, {_COLUMNS} FROM attempts "
+        f"SELECT at_ns, route, model, requested_model, labels, cost_nano, modifiers, basis, {_COLUMNS} FROM attempts "
         f"WHERE {_WHERE} ORDER BY at_ns, attempt_id",
         [since_ns, until_ns],
     )
-    for at_ns, route, model, requested_model, labels, cost_nano, modifiers, *counts in rows:
+    for at_ns, route, model, requested_model, labels, cost_nano, modifiers, basis, *counts in rows:
         yield Past(
             at_ns,
             route,
@@ -53,6 +59,7 @@ def past_calls(db: Database, since_ns: int, until_ns: int) -> Iterator[Past]:
             cost_nano,
             Usage(*counts),
             modifiers_of(modifiers or "[]"),
+            basis or "unknown",
         )
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from bursar.agent.ledger.pastcalls import Past
 from bursar.agent.whatif.balance import ReplayedBalance
+from bursar.agent.whatif.rungs import below
 from bursar.policies.amounts import Unit, parse_duration
 from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason
 from bursar.policies.engine import decide
@@ -126,7 +127,7 @@ class _Player:
         batched = None
         why = ""
         if not survey.calm:
-            for model in self._below(call):
+            for model in below(call.requested_model, self._policy.ladder_for(call.route), self._book):
                 cost = self._cost_on(call, model)
                 candidates.append(Candidate(model, worst=cost, least=cost, expected=cost))
             route = self._policy.named(call.route)
@@ -166,19 +167,10 @@ class _Player:
             balance = self._balances[key] = ReplayedBalance(budget, key, window, mode, rolls)
         return balance
 
-    def _below(self, call: Past) -> tuple[str, ...]:
-        """The rungs under the model asked for."""
-        ladder = self._policy.ladder_for(call.route)
-        here = self._book.find(call.requested_model)
-        for position, rung in enumerate(ladder):
-            if rung == call.requested_model or (here is not None and self._book.find(rung) == here):
-                return ladder[position + 1 :]
-        return ()
-
     def _cost_on(self, call: Past, model: str, *, batch: bool = False) -> int:
-        """What the call would have cost there, by its own usage; as it was where no price is known."""
+        """What the call would have cost there, by its own usage; as it was where that, or a price, is not known."""
         known = call.cost_nano or 0
-        if model == call.model and not batch:
+        if not call.counted or (model == call.model and not batch):
             return known
         modifiers = (*call.modifiers, "batch") if batch and "batch" not in call.modifiers else call.modifiers
         day = datetime.fromtimestamp(call.at_ns // _SECOND, UTC).date()
