@@ -131,3 +131,20 @@ def test_a_ledger_without_calls_is_no_error(tmp_path: Path) -> None:
     assert (ended.exit_code, ended.stdout) == (0, "")
     assert "no calls since 7d" in ended.stderr
     assert run(tmp_path / "none.sqlite", "--levers", "tier").exit_code == 3
+
+
+def test_a_policy_is_replayed_with_who_and_when(ledger: Path, tmp_path: Path) -> None:
+    """Of two calls at 0.006 USD the second is refused; one that came from a ladder's top would be moved."""
+    file = tmp_path / "new.toml"
+    step = '[budget.at]\n"100%" = "block"\n'
+    file.write_text(
+        f'version = 1\nmode = "enforce"\n[[budget]]\nname = "day"\nlimit = "0.01 USD"\nevery = "rolling 24h"\n{step}'
+    )
+    document = json.loads(run(ledger, "--policy", str(file), "--json").stdout)
+    (treated,) = document["treated"]
+    assert (treated["route"], treated["action"], treated["calls"]) == ("desk", "block", 1)
+    assert treated["first_at"] == treated["last_at"] != ""
+    assert [row["first_at"] <= row["last_at"] for row in document["rows"]] == [True, True]
+    shown = run(ledger, "--policy", str(file))
+    assert "blocked" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80

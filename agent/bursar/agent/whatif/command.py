@@ -205,8 +205,23 @@ def _document(found: Replayed) -> Mapping[str, Any]:
                 "calls": one.calls,
                 "nano_usd": one.nano,
                 "replayed_nano_usd": one.replayed_nano,
+                "first_at": iso(one.first_ns),
+                "last_at": iso(one.last_ns),
             }
             for (route, action, reason), one in sorted(found.by_work.items())
+        ],
+        "treated": [
+            {
+                "balance": balance,
+                "route": route,
+                "action": action,
+                "calls": one.calls,
+                "nano_usd": one.nano,
+                "replayed_nano_usd": one.replayed_nano,
+                "first_at": iso(one.first_ns),
+                "last_at": iso(one.last_ns),
+            }
+            for (balance, route, action), one in sorted(found.by_balance.items(), key=lambda entry: entry[1].first_ns)
         ],
         "events": [
             {

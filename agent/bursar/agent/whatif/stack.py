@@ -105,7 +105,8 @@ def stack(
     batches. `progress` is told how many calls were read.
     """
     chosen = tuple(lever for lever in Lever if lever in frozenset(levers))
-    counter = _Counter(book, rung if Lever.TIER in chosen else lambda _route, _model: None, until_ns, may_wait)
+    rung = rung if Lever.TIER in chosen else lambda _route, _model: None
+    counter = _Counter(book, rung, until_ns, may_wait, asks=Lever.BATCH in chosen)
     done = 0
     for done, one in enumerate(calls, 1):
         counter.add(one)
@@ -127,8 +128,10 @@ class _Group:
 
 
 class _Counter:
-    def __init__(self, book: PriceBook, rung: Rung, until_ns: int, may_wait: frozenset[str]) -> None:
+    def __init__(self, book: PriceBook, rung: Rung, until_ns: int, may_wait: frozenset[str], *, asks: bool) -> None:
+        """`asks`: whether it matters who waits."""
         self._book = book
+        self._asks = asks
         self._rung = rung
         self._until_ns = until_ns
         self._first_ns: int | None = None
@@ -143,7 +146,8 @@ class _Counter:
             self._unknown += 1
             return
         self._bounds += not one.counted
-        self._batching.add(one)
+        if self._asks:
+            self._batching.add(one)
         group = self._groups.get((one.route, one.model))
         if group is None:
             to = self._rung(one.route, one.model)

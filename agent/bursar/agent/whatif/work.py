@@ -40,6 +40,7 @@ class Work:
         self.nano = self.calls = 0
         self._minimum = minimum
         self._factor = factor
+        self._times, self._over = factor.numerator, factor.denominator
         self._input = self._read = self._write_5m = self._write_1h = self._output = 0
         self._batched = Used()
         self._long = self._writes = self._shortest = self._longest = 0
@@ -60,7 +61,7 @@ class Work:
         self._write_5m += usage.cache_write_5m
         self._write_1h += usage.cache_write_1h
         self._output += usage.output
-        self._meet(usage.prompt if self._factor == 1 else round(usage.prompt * self._factor), one.at_ns)
+        self._meet(usage.prompt * self._times // self._over, one.at_ns)
 
     def _meet(self, prompt: int, at_ns: int) -> None:
         if prompt < (self._minimum or 0):
