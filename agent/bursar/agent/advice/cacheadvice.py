@@ -23,6 +23,8 @@ from bursar.policies.cachemarks import TAIL, Mark, Marking
 
 WORTH_IT = Fraction(2, 100)
 """Of what a route's prompts cost: what saves less is not worth a change."""
+KEEPING_WORTH_IT = Fraction(5, 100)
+"""Likewise for keeping entries alive, which takes a clock of its own."""
 _MILLE = 1_000
 _MOST_BREAKS = 5
 _NEARLY_ALL = Fraction(95, 100)
@@ -214,7 +216,7 @@ class _Advisor:
 
     def _kept(self, gaps: Gaps, best: Way) -> Iterator[Recommendation]:
         found = gaps.keep_alive()
-        if found is None or found.saving < WORTH_IT * self._cost(best):
+        if found is None or found.saving < KEEPING_WORTH_IT * self._cost(best):
             return
         mid = round(Fraction(found.saving, UNIT) / self.days)
         saving = Saving(0, mid, 2 * mid)

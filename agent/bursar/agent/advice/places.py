@@ -66,7 +66,7 @@ def places(shapes: Mapping[Shape, int], kinds: Mapping[str, int]) -> tuple[str, 
     worth = [name for name in found if kinds.get(name, calls) <= SHARED * calls]
     last = [
         name
-        for name, after in zip(worth, [*worth[1:], ""], strict=True)
+        for name, after in zip(worth, (*worth, "")[1:], strict=True)
         if not after or kinds.get(name) != kinds.get(after)
     ]
     return tuple(last[:MOST_PLACES])

@@ -99,13 +99,18 @@ _Studies = dict[Group, Study]
 
 
 def _calls(source: Source, studies: _Studies | None = None) -> Iterator[tuple[Group, Prompt, Rates, int]]:
-    """Calls that a cache saw in this order, with their prices and their day, counted back from the end."""
+    """
+    Calls that a cache saw in this order, with their prices and their day, counted back from the end.
+
+    All at the prices of the end: advice is about days to come.
+    """
+    today = datetime.fromtimestamp(source.until_ns // 10**9, UTC).date()
     for prompt in source.prompts():
         source.told()
         group = Group(prompt.route, prompt.model)
         if "batch" in prompt.modifiers or (studies is not None and group not in studies):
             continue
-        at = _prices(source.book, prompt.model, _day(prompt.at_ns // DAY_NS), prompt.modifiers, prompt.usage.prompt)
+        at = _prices(source.book, prompt.model, today, prompt.modifiers, prompt.usage.prompt)
         if at is not None and prompt.usage.prompt:
             yield group, prompt, at, (source.until_ns - 1 - prompt.at_ns) // DAY_NS
 
@@ -236,11 +241,6 @@ def _marks(prompt: Prompt, known: Known) -> list[tuple[Prefix, str]]:
             found.append((at.prefix, ttl))
         at = at.parent
     return found[::-1]
-
-
-@lru_cache(maxsize=4_096)
-def _day(days: int) -> date:
-    return datetime.fromtimestamp(days * (DAY_NS // 10**9), UTC).date()
 
 
 @lru_cache(maxsize=4_096)
