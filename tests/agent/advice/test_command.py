@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bursar.agent.advice.command import advise_command, observed_days
+from bursar.agent.advice.command import advise_command
+from bursar.agent.advice.gathering import observed_days
 from bursar.agent.advice.recommendation import Kind, Recommendation
 from bursar.agent.advice.usage import RouteUsage
 from bursar.agent.ledger import Ledger
