@@ -66,8 +66,8 @@ def test_what_the_policy_in_force_lets_wait_is_known(db: Database) -> None:
     assert batch.snippet.startswith("[budget.at]")
 
 
-def test_progress_ends_with_all(db: Database) -> None:
+def test_every_attempt_is_told_of_for_the_bar(db: Database) -> None:
     """121 attempts."""
-    told: list[int] = []
-    beside_caching(db, shipped_book(), 0, END, progress=told.append)
-    assert told[-1] == 121
+    told: list[None] = []
+    beside_caching(db, shipped_book(), 0, END, told=lambda: told.append(None))
+    assert len(told) == 121

@@ -13,9 +13,9 @@ from bursar.agent.ledger.pastattempts import PastAttempt
 from bursar.policies.usage import Usage
 
 
-def job(calls: int = 30, every: float = 1.5, **changes: Any) -> list[PastAttempt]:
-    """At noon on two days, one call after the other, half a second behind the answer."""
-    return [past(NOON + day * DAY + place * every, **changes) for day in (0, 1) for place in range(calls)]
+def job(calls: int = 30, every: float = 1.5, days: int = 2, **changes: Any) -> list[PastAttempt]:
+    """At noon, on two days, one call after the other, half a second behind the answer."""
+    return [past(NOON + day * DAY + place * every, **changes) for day in range(days) for place in range(calls)]
 
 
 def around_the_clock(hours: Iterable[int], every: float = 2.0, calls: int = 5) -> list[PastAttempt]:

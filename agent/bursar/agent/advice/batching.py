@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
+from bursar.agent.advice import cachewords as words
 from bursar.agent.advice.coverage import route_toml
-from bursar.agent.advice.perday import assumes, saving, slot_of
+from bursar.agent.advice.interval import LEAST_DAYS, day_back, per_day
 from bursar.agent.advice.recommendation import Kind, Recommendation
 from bursar.agent.advice.waiting import BATCHABLE, SURE, Memory, Sign, Waits
-from bursar.agent.advice.wording import amount
 from bursar.agent.ledger.pastattempts import PastAttempt
 from bursar.policies import batchpays
 from bursar.policies.batchpays import OUTPUT, READ, USUAL_HITS, Comparison, Used, compare, ratio
@@ -45,8 +45,8 @@ class _Sums:
 
     waited: list[int] = field(default_factory=lambda: [0] * 6)
     batched: list[int] = field(default_factory=lambda: [0] * 6)
-    slots: dict[int, int] = field(default_factory=dict[int, int])
-    """Calls that were sent at once, by stretch of 24 hours before the end."""
+    by_day: dict[int, int] = field(default_factory=dict[int, int])
+    """Calls that were sent at once, by 24 hours back from the end."""
 
 
 class Batching:
@@ -69,8 +69,8 @@ class Batching:
             _count(sums.batched, one)
             return
         _count(sums.waited, one)
-        slot = slot_of(one.at_ns, self._until_ns)
-        sums.slots[slot] = sums.slots.get(slot, 0) + 1
+        day = day_back(one.at_ns, self._until_ns)
+        sums.by_day[day] = sums.by_day.get(day, 0) + 1
         self._waits.setdefault(one.route, Waits(self._memory)).add(one)
 
     def signs(self) -> dict[str, Sign]:
@@ -82,7 +82,7 @@ class Batching:
         signs = self.signs()
         for (route, model), sums in self._sums.items():
             sign = signs.get(route, Sign.FEW)
-            if sign is not Sign.FEW and sums.slots:
+            if sign is not Sign.FEW and sums.by_day:
                 yield self._told(route, model, sign, sums, worth_of(sums, model, book, at, days), days)
 
     def _told(
@@ -100,20 +100,21 @@ class Batching:
         if not comparison.pays:
             text = f"Not to be put off, though it could be ({WHY[sign]}): the cache saves it more than a batch would."
             return Recommendation(Kind.BATCH, route, model, text, evidence=evidence, advised=False)
-        found = saving({slot: calls * each for slot, calls in sums.slots.items()}, days)
+        pico = round(each * _PICO_PER_NANO)
+        found = per_day({day: calls * pico for day, calls in sums.by_day.items()}, days, unit=_PICO_PER_NANO)
         return Recommendation(
             kind=Kind.BATCH,
             route=route,
             model=model,
             text=(
-                f"Put its calls off to Message Batches: {WHY[sign]} ({SURE[sign]}). Worth {amount(found.low)} to "
-                f"{amount(found.high)} USD a day. Ask first whether somebody waits after all; a list that is at hand "
-                "goes by `map_batch`, a single call by `defer`."
+                f"Put its calls off to Message Batches: {WHY[sign]} ({SURE[sign]}). {words.worth(found, days)} Ask "
+                "first whether somebody waits after all; a list that is at hand goes by `map_batch`, a single call by "
+                "`defer`."
             ),
             saving=found,
             evidence=evidence,
             snippet=_snippet(route, sign),
-            assumes=(_NET, assumes(days)),
+            assumes=(_NET, *((words.FEW_DAYS,) if days < LEAST_DAYS else ())),
         )
 
     def _evidence(self, route: str, sign: Sign, sums: _Sums, worth: tuple[Comparison, int] | None) -> dict[str, object]:
@@ -121,7 +122,7 @@ class Batching:
         found: dict[str, object] = {
             "sign": sign.value,
             "sure": SURE.get(sign),
-            "calls": sum(sums.slots.values()),
+            "calls": sum(sums.by_day.values()),
             "route_calls": waits.calls,
             "streamed_calls": waits.streamed,
             "cascade_calls": waits.staged,
@@ -175,7 +176,7 @@ def _count(sums: list[int], one: PastAttempt) -> None:
 
 
 def _no_figure(sums: _Sums, model: str) -> str:
-    calls = sum(sums.slots.values())
+    calls = sum(sums.by_day.values())
     return f"there are only {calls} calls" if calls < 5 else f"there is no price for {model}"
 
 

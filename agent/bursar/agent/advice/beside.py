@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from bursar.agent.advice.batching import Batching
 from bursar.agent.advice.coverage import Coverage
-from bursar.agent.advice.perday import DAY_NS
+from bursar.agent.advice.interval import DAY_NS
 from bursar.agent.advice.recommendation import Recommendation
 from bursar.agent.advice.verbosity import Verbosity
 from bursar.agent.advice.waste import wasted
@@ -22,7 +22,6 @@ from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.prices import PriceBook
 
-PROGRESS = 1_000
 _SECOND = 10**9
 
 
@@ -33,28 +32,25 @@ def beside_caching(
     until_ns: int,
     *,
     route: str | None = None,
-    progress: Callable[[int], object] = lambda _: None,
+    told: Callable[[], object] = lambda: None,
 ) -> list[Recommendation]:
     """
     Of the calls from one instant to another, in one pass: not ordered. `route` is a glob.
 
-    What is about all routes together is told only where no route is asked for. `progress` is told how many attempts
-    were read; `pastcalls.count` says of how many. Raises `PolicyError` where the rules in force cannot be read.
+    What is about all routes together is told only where no route is asked for. `told` is called for each attempt read;
+    `pastcalls.count` says how many there are. Raises `PolicyError` where the rules in force cannot be read.
     """
     policy = policy_in_force(db)
     batching = Batching(until_ns, may_wait(policy))
     verbosity, coverage = Verbosity(book), Coverage([one.name for one in policy.routes] if policy else ())
-    first_ns, done = until_ns, 0
-    for done, one in enumerate(past_attempts(db, since_ns, until_ns), 1):
-        if done == 1:
-            first_ns = one.at_ns
+    first_ns = until_ns
+    for one in past_attempts(db, since_ns, until_ns):
+        told()
+        first_ns = min(first_ns, one.at_ns)
         coverage.add(one)
         if route is None or fnmatchcase(one.route, route):
             batching.add(one)
             verbosity.add(one)
-        if done % PROGRESS == 0:
-            progress(done)
-    progress(done)
     days = max(Fraction(until_ns - first_ns, DAY_NS), Fraction(1))
     at = datetime.fromtimestamp(until_ns // _SECOND, UTC).date()
     lost = (one for one in waste(db, since_ns, until_ns) if route is None or fnmatchcase(one.route, route))

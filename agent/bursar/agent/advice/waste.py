@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
-from bursar.agent.advice.perday import assumes, saving
+from bursar.agent.advice import cachewords as words
+from bursar.agent.advice.interval import LEAST_DAYS, per_day
 from bursar.agent.advice.recommendation import Kind, Recommendation, Saving
 from bursar.agent.advice.wording import amount
 from bursar.agent.ledger.wastebook import LOOP, LOOP_NS, Waste, Why
@@ -49,13 +50,13 @@ _ASSUMES: Mapping[Why, str] = {
 class _Row:
     def __init__(self) -> None:
         self.attempts = self.nano = self.unknown = 0
-        self.by_slot: dict[int, int] = {}
+        self.by_day: dict[int, int] = {}
 
     def add(self, one: Waste) -> None:
         self.attempts += one.attempts
         self.nano += one.nano
         self.unknown += one.unknown
-        self.by_slot[one.slot] = self.by_slot.get(one.slot, 0) + one.nano
+        self.by_day[one.day] = self.by_day.get(one.day, 0) + one.nano
 
 
 def wasted(found: Iterable[Waste], days: Fraction) -> list[Recommendation]:
@@ -67,13 +68,13 @@ def wasted(found: Iterable[Waste], days: Fraction) -> list[Recommendation]:
 
 
 def _told(why: Why, route: str, model: str, row: _Row, days: Fraction) -> Recommendation:
-    worth = _at_most(saving(row.by_slot, days)) if why is Why.UNANSWERED else saving(row.by_slot, days)
+    worth = _worth_of(why, row, days)
     return Recommendation(
         kind=Kind.WASTE,
         route=route,
         model=model,
         place=why.value,
-        text=f"{_what(why, row)} {_worth(row, worth)} {_DO[why]}",
+        text=f"{_what(why, row)} {_worth(row, worth, days)} {_DO[why]}",
         saving=None if row.unknown == row.attempts else worth,
         evidence={
             "why": why.value,
@@ -83,13 +84,16 @@ def _told(why: Why, route: str, model: str, row: _Row, days: Fraction) -> Recomm
             "days": float(days),
         },
         snippet=_SNIPPETS[why],
-        assumes=tuple(said for said in (_ASSUMES[why], assumes(days)) if said),
+        assumes=tuple(said for said in (_ASSUMES[why], words.FEW_DAYS if days < LEAST_DAYS else "") if said),
     )
 
 
-def _at_most(found: Saving) -> Saving:
-    """Of bounds only the upper end is known."""
-    return Saving(0, None, found.high)
+def _worth_of(why: Why, row: _Row, days: Fraction) -> Saving:
+    """Nothing wasted is less than nothing; of bounds only the upper end is known."""
+    found = per_day(row.by_day, days, unit=1)
+    if why is Why.UNANSWERED:
+        return Saving(0, None, found.mid or 0)
+    return Saving(max(found.low, 0), found.mid, found.high)
 
 
 def _what(why: Why, row: _Row) -> str:
@@ -98,10 +102,9 @@ def _what(why: Why, row: _Row) -> str:
     return f"{said} ({amount(row.nano)} USD)." if row.unknown < row.attempts else f"{said}."
 
 
-def _worth(row: _Row, worth: Saving) -> str:
-    unknown = f" The cost of {row.unknown:,} of them is not known, and in no sum." if row.unknown else ""
+def _worth(row: _Row, worth: Saving, days: Fraction) -> str:
     if row.unknown == row.attempts:
         return "What that cost is not known."
-    if worth.mid is None:
-        return f"Worth up to {amount(worth.high)} USD a day.{unknown}"
-    return f"Worth {amount(worth.low)} to {amount(worth.high)} USD a day.{unknown}"
+    unknown = f" The cost of {row.unknown:,} of them is not known, and in no sum." if row.unknown else ""
+    said = f"Worth up to {amount(worth.high)} USD a day." if worth.mid is None else words.worth(worth, days)
+    return f"{said}{unknown}"

@@ -30,8 +30,8 @@ class Waste(NamedTuple):
     why: Why
     route: str
     model: str
-    slot: int
-    """Which stretch of 24 hours before the end, from 0."""
+    day: int
+    """Which 24 hours back from the end, from 0."""
     attempts: int
     nano: int
     unknown: int

@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from bursar.agent.advice.batching import WHY, Batching
-from bursar.agent.advice.perday import DAY_NS
+from bursar.agent.advice.interval import DAY_NS
 from bursar.agent.advice.waiting import BATCHABLE, Sign
 from bursar.agent.ledger.pastattempts import PastAttempt
 from bursar.agent.whatif.work import Work
