@@ -101,11 +101,11 @@ def test_what_is_found_before_a_mark_keeps_its_own_time_to_live() -> None:
 
 
 def test_entries_do_not_pile_up() -> None:
-    """A new prompt every minute for a day: those of the last five, and of the minute until the next sweep."""
+    """A new prompt every second for a day: 300 live at any time, and at most as many again as the least that is kept."""
     cache = PromptCache(0)
-    for minute in range(1_440):
-        request(cache, minute * MINUTE, (Prefix(None, 1, 1_000), "5m"))
-    assert len(cache) <= 6
+    for second in range(86_400):
+        request(cache, second * SECOND, (Prefix(None, 1, 1_000), "5m"))
+    assert 300 <= len(cache) <= 1_024 + 1
 
 
 @pytest.mark.parametrize("policy", [Policy(((0, "5m"),)), Policy(((0, "1h"), (1, "5m")), "5m"), Policy((), "1h")])

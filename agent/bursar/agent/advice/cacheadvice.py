@@ -23,6 +23,8 @@ from bursar.policies.cachemarks import TAIL, Mark, Marking
 
 WORTH_IT = Fraction(2, 100)
 """Of what a route's prompts cost: what saves less is not worth a change."""
+KEEPING_WORTH_IT = Fraction(5, 100)
+"""Likewise for keeping entries alive, which takes a clock of its own."""
 _MILLE = 1_000
 _MOST_BREAKS = 5
 _NEARLY_ALL = Fraction(95, 100)
@@ -66,7 +68,7 @@ class _Advisor:
 
     def _marks(self, best: Way | None) -> Recommendation:
         study = self.study
-        present, billed = study.present[Refresh.MARKED].total, self._plain(Refresh.MARKED)
+        present, billed = study.present[Refresh.MARKED].total, study.plain.total
         least = self._cost(best)
         gained = present - least >= WORTH_IT * present
         if gained and best is not None:
@@ -101,8 +103,7 @@ class _Advisor:
         )
 
     def _removed(self) -> Recommendation:
-        plain = Way(AS_IT_IS, self.study.ways[0].policy)
-        saving, under = self._saved(plain)
+        saving, under = self._saved(None)
         text = (
             f"Take the cache marks away ({self._standing()}): of {self._prompts()}, "
             f"{words.percent(self.study.survey.share_read)} is read from the cache, and writing it costs more than "
@@ -113,7 +114,7 @@ class _Advisor:
             text,
             saving=saving,
             under=under,
-            evidence=self._evidence(Why.REMOVE, plain),
+            evidence=self._evidence(Why.REMOVE, None),
             snippet=unmarked_call(dict.fromkeys(place for marks in self.study.survey.marks for place, _ in marks)),
             assumes=(words.RENEWED, words.ALONE),
         )
@@ -214,7 +215,7 @@ class _Advisor:
 
     def _kept(self, gaps: Gaps, best: Way) -> Iterator[Recommendation]:
         found = gaps.keep_alive()
-        if found is None or found.saving < WORTH_IT * self._cost(best):
+        if found is None or found.saving < KEEPING_WORTH_IT * self._cost(best):
             return
         mid = round(Fraction(found.saving, UNIT) / self.days)
         saving = Saving(0, mid, 2 * mid)
@@ -275,13 +276,14 @@ class _Advisor:
         }
         if why is not None:
             found = {"reason": why.value, **found}
-        if way is not None:
-            found["marks"] = [{"place": mark.place, "ttl": mark.ttl} for mark in self._marks_of(way)]
+        if why is Why.REMOVE or way is not None:
+            marks = () if way is None else self._marks_of(way)
+            found["marks"] = [{"place": mark.place, "ttl": mark.ttl} for mark in marks]
             found["predicted_nano_usd_per_day"] = self._nano_a_day(self._cost(way))
-            found["predicted_share_saved"] = round(1 - self._cost(way) / max(self._plain(Refresh.MARKED), 1), 4)
+            found["predicted_share_saved"] = round(1 - self._cost(way) / max(self.study.plain.total, 1), 4)
         return found
 
-    def _saved(self, way: Way, beyond: Way | None = None) -> tuple[Saving, dict[str, Saving]]:
+    def _saved(self, way: Way | None, beyond: Way | None = None) -> tuple[Saving, dict[str, Saving]]:
         """Against the present marks, or the better of them and another way; under either reading of the rule."""
         under: dict[str, Saving] = {}
         for refresh in Refresh:
@@ -289,15 +291,12 @@ class _Advisor:
             if beyond is not None and self.study.tallies[beyond, refresh].total < base.total:
                 base = self.study.tallies[beyond, refresh]
             by_day = Counter(base.cost)
-            by_day.subtract(self.study.tallies[way, refresh].cost)
+            by_day.subtract((self.study.plain if way is None else self.study.tallies[way, refresh]).cost)
             under[refresh.value] = per_day(by_day, self.days, unit=UNIT)
         return under[Refresh.MARKED.value], under
 
     def _cost(self, way: Way | None) -> int:
-        return self._plain(Refresh.MARKED) if way is None else self.study.tallies[way, Refresh.MARKED].total
-
-    def _plain(self, refresh: Refresh) -> int:
-        return self.study.tallies[self.study.ways[0], refresh].total
+        return self.study.plain.total if way is None else self.study.tallies[way, Refresh.MARKED].total
 
     def _marks_of(self, way: Way) -> tuple[Mark, ...]:
         names = self.study.places(way.layout)

@@ -81,9 +81,14 @@ CAUSES = {
 
 
 def marks_text(marks: Sequence[Mark]) -> str:
-    """`system for 1h and the end of each request for 5m`."""
-    said = [f"{'the end of each request' if mark.place == TAIL else mark.place} for {mark.ttl}" for mark in marks]
-    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+    """`tools and system for 1h, and the end of each request for 5m`."""
+    said: list[str] = []
+    for ttl in ("1h", "5m"):
+        named = ["the end of each request" if mark.place == TAIL else mark.place for mark in marks if mark.ttl == ttl]
+        if named:
+            listed = " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+            said.append(f"{listed} for {ttl}")
+    return ", and ".join(said)
 
 
 def worth(saving: Saving, days: Fraction) -> str:

@@ -20,11 +20,12 @@ from bursar.policies.prices import Rates
 
 TTLS = ("5m", "1h")
 _FIVE, _HOUR = LIFETIME_NS["5m"], LIFETIME_NS["1h"]
-_SWEEP_NS = 60 * 10**9
+_KEPT = 1_024
+"""Entries that are kept before any is looked at for being over."""
 
 
 class Call(NamedTuple):
-    """One request, as far as its caching goes."""
+    """One request, as far as its caching goes. Equal rates should be one object."""
 
     at_ns: int
     ready_ns: int
@@ -93,6 +94,10 @@ class _Fate:
                 left.append(written)
         self.pending = left
 
+    def over(self, now_ns: int) -> bool:
+        """Whether nobody can read it any more."""
+        return self.hour_ns <= now_ns and all(five <= now_ns and hour <= now_ns for _, five, hour in self.pending)
+
 
 class _Kind(NamedTuple):
     """What calls have in common whose costs add up, whatever the marks; places are counted from 1, 0 is none."""
@@ -123,31 +128,25 @@ class Search:
         self._fates: dict[Prefix, _Fate] = {}
         self._tails: dict[Prefix, _Fate] = {}
         self._sums: dict[_Kind, list[int]] = {}
-        self._next_sweep_ns = 0
+        self._keys: dict[tuple[int, int, int, int, int, int, bool, int, int], list[int]] = {}
+        """The same by what is quicker to look up; rates by identity."""
+        self._most = [_KEPT, _KEPT]
 
     def see(self, call: Call) -> None:
         """Count one call in."""
-        if call.at_ns >= self._next_sweep_ns:
+        if len(self._fates) > self._most[0] or len(self._tails) > self._most[1]:
             self._sweep(call.at_ns)
         prefixes = _filled(call.places)
         first, five, hour = self._alive(call, prefixes)
         tail = call.tail
         cached = tail is not None and tail.end >= self._minimum
         found_five, found_hour = self._behind(call, tail) if cached and tail is not None else (None, None)
-        kind = _Kind(
-            call.rates,
-            call.weight,
-            len(prefixes),
-            first,
-            five,
-            hour,
-            cached,
-            _before(prefixes, found_five),
-            _before(prefixes, found_hour),
-        )
-        sums = self._sums.get(kind)
+        behind = _before(prefixes, found_five), _before(prefixes, found_hour)
+        key = (id(call.rates), call.weight, len(prefixes), first, five, hour, cached, *behind)
+        sums = self._keys.get(key)
         if sums is None:
-            sums = self._sums[kind] = [0] * (self.places + 4)
+            kind = _Kind(call.rates, *key[1:])
+            sums = self._keys[key] = self._sums.setdefault(kind, [0] * (self.places + 4))
         sums[0] += 1
         for place, prefix in enumerate(prefixes, start=1):
             if prefix is not None:
@@ -209,12 +208,11 @@ class Search:
         return found_five, found_hour
 
     def _sweep(self, now_ns: int) -> None:
-        for fates in (self._fates, self._tails):
-            dead = [one for one, fate in fates.items() if not fate.pending and fate.hour_ns <= now_ns]
-            dead += [one for one, fate in fates.items() if fate.pending and _over(fate, now_ns)]
-            for one in dead:
-                del fates[one]
-        self._next_sweep_ns = now_ns + _SWEEP_NS
+        """Forget what is over; the next time when twice as many are there."""
+        for number, fates in enumerate((self._fates, self._tails)):
+            for prefix in [prefix for prefix, fate in fates.items() if fate.over(now_ns)]:
+                del fates[prefix]
+            self._most[number] = max(_KEPT, 2 * len(fates))
 
     def saving(self, policy: Policy) -> int:
         """What a set of marks would have saved against none, in thousandths of pico-dollars."""
@@ -338,7 +336,3 @@ def _before(prefixes: Sequence[Prefix | None], found: Prefix | None) -> int:
     if found is None:
         return -1
     return sum(1 for prefix in prefixes if prefix is None or prefix.depth <= found.depth)
-
-
-def _over(fate: _Fate, now_ns: int) -> bool:
-    return fate.hour_ns <= now_ns and all(max(five, hour) <= now_ns for _, five, hour in fate.pending)

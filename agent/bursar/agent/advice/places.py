@@ -13,6 +13,8 @@ MOST_PLACES = 12
 NEARLY_ALL = Fraction(95, 100)
 SHARED = Fraction(9, 10)
 """Where more than so many of the prompts begin differently, no mark would be read."""
+ALIKE = Fraction(102, 100)
+"""Up to so many times as many beginnings are as many: one that nobody met for hours is counted again."""
 MESSAGES = 8
 """Messages from the beginning whose ends are places; what comes later is left to the mark at the end."""
 _PARTS = 8
@@ -33,13 +35,14 @@ class Shape(NamedTuple):
             return self
         match node.section:
             case Section.TOOLS:
-                return self._replace(tools=node.place + 1)
+                return Shape(node.place + 1, self.system, self.parts, self.messages)
             case Section.SYSTEM:
-                return self._replace(system=node.place + 1)
+                return Shape(self.tools, node.place + 1, self.parts, self.messages)
             case _:
                 parts = node.part + 1 if node.place == 0 else self.parts
                 messages = min(node.place, MESSAGES) + 1
-                return self if (parts, messages) == self[2:] else self._replace(parts=parts, messages=messages)
+                same = parts == self.parts and messages == self.messages
+                return self if same else Shape(self.tools, self.system, parts, messages)
 
 
 def names(node: Node) -> tuple[str, ...]:
@@ -66,8 +69,8 @@ def places(shapes: Mapping[Shape, int], kinds: Mapping[str, int]) -> tuple[str, 
     worth = [name for name in found if kinds.get(name, calls) <= SHARED * calls]
     last = [
         name
-        for name, after in zip(worth, [*worth[1:], ""], strict=True)
-        if not after or kinds.get(name) != kinds.get(after)
+        for name, after in zip(worth, (*worth, "")[1:], strict=True)
+        if not after or kinds.get(after, 0) > ALIKE * kinds.get(name, 0)
     ]
     return tuple(last[:MOST_PLACES])
 

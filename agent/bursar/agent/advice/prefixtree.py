@@ -15,7 +15,7 @@ _KEPT_NS = LIFETIME_NS["1h"]
 SETTINGS = "settings"
 
 
-@dataclass(eq=False, slots=True, weakref_slot=True)
+@dataclass(eq=False, slots=True)
 class Known:
     """A beginning as the ledger has it, and what it is as a prefix of the cache."""
 
@@ -65,34 +65,41 @@ class PrefixTree:
     """Told of each beginning that is met for the first time."""
     _numbers: Mapping[str, int] = field(init=False)
     _root: Known = field(init=False)
-    _known: WeakValueDictionary[int, Known] = field(init=False, default_factory=WeakValueDictionary[int, Known])
     _interned: WeakValueDictionary[tuple[int, bytes], Prefix] = field(
         init=False, default_factory=WeakValueDictionary[tuple[int, bytes], Prefix]
     )
-    _recent: tuple[dict[int, Known], dict[int, Known]] = field(init=False)
+    _recent: dict[int, Known] = field(init=False, default_factory=dict[int, Known])
+    """What was met, and all that it stands on, in the hour that runs."""
+    _before: dict[int, Known] = field(init=False, default_factory=dict[int, Known])
+    """The same in the hour before it."""
     _turn_ns: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self._numbers = {name: number for number, name in enumerate(self.names)}
         self._root = Known(None, None, 0, 0, Shape(), None, (None,) * len(self.names), None, b"", ())
-        self._recent = ({}, {})
 
     def seen(self, prompt: Prompt) -> Known:
         """The whole prompt of a call."""
-        found = self._known.get(prompt.node)
-        if found is None:
-            found = self._met(prompt)
         if prompt.at_ns >= self._turn_ns:
-            self._recent = ({}, self._recent[0])
+            self._recent, self._before = {}, self._recent
             self._turn_ns = prompt.at_ns + _KEPT_NS
-        self._recent[0][prompt.node] = found
+        return self._found(prompt.node) or self._met(prompt)
+
+    def _found(self, node_id: int) -> Known | None:
+        """What is known of a beginning; it, and all that it stands on, is kept for another hour."""
+        found = self._recent.get(node_id)
+        if found is None and (found := self._before.get(node_id)) is not None:
+            at: Known | None = found
+            while at is not None and at.node is not None and at.node.id not in self._recent:
+                self._recent[at.node.id] = at
+                at = at.parent
         return found
 
     def _met(self, prompt: Prompt) -> Known:
         """A prompt that is new from some block on: the tokens of the new ones are what was billed for them."""
         nodes: list[Node] = []
         node_id, known = prompt.node, None
-        while node_id and (known := self._known.get(node_id)) is None:
+        while node_id and (known := self._found(node_id)) is None:
             node = self.read(node_id)
             nodes.append(node)
             node_id = node.parent
@@ -128,7 +135,7 @@ class PrefixTree:
                     known.held = (*known.held, (node, piece, length))
                 else:
                     self._append(known, node, piece, length)
-        self._known[node.id] = known
+        self._recent[node.id] = known
         if self.new is not None:
             self.new(known)
         return known
@@ -137,14 +144,18 @@ class PrefixTree:
         """Put a block behind the prefix of a beginning."""
         parent = known.prefix
         key = (id(parent), known.salt + piece.key)
-        prefix = self._interned.get(key)
+        # As they are, each beginning of the ledger's is another one: no need to look for an equal one.
+        prefix = None if self.layout is AS_IT_IS else self._interned.get(key)
         if prefix is None:
-            depth, end = (0, 0) if parent is None else (parent.depth, parent.end)
-            prefix = self._interned[key] = Prefix(parent, depth + 1, end + tokens)
+            prefix = _behind(parent, tokens)
+            if self.layout is not AS_IT_IS:
+                self._interned[key] = prefix
         known.prefix, known.salt = prefix, b""
         if not piece.cacheable:
             return
         known.tail = prefix
+        if not self._numbers:
+            return
         matched = (NEW,) if piece.new else names(node)
         numbers = [number for name in matched if (number := self._numbers.get(name)) is not None]
         if numbers:
@@ -152,6 +163,10 @@ class PrefixTree:
             for number in numbers:
                 places[number] = prefix
             known.places = tuple(places)
+
+
+def _behind(parent: Prefix | None, tokens: int) -> Prefix:
+    return Prefix(None, 1, tokens) if parent is None else Prefix(parent, parent.depth + 1, parent.end + tokens)
 
 
 def _billed(prompt: Prompt, nodes: Sequence[Node], start: int) -> list[tuple[Sequence[Node], int]]:

@@ -19,7 +19,8 @@ LOOKBACK = 20
 """Positions that are looked at from a mark, its own one first."""
 _SECOND = 10**9
 LIFETIME_NS = {"5m": 300 * _SECOND, "1h": 3_600 * _SECOND}
-_SWEEP_NS = 60 * _SECOND
+_KEPT = 1_024
+"""Entries that are kept before any is looked at for being over."""
 
 
 class Refresh(StrEnum):
@@ -76,7 +77,7 @@ class PromptCache:
         self._entries: dict[Prefix, _Entry] = {}
         self._written: list[_Written] = []
         self._order = 0
-        self._next_sweep_ns = 0
+        self._most = _KEPT
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -88,16 +89,20 @@ class PromptCache:
         `total` are the tokens of the whole prompt, `marks` prefixes of it with their times to live, shortest first.
         """
         self._settle(at_ns)
-        valid = [(prefix, ttl) for prefix, ttl in marks if prefix.end >= self._minimum]
-        hits = [hit for prefix, _ in valid if (hit := self._nearest(prefix, at_ns)) is not None]
-        top = max(hits, key=_depth, default=None)
-        for hit in hits:
-            if hit is top or self._refresh is Refresh.MARKED:
+        top: Prefix | None = None
+        hits: list[Prefix] = []
+        for prefix, _ in marks:
+            hit = self._nearest(prefix, at_ns) if prefix.end >= self._minimum else None
+            if hit is not None:
+                hits.append(hit)
+                top = hit if top is None or hit.depth > top.depth else top
+        if top is not None:
+            for hit in hits if self._refresh is Refresh.MARKED else (top,):
                 entry = self._entries[hit]
                 entry.expires_ns = max(entry.expires_ns, at_ns + entry.ttl_ns)
         read = hour = last = 0 if top is None else top.end
-        for prefix, ttl in valid:
-            if top is None or prefix.depth > top.depth:
+        for prefix, ttl in marks:
+            if prefix.end >= self._minimum and (top is None or prefix.depth > top.depth):
                 last = prefix.end
                 hour = last if ttl == "1h" else hour
                 self._write(prefix, LIFETIME_NS[ttl], at_ns, ready_ns)
@@ -114,9 +119,9 @@ class PromptCache:
             entry = self._entries.get(prefix)
             if entry is None or entry.expires_ns < expires_ns:
                 self._entries[prefix] = _Entry(ttl_ns, expires_ns)
-        if now_ns >= self._next_sweep_ns:
+        if len(self._entries) > self._most:
             self._entries = {prefix: entry for prefix, entry in self._entries.items() if now_ns < entry.expires_ns}
-            self._next_sweep_ns = now_ns + _SWEEP_NS
+            self._most = max(_KEPT, 2 * len(self._entries))
 
     def _nearest(self, prefix: Prefix, now_ns: int) -> Prefix | None:
         place: Prefix | None = prefix
@@ -128,7 +133,3 @@ class PromptCache:
                 return place
             place = place.parent
         return None
-
-
-def _depth(prefix: Prefix) -> int:
-    return prefix.depth

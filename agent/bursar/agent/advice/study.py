@@ -14,7 +14,7 @@ from bursar.agent.advice.interval import DAY_NS
 from bursar.agent.advice.layout import AS_IT_IS, Layout
 from bursar.agent.advice.places import places
 from bursar.agent.advice.prefixtree import Known, PrefixTree, Reader, Stretches
-from bursar.agent.advice.promptcache import Prefix, Refresh
+from bursar.agent.advice.promptcache import Bill, Prefix, Refresh
 from bursar.agent.advice.replay import Replay, Tally
 from bursar.agent.advice.survey import Survey
 from bursar.agent.ledger.printbook import Prompt
@@ -25,7 +25,6 @@ ASSUMED_MINIMUM = 1_024
 _MILLE = 1_000
 _NEARLY = 99
 """Percent of the best saving from which on fewer marks are preferred."""
-_TOP = 3
 
 
 class Group(NamedTuple):
@@ -69,6 +68,8 @@ class Study:
     ways: list[Way] = field(default_factory=list[Way])
     """Those that were replayed."""
     tallies: dict[tuple[Way, Refresh], Tally] = field(default_factory=dict[tuple[Way, Refresh], Tally])
+    plain: Tally = field(default_factory=Tally)
+    """Without any mark."""
     present: dict[Refresh, Tally] = field(default_factory=dict[Refresh, Tally])
     """With the marks that the calls had."""
     gaps: dict[Way, Gaps] = field(default_factory=dict[Way, Gaps])
@@ -79,8 +80,11 @@ class Study:
 
     def best(self, layout: Layout = AS_IT_IS) -> Way | None:
         """The way with the fewest marks of those that save nearly most; None where none saves anything."""
-        plain = self.tallies[Way(AS_IT_IS, Policy()), Refresh.MARKED].total
-        tried = [(plain - self.tallies[way, Refresh.MARKED].total, way) for way in self.ways if way.layout == layout]
+        tried = [
+            (self.plain.total - self.tallies[way, Refresh.MARKED].total, way)
+            for way in self.ways
+            if way.layout == layout
+        ]
         most = max((saving for saving, _ in tried), default=0)
         if most <= 0:
             return None
@@ -99,13 +103,18 @@ _Studies = dict[Group, Study]
 
 
 def _calls(source: Source, studies: _Studies | None = None) -> Iterator[tuple[Group, Prompt, Rates, int]]:
-    """Calls that a cache saw in this order, with their prices and their day, counted back from the end."""
+    """
+    Calls that a cache saw in this order, with their prices and their day, counted back from the end.
+
+    All at the prices of the end: advice is about days to come.
+    """
+    today = datetime.fromtimestamp(source.until_ns // 10**9, UTC).date()
     for prompt in source.prompts():
         source.told()
         group = Group(prompt.route, prompt.model)
         if "batch" in prompt.modifiers or (studies is not None and group not in studies):
             continue
-        at = _prices(source.book, prompt.model, _day(prompt.at_ns // DAY_NS), prompt.modifiers, prompt.usage.prompt)
+        at = _prices(source.book, prompt.model, today, prompt.modifiers, prompt.usage.prompt)
         if at is not None and prompt.usage.prompt:
             yield group, prompt, at, (source.until_ns - 1 - prompt.at_ns) // DAY_NS
 
@@ -147,20 +156,18 @@ def _searched(source: Source, studies: _Studies) -> None:
         for tree, search in trees[group]:
             search.see(_call(prompt, tree.seen(prompt), at))
     for study in studies.values():
-        study.ways = [Way(AS_IT_IS, Policy())]
         for layout, search in study.searches.items():
             study.ways += [Way(layout, policy) for policy in _worth_a_replay(search) if policy.size]
 
 
 def _worth_a_replay(search: Search) -> list[Policy]:
-    """The best, the one with the fewest marks of those nearly as good, and the best with none but at the end."""
+    """The best, and the one with the fewest marks of those nearly as good."""
     found = search.best()
     most = found[0][0]
     if most <= 0:
         return []
     nearly = [(policy.size, -saving, policy) for saving, policy in found if 100 * saving >= _NEARLY * most]
-    alone = [policy for _, policy in found if policy.tail and policy.size == 1]
-    return list(dict.fromkeys([found[0][1], min(nearly)[2], *alone[:1]]))[:_TOP]
+    return list(dict.fromkeys([found[0][1], min(nearly)[2]]))
 
 
 @dataclass(slots=True)
@@ -169,6 +176,8 @@ class _Proof:
 
     tree: PrefixTree
     replays: list[tuple[Policy, Replay]]
+    plain: Tally | None
+    """Where calls without marks are counted."""
     present: list[Replay]
     gaps: list[tuple[Gaps, str]]
 
@@ -177,6 +186,8 @@ class _Proof:
         call = _call(prompt, known, at)
         for policy, replay in self.replays:
             replay.see(call, day, policy.on(call))
+        if self.plain is not None:
+            self.plain.add(call, day, Bill(call.total, 0, 0, 0))
         if self.present:
             marks = _marks(prompt, known) if prompt.marks or prompt.automatic else []
             for replay in self.present:
@@ -194,7 +205,7 @@ def _replayed(source: Source, studies: _Studies) -> None:
 
 def _proof(source: Source, study: Study, layout: Layout) -> _Proof:
     minimum = study.survey.minimum
-    proof = _Proof(PrefixTree(source.node, study.places(layout), layout, source.stretches), [], [], [])
+    proof = _Proof(PrefixTree(source.node, study.places(layout), layout, source.stretches), [], None, [], [])
     for way in study.ways:
         if way.layout != layout:
             continue
@@ -207,10 +218,13 @@ def _proof(source: Source, study: Study, layout: Layout) -> _Proof:
             gaps = study.gaps[way] = Gaps(place, minimum)
             proof.gaps.append((gaps, ttl))
     if layout == AS_IT_IS:
+        proof.plain = study.plain
         for refresh in Refresh:
-            replay = Replay(minimum, refresh)
-            study.present[refresh] = replay.tally
-            proof.present.append(replay)
+            study.present[refresh] = study.plain
+            if study.survey.marks:
+                replay = Replay(minimum, refresh)
+                study.present[refresh] = replay.tally
+                proof.present.append(replay)
     return proof
 
 
@@ -236,11 +250,6 @@ def _marks(prompt: Prompt, known: Known) -> list[tuple[Prefix, str]]:
             found.append((at.prefix, ttl))
         at = at.parent
     return found[::-1]
-
-
-@lru_cache(maxsize=4_096)
-def _day(days: int) -> date:
-    return datetime.fromtimestamp(days * (DAY_NS // 10**9), UTC).date()
 
 
 @lru_cache(maxsize=4_096)

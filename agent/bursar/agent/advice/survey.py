@@ -142,7 +142,7 @@ class Survey:
             self.misses[prompt.miss_reason] += 1
         if prompt.cause is not None and since_ns <= _RECUR_NS:
             self._broken(prompt, known, weight, rates, day)
-        if self.calls % self._every == 0:
+        if known.shape.system > 1 and self.calls % self._every == 0:
             self._sample(known)
 
     def _broken(self, prompt: Prompt, known: Known, weight: int, rates: Rates, day: int) -> None:
@@ -158,8 +158,7 @@ class Survey:
 
     def _sample(self, known: Known) -> None:
         system = tuple(node for node in _path(known) if node.section == Section.SYSTEM and node.kind != SETTINGS)
-        if len(system) > 1:
-            self.systems.append(system)
+        self.systems.append(system)
         if len(self.systems) > _SAMPLE:
             self.systems = self.systems[::2]
             self._every *= 2
