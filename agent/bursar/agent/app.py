@@ -30,6 +30,8 @@ from bursar.agent.batching.means import Means
 from bursar.agent.batching.office import Office, prepare
 from bursar.agent.batching.vault import open_vault
 from bursar.agent.bookkeeper import Bookkeeper
+from bursar.agent.evals.desk import Desk as EvalDesk
+from bursar.agent.evals.desk import take_up_licences
 from bursar.agent.housekeeping import Housekeeping
 from bursar.agent.ledger import Ledger, LedgerError
 from bursar.agent.models import ASK_SECONDS, Models
@@ -115,10 +117,12 @@ async def running_agent(
             on_wanted=lambda holder, keys: loop.call_soon_threadsafe(recalls.want, holder, keys),
         )
         bookkeeper.take_up_overrides()
+        take_up_licences(ledger, rules)
         adoption = Adoption(settings.journals, socket.gethostname(), bookkeeper)
         asking = await teardown.enter_async_context(httpx.AsyncClient(transport=transport))
         office = Office(Means(bookkeeper, clock_ns, vault, lambda: secrets.token_hex(8)), asking)
         teardown.push_async_callback(office.close)
+        evals = EvalDesk(bookkeeper, vault, clock_ns)
 
         housekeeping = Housekeeping(ledger, clock_ns=clock_ns)
         adviser = CommandAdviser(settings)
@@ -131,6 +135,7 @@ async def running_agent(
             Chore("watch the outlook", WATCH_SECONDS, Watch(bookkeeper, clock_ns=clock_ns).look),
             Chore("mark prompts", MARK_SECONDS, Automatic(ledger, rules, adviser, clock_ns=clock_ns).look),
             *office.chores(),
+            *evals.chores(),
         ]
         if settings.models_api is not None:
             models = Models(settings.models_api, client, tell=rules.hear_of_models, clock=time.monotonic)
@@ -144,6 +149,7 @@ async def running_agent(
             *desk.routes(bookkeeper, clock_ns),
             *prints.routes(ledger, clock_ns),
             *office.routes(),
+            *evals.routes(),
         ]
         app = create_app(ServerState(bookkeeper, token, settings.local, recalls), others)
         url = url_of(listener)

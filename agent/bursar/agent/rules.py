@@ -91,6 +91,7 @@ class RulesInForce:
         self._seen = _stamps(settings)
         self._overrides: tuple[Override, ...] = ()
         self._models: str | None = None
+        self._licences = "[]"
         self._salt = ""
         self._fingerprint_key = ""
         self._markings: str | None = None
@@ -132,6 +133,12 @@ class RulesInForce:
             self._models = models
             self._combine()
 
+    def hear_of_licences(self, licences: str) -> None:
+        """Put in force what evals said of models on routes."""
+        with self._changing:
+            self._licences = licences
+            self._combine()
+
     def put_off(self, salt: str) -> None:
         """Tell from here on with which credentials calls are put off, named under the ledger's salt."""
         with self._changing:
@@ -159,7 +166,7 @@ class RulesInForce:
     def _combine(self) -> None:
         told = with_credentials(with_models(self.filed, self._models), self._settings.secrets, self._salt)
         told = with_caching(told, self._fingerprint_key, self._markings)
-        combined = overridden(told, self.overrides)
+        combined = with_licences(overridden(told, self.overrides), self._licences)
         if combined != self.current:
             self.current = combined
 
@@ -178,6 +185,13 @@ def with_caching(rules: Rules, fingerprint_key: str, markings: str | None) -> Ru
     identity = _id(rules.snapshot.id, fingerprint_key, markings or "")
     snapshot = replace(rules.snapshot, id=identity, fingerprint_key=fingerprint_key, markings=markings)
     return replace(rules, snapshot=snapshot)
+
+
+def with_licences(rules: Rules, licences: str) -> Rules:
+    """Rules with what evals said, under an id of their own; as they are where there was none."""
+    if licences == "[]":
+        return rules
+    return replace(rules, snapshot=replace(rules.snapshot, id=_id(rules.snapshot.id, licences), licences=licences))
 
 
 def overridden(rules: Rules, overrides: Sequence[Override]) -> Rules:

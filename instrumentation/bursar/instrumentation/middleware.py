@@ -106,6 +106,8 @@ class Meter(Middleware):
                     attempt.told(response.parse(), response.http_response.headers)
                 else:
                     settled_by(call, attempt, request, response)
+                if runtime.rules.captures and runtime.sampler is not None:
+                    runtime.sampler.see(call, attempt, response)
             except Exception:  # noqa: BLE001 - the guest never breaks its host
                 excuse("charge a call")
         return response
@@ -153,6 +155,8 @@ class Meter(Middleware):
                     attempt.told(await parsed if isawaitable(parsed) else parsed, response.http_response.headers)
                 else:
                     settled_by(call, attempt, request, response)
+                if runtime.rules.captures and runtime.sampler is not None:
+                    runtime.sampler.see(call, attempt, response)
             except Exception:  # noqa: BLE001 - the guest never breaks its host
                 excuse("charge a call")
         return response

@@ -14,6 +14,7 @@ from typing import Any
 
 from bursar.instrumentation.batches import Batches
 from bursar.instrumentation.belonging import Conversations
+from bursar.instrumentation.capturing import Sampler
 from bursar.instrumentation.config import Config
 from bursar.instrumentation.desk import Desk
 from bursar.instrumentation.fingerprinting import Fingerprinting
@@ -76,8 +77,10 @@ class Runtime:
         self.desk: Desk | None = None
         self.waiter: Waiter | None = None
         self.prints: Fingerprinting | None = None
+        self.sampler: Sampler | None = None
         if config.agent:
             self.prints = Fingerprinting(self._link(), lambda: self.ids.holder, lambda: self.rules)
+            self.sampler = Sampler(self._link)
             self.waiter = waiter = Waiter(self._link(), lambda request: desk.withdraw(request))
             self.desk = desk = Desk(self._link, waiter.withdraw)
         self.guard = Guard(
@@ -146,6 +149,8 @@ class Runtime:
         Fingerprints are told too, in what is left of the time; nothing is lost where that is not enough.
         """
         self.metrics.count()
+        if self.sampler is not None:
+            self.sampler.flush(timeout)
         if self.sync is None:
             return True
         until = time.monotonic() + timeout
@@ -157,6 +162,8 @@ class Runtime:
     def close(self) -> None:
         """The end of the process, or of instrumentation: ship, give money back, let go of the journal."""
         self.metrics.count()
+        if self.sampler is not None:
+            self.sampler.close()
         if self.waiter is not None and self.desk is not None:
             self.waiter.close()
             self.desk.close()
@@ -180,6 +187,8 @@ class Runtime:
         self._inherited = (*self._inherited, self.ids.prefix)
         if self.sync is not None:
             self.sync.abandon()
+        if self.sampler is not None:
+            self.sampler.abandon()
         if self.waiter is not None and self.desk is not None:
             self.waiter.abandon()
             self.desk.abandon()

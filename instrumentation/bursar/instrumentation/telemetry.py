@@ -128,6 +128,8 @@ def _identity(call: Told, charges: Sequence[Charge] = ()) -> Attributes:
         attributes[names.REASON] = str(verdict.reason)
         if verdict.budget:
             attributes[names.BUDGET] = verdict.budget
+        if decision.skipped:
+            attributes[names.SKIPPED] = [f"{step}: {why}" for step, why in decision.skipped]
         if decision.observed is not None:
             attributes[names.WOULD_HAVE] = f"{decision.observed.action}: {decision.observed.budget}"
     changes = call.changes

@@ -8,6 +8,7 @@ from sqlite_utils import Database, Migrations
 
 from bursar.agent.ledger.deferraltables import DEFERRALS
 from bursar.agent.ledger.printtables import FINGERPRINTS
+from bursar.agent.ledger.sampletables import SAMPLES
 
 MIGRATIONS = Migrations("bursar")
 """In order; a name once released is never changed, since files remember which ones they have seen."""
@@ -384,6 +385,18 @@ def m014_fingerprints(db: Database) -> None:
     dismissed, and those that were pulled, with what came of them.
     """
     db.executescript(FINGERPRINTS)
+
+
+@MIGRATIONS()
+def m015_samples(db: Database) -> None:
+    """
+    Calls that are kept with their content for an eval, where the rules ask for it, and what evals said.
+
+    samples: `request` and `answer` sealed where a key is given, gone by age or once the rules no longer ask for them;
+    of too many those with the largest `lot` go. evals: `agreement` with its 95% interval (`low`, `high`), `passed`
+    where `low` reaches the bar; no content.
+    """
+    db.executescript(SAMPLES)
 
 
 @MIGRATIONS()
