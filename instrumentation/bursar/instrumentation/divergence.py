@@ -142,7 +142,7 @@ def _of_text(old: Kept, new: Kept, depth: int, section: Section) -> Break | None
 
 
 def _begins_otherwise(old: Kept, new: Kept, depth: int) -> bool:
-    """Whether a first message is another: a conversation of its own, unless turns were taken away from its beginning."""
+    """Whether a first message is another: a conversation of its own, unless turns were taken away before it."""
     here, there = new.blocks[depth], old.blocks[depth]
     if here.section is not Section.MESSAGES or here.index or there.index:
         return False
