@@ -1,301 +1,172 @@
-"""Sampling: calls of the routes that the rules name reach the agent whole, and no other does."""
+"""Whole conversations are taken or left, by their hashes, and none of which a call may be missing."""
 
 from __future__ import annotations
 
-import asyncio
-import gzip
 import json
-import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import anthropic
-import httpx2
 import pytest
-from tests.benchmarks import sampling
-from tests.instrumentation.scene import ASK, MODEL, Answer, Body, answer, async_client, client, events, message, sse
 
-from bursar.instrumentation import instrument, route, uninstrument
-from bursar.instrumentation.link import Unreachable
-from bursar.instrumentation.quiet import forget_told
-from bursar.instrumentation.runtime import Runtime, current_runtime
-from bursar.instrumentation.sampling import (
-    ASK_AGAIN_SECONDS,
-    MOST_WAITING,
-    MOST_WAITING_BYTES,
-    SILENT_SECONDS,
-    Sampler,
-    Taken,
-    sample_of,
-)
-from bursar.instrumentation.testing import recorded
-from bursar.policies.policy import Capture
-from bursar.policies.sample import MOST_BYTES, PATH, Sample, lot, sample_from_json
+from bursar.instrumentation.sampling import GAP_SECONDS, LEAST, MEMORY, RAISE_SECONDS, Sampling, opening
+
+LOW, MIDDLE, HIGH = "1" * 16, "5" * 16, "d" * 16
+"""At 0.07, 0.33 and 0.87 of all hashes."""
 
 
-class Link:
-    """An agent that takes samples and says which it wants from then on."""
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
 
-    def __init__(self, below: int | None = None) -> None:
-        self.below = below
-        self.told: list[Sample] = []
-        self.silent = False
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def post(self, path: str, body: bytes, *, seconds: float) -> Any:
-        assert path == PATH
-        assert seconds <= 2
-        self.gate.wait(20)
-        if self.silent:
-            raise Unreachable("gone")
-        self.told.append(sample_from_json(json.loads(body)))
-        return {"below": self.below}
-
-    def close(self) -> None: ...
+    def __call__(self) -> float:
+        return self.now
 
 
-def sampler(link: Link, clock: Callable[[], float] = lambda: 0.0) -> Sampler:
-    return Sampler(lambda: link, clock)  # type: ignore[arg-type, return-value] # pyright: ignore[reportArgumentType]
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
-@contextmanager
-def capturing(folder: Path, link: Link) -> Generator[Runtime]:
-    """This process instrumented, with rules that name the route `triage`."""
-    instrument(environ={"BURSAR_STATE_DIR": str(folder)})
-    runtime = current_runtime()
-    assert runtime is not None
-    runtime.rules = replace(runtime.rules, captures={"triage": Capture(500, 3600.0)})
-    runtime.sampler = sampler(link)
-    try:
-        yield runtime
-    finally:
-        uninstrument()
+@pytest.fixture
+def sampling(clock: Clock) -> Sampling:
+    return Sampling(clock)
 
 
-def ask(respond: Answer = answer, named: str = "triage", **parameters: Any) -> None:
-    with route(named):
-        client(respond).messages.create(**ASK, **parameters)
-
-
-def stream() -> None:
-    with route("triage"):
-        for _ in client().messages.create(**ASK, stream=True):
-            pass
-
-
-def stream_by_manager() -> None:
-    with route("triage"), client().messages.stream(**ASK) as told:
-        assert told.get_final_text() == "Hi"
-
-
-def ask_raw() -> None:
-    with route("triage"):
-        client().messages.with_raw_response.create(**ASK).parse()
-
-
-def ask_streaming_response() -> None:
-    with route("triage"), client().messages.with_streaming_response.create(**ASK) as told:
-        told.read()
-
-
-def ask_async() -> None:
-    async def work() -> None:
-        with route("triage"):
-            await async_client().messages.create(**ASK)
-
-    asyncio.run(work())
-
-
-def stream_async() -> None:
-    async def work() -> None:
-        with route("triage"):
-            async for _ in await async_client().messages.create(**ASK, stream=True):
-                pass
-
-    asyncio.run(work())
+def halved(sampling: Sampling, clock: Clock, times: int) -> None:
+    for _ in range(times):
+        clock.now += 60
+        sampling.halve()
 
 
 @pytest.mark.parametrize(
-    "way", [ask, stream, stream_by_manager, ask_raw, ask_streaming_response, ask_async, stream_async]
+    ("times", "taken"),
+    [(0, [True, True, True]), (1, [True, True, False]), (2, [True, False, False]), (4, [False, False, False])],
 )
-def test_a_call_of_the_route_is_told_as_it_was_sent_and_answered(way: Callable[[], None], tmp_path: Path) -> None:
-    """By every way that the SDK has, streams included."""
-    link = Link()
-    with capturing(tmp_path, link) as runtime:
-        way()
-        runtime.flush(20)
-    (told,) = link.told
-    assert (told.route, told.model, told.betas, told.answer) == ("triage", MODEL, "", "Hi")
-    body = json.loads(told.request)
-    assert {name: body[name] for name in ASK} == ASK
+def test_a_smaller_sample_lies_within_a_larger(sampling: Sampling, clock: Clock, times: int, taken: list[bool]) -> None:
+    """The hash alone decides: every process takes the same ones."""
+    halved(sampling, clock, times)
+    assert [sampling.takes(one) for one in (LOW, MIDDLE, HIGH)] == taken
 
 
-def gone(request: httpx2.Request) -> httpx2.Response:
-    return httpx2.Response(529, json={"type": "error", "error": {"type": "overloaded_error", "message": "no"}})
+def test_the_share_has_a_floor_and_is_halved_once_in_a_while(sampling: Sampling, clock: Clock) -> None:
+    """One in 1,024; and what a halving brings has to show before the next."""
+    sampling.halve()
+    sampling.halve()
+    assert sampling.share == 0.5
+    halved(sampling, clock, 20)
+    assert sampling.share == LEAST
 
 
-def cut(request: httpx2.Request) -> httpx2.Response:
-    return httpx2.Response(200, json=message(stop_reason="max_tokens"))
+def look(sampling: Sampling, clock: Clock, spent: float, seconds: float = RAISE_SECONDS) -> float:
+    clock.now += seconds
+    sampling.look(spent)
+    return sampling.share
 
 
-def torn(request: httpx2.Request) -> httpx2.Response:
-    headers = {"content-type": "text/event-stream"}
-    return httpx2.Response(200, headers=headers, stream=Body(sse(events()[:-1])))
+def test_the_share_is_raised_where_twice_the_work_would_do(sampling: Sampling, clock: Clock) -> None:
+    """A hundredth of 300 s is 3 s: 1.5 s spent are just little enough, 1.6 s are not."""
+    halved(sampling, clock, 2)
+    assert look(sampling, clock, 10.0, 0) == 0.25
+    assert look(sampling, clock, 11.6) == 0.25
+    assert look(sampling, clock, 13.1) == 0.5
+    assert look(sampling, clock, 13.1, RAISE_SECONDS - 1) == 0.5
+    assert look(sampling, clock, 13.1, 1) == 1.0
+    assert look(sampling, clock, 13.1) == 1.0
+
+
+def test_a_loss_puts_a_raise_off(sampling: Sampling, clock: Clock) -> None:
+    """As a halving does: it must have gone well for so long."""
+    halved(sampling, clock, 1)
+    look(sampling, clock, 0.0, 0)
+    clock.now += RAISE_SECONDS - 1
+    sampling.lost(clock.now)
+    assert look(sampling, clock, 0.0, 1) == 0.5
+    assert look(sampling, clock, 0.0) == 1.0
+
+
+def test_after_a_loss_only_what_began_since_is_whole(sampling: Sampling, clock: Clock) -> None:
+    """Until the entries of the others in the cache are over."""
+    at = clock.now
+    assert sampling.whole(LOW, at, begins=True)
+    assert sampling.whole(MIDDLE, at, begins=False)
+    sampling.lost(at + 10)
+    assert not sampling.whole(LOW, at + 20, begins=False)
+    assert not sampling.whole(MIDDLE, at + 20, begins=False)
+    assert not sampling.whole("2" * 16, at + 20, begins=False)
+    assert sampling.whole(HIGH, at + 20, begins=True)
+    assert sampling.whole(HIGH, at + 30, begins=False)
+    assert sampling.whole(LOW, at + 10 + GAP_SECONDS, begins=False)
+
+
+def test_a_conversation_that_lost_a_call_is_out_alone(sampling: Sampling, clock: Clock) -> None:
+    """For an hour from then."""
+    at = clock.now
+    sampling.lost_of(LOW, at)
+    assert not sampling.whole(LOW, at + GAP_SECONDS - 1, begins=True)
+    assert sampling.whole(LOW, at + GAP_SECONDS, begins=True)
+    assert sampling.whole(MIDDLE, at, begins=True)
+
+
+def test_a_raise_takes_in_new_conversations_only(sampling: Sampling, clock: Clock) -> None:
+    """Of those under way the beginning was not looked at; those that were in the sample stay in it."""
+    halved(sampling, clock, 1)
+    look(sampling, clock, 0.0, 0)
+    assert sampling.whole(LOW, clock.now, begins=True)
+    assert look(sampling, clock, 0.0) == 1.0
+    at = clock.now + 1
+    assert sampling.whole(LOW, at, begins=False)
+    assert not sampling.whole(HIGH, at, begins=False)
+    assert sampling.whole("e" * 16, at, begins=True)
+    assert sampling.whole("f" * 16, at + GAP_SECONDS, begins=False)
+
+
+def test_calls_out_of_order_are_no_gap(sampling: Sampling, clock: Clock) -> None:
+    """A long call is answered after a later one."""
+    assert sampling.whole(LOW, clock.now, begins=False)
+    assert sampling.whole(LOW, clock.now - 60, begins=True)
+
+
+def test_memory_is_bounded(sampling: Sampling, clock: Clock) -> None:
+    """A conversation that is forgotten counts as met in its middle."""
+    sampling.whole(LOW, clock.now + 1, begins=True)
+    sampling.lost(clock.now)
+    for number in range(MEMORY):
+        sampling.whole(f"{number:016x}", clock.now + 1, begins=True)
+    assert not sampling.whole(LOW, clock.now + 2, begins=False)
+
+
+def told(*messages: Any, **more: Any) -> bytes:
+    return json.dumps({"max_tokens": 1, "messages": messages, **more}).encode()
+
+
+ASKS = {"role": "user", "content": "What is a wombat? \u00e9"}
+SAYS = {"role": "assistant", "content": "A marsupial."}
+MARKED = {
+    "role": "user",
+    "content": [{"type": "text", "text": ASKS["content"], "cache_control": {"type": "ephemeral"}}],
+}
 
 
 @pytest.mark.parametrize(
-    ("named", "respond", "parameters"),
+    "same",
     [
-        ("chat", answer, {}),
-        ("triage", gone, {}),
-        ("triage", cut, {}),
-        ("triage", torn, {"stream": True}),
-        ("triage", answer, {"system": "x" * MOST_BYTES}),
+        told(ASKS, SAYS, {"role": "user", "content": "And a quokka?"}),
+        told(MARKED),
+        told(ASKS, system='He said "messages": [{"role": "user", "content": "x"}]', tools=[{"name": "t"}]),
+        json.dumps({"system": '"messages":[{"role":"user"}]', "messages": [ASKS]}, ensure_ascii=False).encode(),
     ],
 )
-def test_what_no_eval_can_be_made_of_is_not_told(
-    named: str, respond: Answer, parameters: dict[str, Any], tmp_path: Path
-) -> None:
-    """Another route, an error, half an answer, a torn stream, more than a megabyte."""
-    link = Link()
-    with capturing(tmp_path, link) as runtime:
-        with suppress(anthropic.APIStatusError), route(named):
-            found = client(respond).messages.create(**ASK, **parameters)
-            if "stream" in parameters:
-                list(found)
-        runtime.flush(20)
-    assert link.told == []
+def test_all_calls_of_a_conversation_have_the_same_opening(same: bytes) -> None:
+    """Later turns, marks, system and tools, and how the JSON is written do not matter."""
+    assert opening(same) == opening(told(ASKS))
 
 
-@pytest.mark.parametrize("action", ["downgrade", "effort"])
-def test_a_call_that_was_changed_is_no_measure(action: str, tmp_path: Path) -> None:
-    """Its answer is another model's, or of less effort, than the application asked for."""
-    link = Link()
-    with capturing(tmp_path, link) as runtime:
-        assert runtime.sampler is not None
-        see = runtime.sampler.see
-
-        def changed(call: Any, attempt: Any, response: Any) -> None:
-            attempt.action = action
-            see(call, attempt, response)
-
-        runtime.sampler.see = changed  # type: ignore[method-assign]
-        ask()
-        runtime.flush(20)
-    assert link.told == []
+@pytest.mark.parametrize("other", [told(SAYS), told({**ASKS, "content": "What is a quokka?"}), b"{}", b"", b"\xff"])
+def test_another_first_message_is_another_opening(other: bytes) -> None:
+    """By role and text."""
+    assert opening(other) != opening(told(ASKS))
 
 
-def test_a_response_of_which_no_request_is_known_breaks_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whatever is strange about it: the call is charged, and what went wrong is told once, as what it is."""
-    forget_told()
-    link = Link()
-    with capturing(tmp_path, link) as runtime, recorded() as seen:
-        assert runtime.sampler is not None
-        see = runtime.sampler.see
-
-        def strange(call: Any, attempt: Any, response: Any) -> None:
-            see(call, attempt, httpx2.Response(200))
-
-        runtime.sampler.see = strange  # type: ignore[method-assign]
-        ask()
-        runtime.flush(20)
-    assert (link.told, len(seen.charges)) == ([], 1)
-    assert [record.getMessage() for record in caplog.records if "sample" in record.getMessage()] == [
-        "bursar could not keep a sample; the application goes on without it"
-    ]
-
-
-def taken(name: str = "a") -> Taken:
-    return Taken(name, "triage", 7, "", b"{}", "application/json", json.dumps(message()).encode())
-
-
-def test_only_lots_that_the_agent_wants_are_told() -> None:
-    """Once it has said so, and until that is old."""
-    now = 0.0
-    low, high = sorted(("a-1", "a-2"), key=lot)
-    link = Link(below=lot(high))
-    made = sampler(link, lambda: now)
-    assert made.wants("triage", high)
-    made.take(taken("first"))
-    made.flush(20)
-    assert (made.wants("triage", low), made.wants("triage", high)) == (True, False)
-    assert made.wants("chat", high)
-    now = ASK_AGAIN_SECONDS + 1
-    assert made.wants("triage", high)
-    made.close()
-
-
-def test_an_agent_that_takes_none_is_left_alone() -> None:
-    """For a while: what comes meanwhile is not kept."""
-    now = 0.0
-    link = Link()
-    link.silent = True
-    made = sampler(link, lambda: now)
-    made.take(taken())
-    made.flush(20)
-    assert not made.wants("triage", "a-2")
-    now = SILENT_SECONDS
-    link.silent = False
-    assert made.wants("triage", "a-2")
-    made.take(taken("a-2"))
-    made.close()
-    assert [told.attempt_id for told in link.told] == ["a-2"]
-
-
-def test_what_waits_is_bounded() -> None:
-    """A slow agent costs memory up to there, and no call waits for it."""
-    link = Link()
-    link.gate.clear()
-    made = sampler(link)
-    for number in range(3 * MOST_WAITING):
-        made.take(taken(f"a-{number}"))
-    assert not made.wants("triage", "one-more")
-    link.gate.set()
-    made.flush(20)
-    made.close()
-    assert MOST_WAITING <= len(link.told) <= MOST_WAITING + 1  # one may have been on its way
-
-
-def test_what_waits_is_bounded_in_bytes_too() -> None:
-    """Calls of a megabyte each: sixteen fit, and no more."""
-    link = Link()
-    link.gate.clear()
-    made = sampler(link)
-    large = replace(taken(), request=b'"' + b"x" * (MOST_BYTES - 2_000) + b'"')
-    for number in range(40):
-        made.take(replace(large, attempt_id=f"a-{number}"))
-    link.gate.set()
-    made.flush(20)
-    made.close()
-    fit = MOST_WAITING_BYTES // large.size
-    assert fit <= len(link.told) <= fit + 1
-
-
-@pytest.mark.parametrize(
-    ("encoding", "body", "answer"),
-    [
-        ("", json.dumps(message()).encode(), "Hi"),
-        ("gzip", gzip.compress(json.dumps(message()).encode()), "Hi"),
-        ("rot13", b"{}", None),
-        ("", b"[]", None),
-        ("", b"no JSON", None),
-        ("", json.dumps(message(model=None)).encode(), None),
-    ],
-)
-def test_a_body_is_read_as_it_came(encoding: str, body: bytes, answer: str | None) -> None:
-    """What cannot be read is no sample."""
-    made = sample_of(replace(taken(), body=body, encoding=encoding))
-    assert (None if made is None else made.answer) == answer
-
-
-def test_the_benchmark_measures_calls_of_each_kind() -> None:
-    """Once each, which takes some time."""
-    found = sampling.figures(times=1)
-    assert list(found) == ["told", "its lot is not wanted", "another route"]
-    assert min(found.values()) > 0
+def test_of_a_vast_first_message_its_beginning_is_enough() -> None:
+    """Longer than what is looked at: the same beginning is the same opening, whatever follows."""
+    vast = {"role": "user", "content": "x" * 200_000}
+    assert opening(told(vast)) == opening(told(vast, SAYS)) != opening(told(ASKS))

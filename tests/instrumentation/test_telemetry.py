@@ -48,7 +48,7 @@ class Call:
     stage = put_off = sent_max_tokens = None
     attempts = 1
     own_span = tells_response = False
-    dialects = ()
+    dialects = changes = ()
     requested_model = provider = ""
 
 

@@ -15,15 +15,7 @@ from bursar.policies.book import Rates
 from bursar.policies.capabilities import capabilities
 from bursar.policies.changes import changed
 from bursar.policies.decision import Candidate, Facts
-from bursar.policies.estimate import (
-    FLOOR_OUTPUT_TOKENS,
-    Density,
-    RequestSize,
-    bound,
-    counted,
-    figures,
-    measure,
-)
+from bursar.policies.estimate import FLOOR_OUTPUT_TOKENS, Density, bound, figures
 from bursar.policies.features import Features, features
 from bursar.policies.licence import objection
 from bursar.policies.moving import later
@@ -31,6 +23,7 @@ from bursar.policies.plan import Misfit, Plan, Rung, milder, plan
 from bursar.policies.policy import Policy
 from bursar.policies.prices import rates
 from bursar.policies.rates import fitting
+from bursar.policies.requestsize import RequestSize, counted, measure
 from bursar.policies.unbatched import Unbatched
 from bursar.policies.values import value
 

@@ -1,215 +1,127 @@
-"""How do calls of a route whose content is to be kept for an eval reach the agent, without making a call wait?"""
+"""Which conversations are looked at, where there is no time to look at all?"""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
 
-from bursar.instrumentation.assembly import assembled
-from bursar.instrumentation.extract import is_binary_stream, is_event_stream, json_body
-from bursar.instrumentation.link import AgentLink, Unreachable
-from bursar.instrumentation.quiet import quiet
-from bursar.instrumentation.requestbody import BETA_HEADER
-from bursar.instrumentation.stream import Watcher, decoder, http, watch
-from bursar.policies import sample
-from bursar.policies.answertext import answer_text, whole
-from bursar.policies.sample import Sample, Wanted, lot, wanted_from_json
+from bursar.instrumentation.cpubudget import SHARE
+from bursar.instrumentation.promptblocks import PromptError, opening_of
 
-if TYPE_CHECKING:
-    from bursar.instrumentation.attempt import Attempt
-    from bursar.instrumentation.call import Call
+LEAST = 1 / 1_024
+GAP_SECONDS = 3_600.0
+"""How long a conversation that may have lost a call is left out: by then its entries in the cache are over."""
+HALVE_SECONDS = 10.0
+"""The least between two halvings: what the first brings has to show first."""
+RAISE_SECONDS = 300.0
+"""How long it must have gone well before the share is doubled."""
+MEMORY = 4_096
+"""Conversations remembered."""
+WINDOW = 65_536
+"""Bytes of the first message that are looked at."""
 
-MOST_WAITING, MOST_WAITING_BYTES = 256, 16 * 1024 * 1024
-"""What waits to be told: a call that comes on top is left out, as if its lot had been another."""
-SEND_SECONDS = 2.0
-SILENT_SECONDS = 30.0
-"""How long an agent that does not take them is left alone."""
-ASK_AGAIN_SECONDS = 60.0
-"""How long it is gone by which lots it wants: those that it has grow old."""
-CLOSING_SECONDS = 0.5
+_MESSAGES = re.compile(rb'"messages"\s*:\s*\[\s*')
+_decoder = json.JSONDecoder()
+_ALWAYS = float("-inf")
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A call as it went over the wire; `body` as it came, still encoded where that is said."""
-
-    attempt_id: str
-    route: str
-    at_ns: int
-    betas: str
-    request: bytes
-    content_type: str
-    body: bytes = b""
-    encoding: str = ""
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return len(self.request) + len(self.body)
-
-
-class Sampler:
+def opening(content: bytes) -> str:
     """
-    A thread of its own, begun with the first call that is to be told, and a queue that never grows beyond a bound.
+    The first message of a request, out of its bytes: what all requests of its conversation have in common.
 
-    What the agent cannot take is lost: a sample is no account. May be used from any thread, destructors included.
+    Nothing else is parsed, which costs a tenth. System and tools are left out: where these change from call to call
+    the conversation goes on all the same.
+    """
+    found = _MESSAGES.search(content)
+    if found is None:
+        return ""
+    head = content[found.end() : found.end() + WINDOW].decode(errors="replace")
+    try:
+        message: Any = _decoder.raw_decode(head)[0]
+        return opening_of(message)
+    except (ValueError, RecursionError, PromptError):  # longer than the window, or nothing that the API would accept
+        return head[: WINDOW // 4]
+
+
+class Sampling:
+    """
+    Takes whole conversations or leaves them, by their keyed hashes alone, so that all processes take the same ones.
+
+    Those of a smaller share are among those of a larger. A conversation of which a call may have been missed would
+    tell of a cache that it never met: it is left out for an hour, and so is after a loss, or a raise of the share, one
+    that was not seen to begin since. Which calls are lost to a full queue nobody knows; so all that were under way may
+    have lost one.
     """
 
-    def __init__(self, connect: Callable[[], AgentLink], clock: Callable[[], float] = time.monotonic) -> None:
-        self._connect = connect
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._link: AgentLink | None = None
-        self._wanted: dict[str, tuple[Wanted, float]] = {}
-        """By route, what the agent said last, and when."""
-        self._silent_until = float("-inf")
-        self._queue: SimpleQueue[Taken | threading.Event | None] = SimpleQueue()
-        self._waiting = 0
-        """Bytes in the queue."""
-        self._thread: threading.Thread | None = None
-        self._lock = threading.RLock()
+        self.share = 1.0
+        self._halved_at = self._lost_at = _ALWAYS
+        self._period: tuple[float, float] | None = None
+        """Since when it goes well, and the CPU time that was spent until then."""
+        self._raises: list[tuple[float, float]] = []
+        """When, and from what share."""
+        self._known: OrderedDict[str, float] = OrderedDict()
+        """By conversation, when its first call was sent; `_ALWAYS` for one that was met in its middle."""
+        self._out: OrderedDict[str, float] = OrderedDict()
+        """By conversation, when a call of it was lost."""
 
-    def see(self, call: Call, attempt: Attempt, response: Any) -> None:
-        """
-        Have a call told that was just answered, or as soon as its body is read, where its route's rules ask so.
+    def takes(self, hash_: str) -> bool:
+        """Whether a conversation of that hash (hex) is in the sample, whatever is known of it."""
+        return _value(hash_) < self.share
 
-        Never raises.
-        """
-        route = call.work.route
-        if route is not None and route in call.runtime.rules.captures and _plain(call, attempt):
-            with quiet("keep a sample"):
-                self._see(route, call, attempt, response)
+    def whole(self, hash_: str, at: float, *, begins: bool) -> bool:
+        """Whether nothing of it was missed; to be told of each of its calls, with when it was sent."""
+        since = self._known.get(hash_, at if begins else _ALWAYS)
+        _keep(self._known, hash_, min(since, at))
+        gap = max(self._lost_at, self._entered(hash_))
+        return at - self._out.get(hash_, _ALWAYS) >= GAP_SECONDS and (since > gap or at - gap >= GAP_SECONDS)
 
-    def _see(self, route: str, call: Call, attempt: Attempt, response: Any) -> None:
-        raw = getattr(response, "http_response", response)
-        if not isinstance(raw, http.Response) or not raw.is_success or not self.wants(route, attempt.id):
-            return
-        headers, content_type = raw.request.headers, raw.headers.get("content-type", "")
-        if is_binary_stream(content_type):
-            return
-        betas, content = headers.get(BETA_HEADER, ""), raw.request.content
-        taken = Taken(attempt.id, route, call.runtime.clock_ns(), betas, content, content_type)
-        if raw.is_closed:
-            self.take(replace(taken, body=raw.content))
-        else:
-            watch(raw, _Copy(self, replace(taken, encoding=raw.headers.get("content-encoding", ""))))
+    def lost(self, at: float) -> None:
+        """A call was lost, and nobody knows whose."""
+        self._lost_at = max(self._lost_at, at)
+        self._period = None
 
-    def wants(self, route: str, attempt_id: str) -> bool:
-        """Whether the agent is known to want this call, or nothing is known of what it wants."""
+    def lost_of(self, hash_: str, at: float) -> None:
+        """A call of this conversation was lost."""
+        _keep(self._out, hash_, at)
+
+    def halve(self) -> None:
+        """There is too much to do; no more than once in a while."""
         now = self._clock()
-        if now < self._silent_until or self._queue.qsize() >= MOST_WAITING:
-            return False
-        wanted, at = self._wanted.get(route, _ALL)
-        return wanted.below is None or now - at > ASK_AGAIN_SECONDS or lot(attempt_id) < wanted.below
+        if now - self._halved_at >= HALVE_SECONDS:
+            self.share = max(LEAST, self.share / 2)
+            self._halved_at = now
+        self._period = None
 
-    def take(self, taken: Taken) -> None:
-        """Queue a call, unless it is too large or too many wait."""
-        if taken.size > sample.MOST_BYTES:
+    def look(self, spent: float) -> None:
+        """Raise the share where twice the work of late would have been no trouble; `spent`: CPU seconds ever."""
+        now = self._clock()
+        began, spent_then = self._period = self._period or (now, spent)
+        if now - began < RAISE_SECONDS:
             return
-        with self._lock:
-            if self._queue.qsize() >= MOST_WAITING or self._waiting + taken.size > MOST_WAITING_BYTES:
-                return
-            self._waiting += taken.size
-            self._start()
-            self._queue.put(taken)
+        self._period = now, spent
+        if self.share < 1.0 and 2 * (spent - spent_then) <= SHARE * (now - began):
+            self._raises = [one for one in self._raises if now - one[0] < GAP_SECONDS]
+            self._raises.append((now, self.share))
+            self.share *= 2
 
-    def flush(self, timeout: float) -> None:
-        """Until what waited is told, or given up."""
-        if self._thread is not None:
-            done = threading.Event()
-            self._queue.put(done)
-            done.wait(timeout)
-
-    def close(self) -> None:
-        """Tell what waits, within a moment."""
-        thread = self._thread
-        if thread is not None:
-            self._queue.put(None)
-            thread.join(CLOSING_SECONDS)
-
-    def abandon(self) -> None:
-        """Forget the parent's connection after a fork."""
-        if self._link is not None:
-            self._link.abandon()
-
-    def _start(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="bursar-samples", daemon=True)
-            self._thread.start()
-
-    def _run(self) -> None:
-        while (one := self._queue.get()) is not None:
-            if isinstance(one, threading.Event):
-                one.set()
-                continue
-            with self._lock:
-                self._waiting -= one.size
-            with quiet("tell its agent of a sample"):
-                self._tell(one)
-        if self._link is not None:
-            self._link.close()
-
-    def _tell(self, taken: Taken) -> None:
-        told = sample_of(taken)
-        if told is None or self._clock() < self._silent_until:
-            return
-        self._link = self._link or self._connect()
-        try:
-            answer = self._link.post(sample.PATH, sample.to_body(told), seconds=SEND_SECONDS)
-            self._wanted[told.route] = (wanted_from_json(answer), self._clock())
-        except (Unreachable, sample.SampleError):
-            self._silent_until = self._clock() + SILENT_SECONDS
+    def _entered(self, hash_: str) -> float:
+        """When a conversation of that hash last came into the sample by a raise."""
+        value = _value(hash_)
+        return max((at for at, before in self._raises if value >= before), default=_ALWAYS)
 
 
-_ALL = (Wanted(None), 0.0)
+def _keep(memory: OrderedDict[str, float], hash_: str, at: float) -> None:
+    memory[hash_] = at
+    memory.move_to_end(hash_)
+    while len(memory) > MEMORY:
+        memory.popitem(last=False)
 
 
-class _Copy(Watcher):
-    """Keeps a body as the application reads it, up to what a sample may have."""
-
-    def __init__(self, sampler: Sampler, taken: Taken) -> None:
-        self._sampler = sampler
-        self._taken = taken
-        self._parts: list[bytes] = []
-        self._room = sample.MOST_BYTES - len(taken.request)
-
-    def chunk(self, data: bytes) -> None:
-        self._room -= len(data)
-        if self._room >= 0:
-            self._parts.append(data)
-
-    def end(self) -> None:
-        with quiet("keep a sample"):
-            if self._room >= 0:  # one that was broken off says by itself that it is not whole
-                self._sampler.take(replace(self._taken, body=b"".join(self._parts)))
-
-
-def sample_of(taken: Taken) -> Sample | None:
-    """What is told of a call; None of one without a whole answer."""
-    decode = decoder(taken.encoding)
-    if decode is None:
-        return None
-    body = decode(taken.body)
-    message: Any = assembled(body) if is_event_stream(taken.content_type) else json_body(body)
-    if not isinstance(message, Mapping):
-        return None
-    said = cast("Mapping[str, Any]", message)
-    if not whole(said) or not isinstance(said.get("model"), str):
-        return None
-    return Sample(
-        attempt_id=taken.attempt_id,
-        route=taken.route,
-        at_ns=taken.at_ns,
-        model=said["model"],
-        betas=taken.betas,
-        request=taken.request.decode(),
-        answer=answer_text(said),
-    )
-
-
-def _plain(call: Call, attempt: Attempt) -> bool:
-    """Whether it was answered by the model it was asked of, by Anthropic's own API, and is part of no cascade."""
-    return attempt.action == "go" and call.stage is None and call.provider == "anthropic"
+def _value(hash_: str) -> float:
+    """Evenly between 0 and 1."""
+    return int(hash_[:13], 16) / 16**13

@@ -12,10 +12,11 @@ from typing import Any, cast
 from bursar.policies.book import PriceBook, Rates
 from bursar.policies.capabilities import Capabilities, capabilities, shipped_capabilities
 from bursar.policies.changes import changed, without_betas
-from bursar.policies.estimate import FLOOR_OUTPUT_TOKENS, bound, expected, measure
+from bursar.policies.estimate import FLOOR_OUTPUT_TOKENS, bound, expected
 from bursar.policies.models import canonical
 from bursar.policies.plan import Misfit, Plan, Rung, plan
 from bursar.policies.prices import rates
+from bursar.policies.requestsize import measure
 from bursar.policies.unbatched import unbatchable
 
 __all__ = ["Ask", "Left", "Terms", "Unasked", "ask"]

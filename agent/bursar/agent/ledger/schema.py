@@ -399,6 +399,13 @@ def m015_samples(db: Database) -> None:
     db.executescript(SAMPLES)
 
 
+@MIGRATIONS()
+def m016_markings(db: Database) -> None:
+    """Attempts whose requests were given cache marks: `marking` is its id, `-` ahead of it where it was held out."""
+    db.conn.execute("ALTER TABLE attempts ADD COLUMN marking TEXT")
+    db.conn.execute("CREATE INDEX attempts_marking ON attempts (marking, at_ns) WHERE marking IS NOT NULL")
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:

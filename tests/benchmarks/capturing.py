@@ -1,7 +1,7 @@
 """
 What does a call wait for because its route's content is captured, on its own thread?
 
-Run as `python -m tests.benchmarks.sampling [--repeats N]`; docs/eval.md has what it said. The call has a prompt of
+Run as `python -m tests.benchmarks.capturing [--repeats N]`; docs/eval.md has what it said. The call has a prompt of
 100 kB; parsing and telling the agent is another thread's, and not in these figures. Best of five, in microseconds.
 """
 
@@ -18,9 +18,9 @@ from typing import Any
 from tests.instrumentation.scene import ASK, client
 
 from bursar.instrumentation import instrument, route, uninstrument
+from bursar.instrumentation.capturing import Sampler
 from bursar.instrumentation.link import AgentLink
 from bursar.instrumentation.runtime import current_runtime
-from bursar.instrumentation.sampling import Sampler
 from bursar.policies.policy import Capture
 from bursar.policies.sample import Wanted
 
