@@ -284,6 +284,12 @@ class Stage:
         self.told += told
         return {}
 
+    def close(self) -> None:
+        """Nothing to hang up."""
+
+    def abandon(self) -> None:
+        """Nor to forget."""
+
     def take(
         self, number: int, *, first: str = "", turns: int = 0, content: bytes | None = None, at: float = 0.0
     ) -> None:

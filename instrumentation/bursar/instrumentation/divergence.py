@@ -106,13 +106,14 @@ def _of_tools(old: Kept, new: Kept, depth: int) -> Break | None:
 
 def _described(old: Kept, new: Kept, depth: int) -> Stretch | None:
     """What differs in two tools' own descriptions, read apart from the JSON around them; None where nothing does."""
-    before, after = (_decoded(kept, depth) for kept in (old, new))
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return None
-    one, other = (told.get("description") for told in (before, after))  # pyright: ignore[reportUnknownMemberType]
+    one, other = (_description(_decoded(kept, depth)) for kept in (old, new))
     if not isinstance(one, str) or not isinstance(other, str) or one == other:
         return None
     return first_stretch(one, other)
+
+
+def _description(tool: Any) -> object:
+    return tool.get("description") if isinstance(tool, dict) else None  # pyright: ignore
 
 
 def _of_text(old: Kept, new: Kept, depth: int, section: Section) -> Break | None:
@@ -142,7 +143,7 @@ def _of_text(old: Kept, new: Kept, depth: int, section: Section) -> Break | None
 
 
 def _begins_otherwise(old: Kept, new: Kept, depth: int) -> bool:
-    """Whether a first message is another: a conversation of its own, unless turns were taken away from its beginning."""
+    """Whether a first message is another: of another conversation, unless turns were taken away from its beginning."""
     here, there = new.blocks[depth], old.blocks[depth]
     if here.section is not Section.MESSAGES or here.index or there.index:
         return False

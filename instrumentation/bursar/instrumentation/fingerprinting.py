@@ -81,6 +81,11 @@ class Fingerprinting:
         return self._sampling.share
 
     @property
+    def spent(self) -> float:
+        """Seconds of CPU that all this took so far."""
+        return self._budget.spent
+
+    @property
     def waiting(self) -> int:
         """How many prompts wait to be looked at."""
         return len(self._queue)
