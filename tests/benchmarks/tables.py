@@ -95,7 +95,7 @@ def _worked(found: Figures) -> str:
     allowed = BURST_SECONDS + SHARE * found["seconds"]
     took = _judged(f"{found['worked']:.2f} s", met=found["worked"] <= allowed + WITHIN_SECONDS)
     return (
-        f"Fingerprints of {found['calls']:,} large calls, each of another conversation, in {found['seconds']:.0f} s without "
-        f"a break: their worker took {took} of CPU time, of {allowed:.2f} s that it may; {found['told']:,} were told, and in "
-        f"the end it looked at {found['share']:.1%} of conversations."
+        f"Fingerprints of {found['calls']:,} large calls, each of another conversation, in {found['seconds']:.0f} s "
+        f"without a break: their worker took {took} of CPU time, of {allowed:.2f} s that it may; {found['told']:,} "
+        f"were told, and in the end it looked at {found['share']:.1%} of conversations."
     )

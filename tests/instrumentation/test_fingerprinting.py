@@ -17,7 +17,7 @@ import pytest
 from tests.instrumentation.printing import KEY, Agent, printing, prints_of
 from tests.instrumentation.scene import ASK, answer, async_client, client, error, in_turn, message
 
-from bursar.instrumentation import flush, instrument, route, uninstrument
+from bursar.instrumentation import fingerprinting, flush, instrument, route, uninstrument
 from bursar.instrumentation.answered import Answered
 from bursar.instrumentation.fingerprinting import LARGE_BYTES, MOST, MOST_BYTES, Fingerprinting
 from bursar.instrumentation.link import Unreachable
@@ -372,6 +372,18 @@ def test_a_full_queue_costs_the_trust_in_what_was_under_way() -> None:
         stage.take(number, first=f"Fresh {number - 20}", turns=1)
     stage.tick()
     assert stage.ids[1 + len(fresh) :] == [f"a-{int(one[2:]) + 20}" for one in fresh]
+
+
+def test_a_queue_that_fills_is_seen_to_before_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At half of what it holds; else prompts are gathered, here for as long as the test lasts."""
+    monkeypatch.setattr(fingerprinting, "TICK_SECONDS", 600.0)
+    monkeypatch.setattr(fingerprinting, "MOST", 10)
+    agent = Agent(policy=None)
+    with printing(tmp_path, agent):
+        on = client()
+        for _ in range(6):
+            create(on)
+        agent.until(lambda: len(agent.prints) == 6)
 
 
 def test_bytes_that_wait_are_bounded() -> None:

@@ -6,7 +6,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from queue import Empty, SimpleQueue
 
 from bursar.instrumentation.answered import Answered
 from bursar.instrumentation.cpubudget import CpuBudget
@@ -26,8 +28,8 @@ BEHIND_SECONDS = 10.0
 """How long the oldest prompt may wait before fewer conversations are looked at."""
 AWAY_SECONDS = 10.0
 """How long an agent that does not answer is left alone."""
-MOST = 512
-"""Prompts that may wait, and bytes of them in all."""
+MOST = 1_024
+"""Prompts that may wait, and bytes of them in all. At half of either the worker is woken before its time."""
 MOST_BYTES = 16 * 2**20
 LARGE_BYTES = 4 * 2**20
 """A prompt beyond that is not looked at: it would hold up the application's threads for too long at once."""
@@ -70,6 +72,9 @@ class Fingerprinting:
         self._hashing: Hashing | None = None
         self._prompts = LastPrompts()
         self._away_until = float("-inf")
+        # Destructors append at any bytecode: of the standard library's signals only this queue takes that.
+        self._signal: SimpleQueue[None] = SimpleQueue()
+        self._woken = False
         self._working = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -100,6 +105,8 @@ class Fingerprinting:
         self._queued += size
         if self._thread is None and self._threaded:
             self._start()
+        if not self._woken and (len(self._queue) > MOST // 2 or self._queued > MOST_BYTES // 2):
+            self._wake()
 
     def tick(self) -> None:
         """What is done once a second: look at what waits, as far as the budget goes, and tell it."""
@@ -124,6 +131,7 @@ class Fingerprinting:
     def close(self, seconds: float) -> None:
         """Stop, telling what can be told within so long."""
         self._stopping.set()
+        self._wake()
         if seconds and self._clock() >= self._away_until and (self._queue or len(self._post)):
             with quiet("tell the last fingerprints"):
                 self.flush(seconds)
@@ -138,7 +146,7 @@ class Fingerprinting:
         lost, self._lost_ns = self._lost_ns, None
         if lost is not None:
             self._sampling.lost(lost / 1e9)
-            self._sampling.halve()
+            self._sampling.halve(at_once=True)
         while self._queue and may_go_on():
             answered = self._queue.popleft()
             with quiet("take a fingerprint"):
@@ -163,6 +171,8 @@ class Fingerprinting:
         if not self._sampling.takes(sampled):
             return
         at = answered.sent_ns / 1e9
+        if self._sampling.gone(at):
+            return
         if len(answered.content) > LARGE_BYTES:
             self._sampling.lost_of(sampled, at)
             return
@@ -215,7 +225,15 @@ class Fingerprinting:
                 self._thread = threading.Thread(target=self._run, name="bursar-fingerprints", daemon=True)
                 self._thread.start()
 
+    def _wake(self) -> None:
+        self._woken = True
+        self._signal.put(None)
+
     def _run(self) -> None:
-        while not self._stopping.wait(TICK_SECONDS):
+        while not self._stopping.is_set():
+            with suppress(Empty):
+                self._signal.get(timeout=TICK_SECONDS)
+            self._woken = False
             with quiet("take fingerprints"):
-                self.tick()
+                if not self._stopping.is_set():  # whoever stops it tells the rest
+                    self.tick()
