@@ -161,10 +161,8 @@ def create_large(clients: Clients) -> None:
 
 
 def create_conversation(clients: Clients) -> None:
-    """The same, of a conversation that no other call is of."""
-    first, *rest = LARGE["messages"]
-    begun = {**first, "content": f"{next(_number)}: {first['content']}"}
-    clients.plain.messages.create(**_asked({**LARGE, "messages": [begun, *rest]}))
+    """The same system prompt, and the first message of a conversation."""
+    clients.plain.messages.create(**_asked({**LARGE, "messages": LARGE["messages"][:1]}))
 
 
 def create_stream(clients: Clients) -> None:

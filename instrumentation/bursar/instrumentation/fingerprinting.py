@@ -147,6 +147,7 @@ class Fingerprinting:
         if lost is not None:
             self._sampling.lost(lost / 1e9)
             self._sampling.halve(at_once=True)
+            self._drop_gone()
         while self._queue and may_go_on():
             answered = self._queue.popleft()
             with quiet("take a fingerprint"):
@@ -155,6 +156,13 @@ class Fingerprinting:
             self._budget.spend(now - began)
             began = now
         self._queued = sum(len(one.content) for one in tuple(self._queue))
+
+    def _drop_gone(self) -> None:
+        """After a loss, forget what need not be looked at: none of it is worth what little time there is."""
+        for _ in range(len(self._queue)):
+            answered = self._queue.popleft()
+            if not self._sampling.gone(answered.sent_ns / 1e9):
+                self._queue.append(answered)
 
     def _keep_up(self) -> None:
         waiting = tuple(self._queue)[:1]
