@@ -99,7 +99,7 @@ class Fingerprinting:
         """Look at a prompt some time later. Cheap, never waits; safe from destructors."""
         size = len(answered.content)
         if len(self._queue) >= MOST or self._queued + size > MOST_BYTES:
-            self._lost_ns = answered.sent_ns
+            self._lost_ns = max(self._lost_ns or 0, answered.sent_ns)
             return
         self._queue.append(answered)
         self._queued += size
