@@ -188,7 +188,10 @@ def test_steady_blocks_are_put_first() -> None:
     for number in range(10):
         desk.add(START + number * MINUTE, f"system/time{number} 10", "system/rules 2000", f"user/{number} 100")
     one = of_kind(desk, Kind.MOVE)
-    assert one.text.startswith("Blocks of the system prompt that stay the same stand behind others that change: put")
+    assert one.text.startswith(
+        "A part of the system prompt that stays the same stands behind one that changes: put the block that stays the "
+        "same first, with a mark on it. 85% of the prompts would be read from the cache. Worth 0.066 USD a day"
+    )
     assert one.saving == Saving(0, 66_400_000, 132_800_000)
     assert (one.evidence["change"], one.evidence["marks"]) == ("order", [{"place": "system[0]", "ttl": "5m"}])
     assert kinds(desk) == [(Kind.MOVE, True), (Kind.NOT_HERE, False)]
@@ -214,9 +217,9 @@ def test_one_call_goes_first() -> None:
     """Four at once, every two hours: each of the other three pays 5 instead of 0.20 dollars for 2,000 tokens."""
     desk = Desk()
     for hour in range(10):
+        at_ns = UNTIL - DAY + hour * 120 * MINUTE
         for place in range(4):
-            at_ns = UNTIL - DAY + hour * 120 * MINUTE + place
-            desk.add(at_ns, "system/rules 2000", f"user/{hour}.{place} 100", ttft_ns=SECOND)
+            desk.add(at_ns + place, "system/rules 2000", f"user/{hour}.{place} 100", ttft_ns=SECOND)
         for place in range(9):
             desk.add(at_ns + (1 + place) * 10 * SECOND, "system/rules 2000", f"user/{hour}.{place}.later 100")
     one = of_kind(desk, Kind.PREWARM)
@@ -267,6 +270,16 @@ def test_batches_and_models_without_a_price_are_left_out() -> None:
     """The former have no order that a cache would see; of the latter nothing is known."""
     assert cache_advice(questions(modifiers=("batch",)).source()) == []
     assert cache_advice(questions(model="claude-unheard-of").source()) == []
+
+
+def test_the_last_tool_is_named_so() -> None:
+    """Eight tools that all share, and seven system prompts: marked are the tools and each of those."""
+    desk = Desk()
+    tools = [f"tools/{number} 200" for number in range(8)]
+    for number in range(70):
+        desk.add(START + number * SECOND, *tools, f"system/{number % 7} 2000", f"user/{number} 100")
+    one = of_kind(desk, Kind.CUT)
+    assert advised_marking(one) == Marking(one.id, "support", OPUS, (Mark("tools"), Mark("system")))
 
 
 def test_each_route_and_model_is_judged_by_itself() -> None:
