@@ -21,7 +21,7 @@ OF_MESSAGE = Layout(Change.CUT, "messages", part=1, cut=256)
     ],
 )
 def test_the_new_place_stands_in_order(layout: Layout, places: tuple[str, ...]) -> None:
-    """Ahead of the text that is cut; in another order, ahead of all of the system prompt, whose blocks lose their names."""
+    """Ahead of the text that is cut; in another order, ahead of the system prompt, whose blocks have no names."""
     assert layout.places(NAMES) == places
 
 

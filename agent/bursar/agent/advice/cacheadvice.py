@@ -187,8 +187,9 @@ class _Advisor(Case):
             f"end of each request for 5m: {words.percent(Fraction(tally.read, max(tally.tokens, 1)))} of the prompts "
             f"would be read from the cache. {self.worth(saving)} {self.otherwise(under)}"
         )
-        evidence = {**self.evidence(None, way), "cause": "look_back", "share_of_turns": survey.wide / survey.turns}
-        evidence["marks"] = [*evidence["marks"][:-1], {"place": "messages[-3]", "ttl": "5m"}, evidence["marks"][-1]]
+        placed = [{"place": mark.place, "ttl": mark.ttl} for mark in marks]
+        placed.insert(-1, {"place": "messages[-3]", "ttl": "5m"})
+        told = {"cause": "look_back", "share_of_turns": round(survey.wide / survey.turns, 4), "marks": placed}
         snippet = 'messages[-3]["content"][-1]["cache_control"] = {"type": "ephemeral"}\n' + marked_call(
             self.study.group.model, marks
         )
@@ -198,7 +199,7 @@ class _Advisor(Case):
             place="look_back",
             saving=saving,
             under=under,
-            evidence=evidence,
+            evidence={**self.evidence(None, way), **told},
             snippet=snippet,
             assumes=(words.RENEWED, words.APART),
         )
