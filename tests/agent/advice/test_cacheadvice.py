@@ -225,6 +225,17 @@ def test_steady_blocks_are_put_first() -> None:
     assert kinds(desk) == [(Kind.MOVE, True), (Kind.NOT_HERE, False)]
 
 
+def test_what_a_move_saves_is_beyond_what_marks_alone_can_do() -> None:
+    """A mark behind what changes is written each time at 5 dollars: to take it away saves what the move cannot again."""
+    desk = Desk()
+    for number in range(10):
+        blocks = (f"system/time{number} 10", "system/rules 2000 5m", f"user/{number} 100")
+        desk.add(START + number * MINUTE, *blocks, usage=Usage(input=100, cache_write_5m=2_010))
+    one, other = of_kind(desk, Kind.MOVE), of_kind(desk, Kind.CUT)
+    assert one.saving == Saving(0, 66_400_000, 132_800_000)
+    assert (other.evidence["reason"], other.saving) == ("remove", Saving(0, 20_100_000, 40_200_000))
+
+
 def test_a_text_that_begins_alike_is_cut() -> None:
     """One system prompt a call, alike up to byte 8,000 of 8,200: 2,000 of 2,050 tokens would be read."""
     desk = Desk()

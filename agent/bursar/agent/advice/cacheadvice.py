@@ -176,7 +176,7 @@ class _Advisor(Case):
         base = min(self.study.present[Refresh.MARKED].total, self.cost(best))
         if way is None or base - self.cost(way) < WORTH_IT * base:
             return
-        saving, under = self.saved(way, beyond=best)
+        saving, under = self.saved_beyond(way, best)
         tally = self.study.tallies[way, Refresh.MARKED]
         marks = self.marks_of(way)
         beside = f"{words.marks_text(marks[:-1])}, " if marks[:-1] else ""
@@ -211,7 +211,7 @@ class _Advisor(Case):
         base = min(self.study.present[Refresh.MARKED].total, self.cost(best))
         if base - self.cost(way) < WORTH_IT * base:
             return None
-        saving, under = self.saved(way, beyond=best)
+        saving, under = self.saved_beyond(way, best)
         tally = self.study.tallies[way, Refresh.MARKED]
         read = words.percent(Fraction(tally.read, max(tally.tokens, 1)))
         what, snippet, more = self._in_two(way) if layout.change is Change.CUT else self._in_order(way)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -13,7 +14,7 @@ from bursar.agent.advice.interval import LEAST_DAYS, per_day
 from bursar.agent.advice.layout import NEW, Change, Layout
 from bursar.agent.advice.promptcache import Refresh
 from bursar.agent.advice.recommendation import Kind, Recommendation, Saving
-from bursar.agent.advice.replay import UNIT
+from bursar.agent.advice.replay import UNIT, Tally
 from bursar.agent.advice.study import Study, Way
 from bursar.policies.cachemarks import TAIL, Mark
 
@@ -72,21 +73,29 @@ class Case:
             found["predicted_share_saved"] = round(1 - self.cost(way) / max(self.study.plain.total, 1), 4)
         return found
 
-    def saved(self, way: Way | None, beyond: Way | None = None) -> tuple[Saving, dict[str, Saving]]:
-        """Against the present marks, or the better of them and another way; under either reading of the rule."""
+    def saved(self, way: Way | None) -> tuple[Saving, dict[str, Saving]]:
+        """Against the marks that stand; under either reading of the rule."""
+        return self._less(way, self.study.present)
+
+    def saved_beyond(self, way: Way, best: Way | None) -> tuple[Saving, dict[str, Saving]]:
+        """Against the best that marks alone can do (None: no mark at all), or those that stand where they are better."""
+        marks = {refresh: self._tally(best, refresh) for refresh in Refresh}
+        return self._less(way, {one: min(marks[one], self.study.present[one], key=_total) for one in Refresh})
+
+    def _less(self, way: Way | None, bases: Mapping[Refresh, Tally]) -> tuple[Saving, dict[str, Saving]]:
         under: dict[str, Saving] = {}
-        for refresh in Refresh:
-            base = self.study.present[refresh]
-            if beyond is not None and self.study.tallies[beyond, refresh].total < base.total:
-                base = self.study.tallies[beyond, refresh]
+        for refresh, base in bases.items():
             by_day = Counter(base.cost)
-            by_day.subtract((self.study.plain if way is None else self.study.tallies[way, refresh]).cost)
+            by_day.subtract(self._tally(way, refresh).cost)
             under[refresh.value] = per_day(by_day, self.days, unit=UNIT)
         return under[Refresh.MARKED.value], under
 
+    def _tally(self, way: Way | None, refresh: Refresh) -> Tally:
+        return self.study.plain if way is None else self.study.tallies[way, refresh]
+
     def cost(self, way: Way | None) -> int:
         """Of the period with these marks, or with none."""
-        return self.study.plain.total if way is None else self.study.tallies[way, Refresh.MARKED].total
+        return self._tally(way, Refresh.MARKED).total
 
     def marks_of(self, way: Way) -> tuple[Mark, ...]:
         """Its marks, in the order of the cache."""
@@ -128,3 +137,7 @@ class Case:
     def nano_a_day(self, money: int) -> int:
         """Thousandths of pico-dollars of the period, as nano-dollars a day."""
         return round(Fraction(money, UNIT) / self.days)
+
+
+def _total(tally: Tally) -> int:
+    return tally.total
