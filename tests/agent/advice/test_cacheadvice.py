@@ -226,7 +226,7 @@ def test_steady_blocks_are_put_first() -> None:
 
 
 def test_what_a_move_saves_is_beyond_what_marks_alone_can_do() -> None:
-    """A mark behind what changes is written each time at 5 dollars: to take it away saves what the move cannot again."""
+    """A mark behind what changes is written each time, for a dollar more: to take it away saves that, no move again."""
     desk = Desk()
     for number in range(10):
         blocks = (f"system/time{number} 10", "system/rules 2000 5m", f"user/{number} 100")

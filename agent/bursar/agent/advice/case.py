@@ -78,7 +78,7 @@ class Case:
         return self._less(way, self.study.present)
 
     def saved_beyond(self, way: Way, best: Way | None) -> tuple[Saving, dict[str, Saving]]:
-        """Against the best that marks alone can do (None: no mark at all), or those that stand where they are better."""
+        """Against the best that marks alone can do (None: no mark), or those that stand where they are better."""
         marks = {refresh: self._tally(best, refresh) for refresh in Refresh}
         return self._less(way, {one: min(marks[one], self.study.present[one], key=_total) for one in Refresh})
 
