@@ -37,7 +37,8 @@ class Desk:
 
         A role again is another part of the same message. What it paid is plain input unless `usage` says so.
         """
-        parent, tokens, marks = 0, 0, []
+        parent = tokens = 0
+        marks: list[tuple[int, str]] = []
         for depth, (section, place, part, name, words) in enumerate(_placed(blocks), start=1):
             count = int(words[0]) if words else 0
             tokens += count
