@@ -23,7 +23,7 @@ from bursar.policies.prices import PriceBook
 
 LOOKS = 3
 """How often the calls with fingerprints are read."""
-_ENOUGH = 50
+ENOUGH = 50
 """Calls with fingerprints that say more than the token counts of all; fewer do where they are half of a route's."""
 
 
@@ -74,4 +74,4 @@ def observed_days(rows: list[RouteUsage], until_ns: int) -> Fraction:
 
 def _enough(one: Recommendation, calls: int) -> bool:
     seen: int = one.evidence["calls"]
-    return seen >= min(_ENOUGH, calls / 2)
+    return seen >= min(ENOUGH, calls / 2)
