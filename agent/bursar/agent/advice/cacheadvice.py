@@ -196,10 +196,12 @@ class _Advisor:
             snippet = split_call(layout.section, "SYSTEM" if layout.section == "system" else "TEXT")
             evidence = {**evidence, "block": block, "cut_bytes": layout.cut}
         else:
+            steady = len(layout.steady)
             text = (
-                f"Blocks of the system prompt that stay the same stand behind others that change: put the "
-                f"{len(layout.steady)} that stay the same first, with a mark on the last of them. {read} of the "
-                f"prompts would be read from the cache. {self._worth(saving)} {self._otherwise(under)}"
+                "A part of the system prompt that stays the same stands behind one that changes: put the "
+                f"{f'{steady} blocks that stay' if steady > 1 else 'block that stays'} the same first, with a mark on "
+                f"{'the last of them' if steady > 1 else 'it'}. {read} of the prompts would be read from the cache. "
+                f"{self._worth(saving)} {self._otherwise(under)}"
             )
             snippet = 'system=[\n    *STEADY,  # with "cache_control" on the last of them\n    *changing,\n],'
         return self._made(

@@ -36,6 +36,8 @@ class Known:
     """Hashes of settings that the next block is not without."""
     held: tuple[tuple[Node, Piece, int], ...]
     """Blocks that stand further behind in the layout, with their tokens."""
+    ended: bool = False
+    """Whether a section or a message was seen to end here."""
 
 
 Reader = Callable[[int], Node]

@@ -54,13 +54,15 @@ def control(ttl: str) -> str:
 
 
 def _tools(marks: Sequence[Mark]) -> list[str]:
-    found: list[str] = []
+    lines, begin = ["tools=["], 0
     for mark in marks:
         _, index, _ = parts(mark.place)
-        named = "tools[-1]" if index is None else f"tools[{index}]"
-        found.append(f'{{**{named}, "cache_control": {control(mark.ttl)}}},  # {mark.place}')
-    before = "*tools[:-1]," if parts(marks[-1].place)[1] is None else "*the_others,"
-    return ["tools=[", *_indented([before, *found]), "],"]
+        before = f"*tools[{begin or ''}:{-1 if index is None else index}],"
+        lines += _indented([before] if index != begin else [])
+        named = "tools[-1]" if index is None else mark.place
+        lines += _indented([f"# {mark.place}", f'{{**{named}, "cache_control": {control(mark.ttl)}}},'])
+        begin = -1 if index is None else index + 1
+    return [*lines, *_indented([f"*tools[{begin}:],"] if begin >= 0 else []), "],"]
 
 
 def _text(mark: Mark, name: str) -> list[str]:

@@ -115,10 +115,19 @@ class Survey:
         node = known.node
         if node is None:
             return None
-        self.kinds.update(names(node))
+        self.kinds.update(names(node)[:-1])
+        before = known.parent
+        if before is not None and before.node is not None and _apart(before.node, node):
+            self._ended(before)
         texted = node.kind == "text" and (node.section == Section.SYSTEM or (node.place == 0 and node.role == "user"))
         texts = self.texts.setdefault((node.section, node.place, node.part), Texts()) if texted else None
         return node if texts is not None and texts.count < _TEXTS else None
+
+    def _ended(self, known: Known) -> None:
+        """A section, or a message, was seen to end: what ends there is another beginning of its kind, once."""
+        if known.node is not None and not known.ended:
+            known.ended = True
+            self.kinds.update(names(known.node)[-1:])
 
     def see(self, prompt: Prompt, known: Known, weight: int, rates: Rates, day: int) -> None:
         """Count one call in."""
@@ -136,6 +145,7 @@ class Survey:
         cost += usage.cache_write_5m * rates.cache_write_5m + usage.cache_write_1h * rates.cache_write_1h
         self.billed[day] += weight * cost
         self.shapes[known.shape] += 1
+        self._ended(known)
         if prompt.marks or prompt.automatic:
             self.marks[tuple(_named(prompt, known))] += 1
         if prompt.miss_reason:
@@ -199,6 +209,11 @@ class Survey:
     def share_read(self) -> Fraction:
         """Which part of the prompts was read from the cache."""
         return Fraction(self.read, max(self.tokens, 1))
+
+
+def _apart(one: Node, other: Node) -> bool:
+    """Whether two neighbours are of different sections or messages."""
+    return one.section != other.section or (one.section == Section.MESSAGES and one.place != other.place)
 
 
 def _behind(system: tuple[Node, ...], steady: frozenset[bytes]) -> bool:
