@@ -182,6 +182,34 @@ def test_what_breaks_the_cache_is_named_with_what_it_costs() -> None:
     assert (one.evidence["cause"], one.evidence["block"], one.evidence["breaks"]) == ("timestamp", "system[0]", 9)
 
 
+def test_turns_of_many_blocks_need_a_mark_where_the_turn_before_ended() -> None:
+    """
+    Five turns of 1,000 tokens and 25 blocks each: the end finds nothing, 25 positions behind; a second mark does.
+
+    Alone at their end all 1,000 + 2,000 + ... are written; with both each turn writes 1,000 and reads the rest.
+    """
+    desk = Desk()
+    talk = ["user/0 1000"]
+    for turn in range(1, 6):
+        desk.add(START + turn * MINUTE, *talk)
+        talk += [f"assistant/{turn} 40", *(f"user/{turn}.{part} 40" for part in range(24))]
+    one = of_kind(desk, Kind.BREAK)
+    assert one.text.startswith(
+        "Turns add more blocks than the 20 that a mark looks back at: in 100% of them the mark at"
+    )
+    assert "Mark the last block of messages[-3], where the request before ended, and the end of each" in one.text
+    # Without marks 15,000 tokens at 4 dollars a million; with them 5,000 written at 5 and 10,000 read at 0.20. What
+    # the first message alone saves, marked for itself, is not counted again.
+    alone = of_kind(desk, Kind.CUT)
+    assert one.saving is not None
+    assert alone.saving is not None
+    assert advised_marking(alone) == Marking(alone.id, "support", OPUS, (Mark("messages[0]"),))
+    assert alone.saving.mid == 1_000 * (4 * 3_800 - 1_000)
+    assert one.saving.mid == 10_000 * 3_800 - 5_000 * 1_000 - alone.saving.mid
+    assert one.evidence["marks"] == [{"place": "messages[-3]", "ttl": "5m"}, {"place": "tail", "ttl": "5m"}]
+    assert advised_marking(one) is None
+
+
 def test_steady_blocks_are_put_first() -> None:
     """The rules behind the time of day: in front they would be read nine times of ten."""
     desk = Desk()

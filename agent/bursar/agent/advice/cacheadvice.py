@@ -13,7 +13,7 @@ from bursar.agent.advice.cachewords import Why
 from bursar.agent.advice.gaps import PING_NS, Gaps
 from bursar.agent.advice.interval import DAY_NS, LEAST_DAYS, per_day
 from bursar.agent.advice.layout import AS_IT_IS, NEW, Change, Layout
-from bursar.agent.advice.promptcache import Refresh
+from bursar.agent.advice.promptcache import LOOKBACK, Refresh
 from bursar.agent.advice.recommendation import Kind, Recommendation, Saving, ordered
 from bursar.agent.advice.replay import UNIT
 from bursar.agent.advice.snippet import marked_call, split_call, unmarked_call
@@ -58,6 +58,7 @@ class _Advisor:
         best = self.study.best()
         yield self._marks(best)
         yield from self._breaks()
+        yield from self._looked_too_short(best)
         for layout in self.study.searches:
             if layout.change is not Change.NONE and (moved := self._move(layout, best)) is not None:
                 yield moved
@@ -173,6 +174,38 @@ class _Advisor:
             saving=saving,
             evidence=evidence,
             assumes=(words.APART,),
+        )
+
+    def _looked_too_short(self, best: Way | None) -> Iterator[Recommendation]:
+        way, survey = self.study.best_beyond(), self.study.survey
+        base = min(self.study.present[Refresh.MARKED].total, self._cost(best))
+        if way is None or base - self._cost(way) < WORTH_IT * base:
+            return
+        saving, under = self._saved(way, beyond=best)
+        tally = self.study.tallies[way, Refresh.MARKED]
+        marks = self._marks_of(way)
+        beside = f"{words.marks_text(marks[:-1])}, " if marks[:-1] else ""
+        text = (
+            f"Turns add more blocks than the {LOOKBACK} that a mark looks back at: in "
+            f"{words.percent(Fraction(survey.wide, survey.turns))} of them the mark at the end does not find what the "
+            f"turn before wrote. Mark {beside}the last block of messages[-3], where the request before ended, and the "
+            f"end of each request for 5m: {words.percent(Fraction(tally.read, max(tally.tokens, 1)))} of the prompts "
+            f"would be read from the cache. {self._worth(saving)} {self._otherwise(under)}"
+        )
+        evidence = {**self._evidence(None, way), "cause": "look_back", "share_of_turns": survey.wide / survey.turns}
+        evidence["marks"] = [*evidence["marks"][:-1], {"place": "messages[-3]", "ttl": "5m"}, evidence["marks"][-1]]
+        snippet = 'messages[-3]["content"][-1]["cache_control"] = {"type": "ephemeral"}\n' + marked_call(
+            self.study.group.model, marks
+        )
+        yield self._made(
+            Kind.BREAK,
+            text,
+            place="look_back",
+            saving=saving,
+            under=under,
+            evidence=evidence,
+            snippet=snippet,
+            assumes=(words.RENEWED, words.APART),
         )
 
     def _move(self, layout: Layout, best: Way | None) -> Recommendation | None:
