@@ -148,6 +148,12 @@ def test_who_would_have_been_treated_otherwise_and_when_is_told() -> None:
     assert (found[refused].first_ns, found[refused].calls) == ((NOON + 6) * SECOND, 2)
 
 
+def test_a_refusal_reaches_the_step_that_blocks() -> None:
+    """Also where a part of the limit is left: of 2.50 USD two are spent, and a third does not fit."""
+    (event,) = under(day("2.50 USD", '"100%" = ["block", "alert log"]'), call(), call(), call(NOON + 1)).events
+    assert (event.at_ns, event.step, event.actions) == ((NOON + 1) * SECOND, "100%", ("block", "alert log"))
+
+
 def test_what_is_put_off_is_told_with_its_time() -> None:
     """The second call of the route that may wait."""
     policy = day("4 USD", '"25%" = "batch"') + '[[route]]\nname = "desk"\nmay_wait = "2h"\n'

@@ -135,7 +135,7 @@ class _Player:
                 balance.spend(call.at_ns, self._counted(call, served, model, balance.budget.limit.unit), served)
         self._count(call, action, reason, decider, served)
         for balance in balances:
-            self._tell(balance, call.at_ns)
+            self._tell(balance, call.at_ns, refused=reason is Reason.SPENT and balance.key == decider)
 
     def _judged(self, call: Past, asked: int, balances: list[ReplayedBalance]) -> Decision:
         survey = Survey(balance.standing(call.at_ns) for balance in balances)
@@ -207,11 +207,12 @@ class _Player:
         if action is not Action.GO:
             self.result.by_balance.setdefault((balance, call.route, action.value), Sum()).add(call, served)
 
-    def _tell(self, balance: ReplayedBalance, at_ns: int) -> None:
-        """The steps that this call was the first to reach."""
-        if balance.quiet(at_ns):
-            return
-        for step in balance.standing(at_ns).due():
+    def _tell(self, balance: ReplayedBalance, at_ns: int, *, refused: bool) -> None:
+        """The steps that this call was the first to reach; where it was refused the one that blocks, in any case."""
+        due = [] if balance.quiet(at_ns) else list(balance.standing(at_ns).due())
+        if refused:
+            due += [step for step in balance.budget.steps if step.share is not None and step.does("block")]
+        for step in due:
             if step.label not in balance.reached:
                 balance.reached[step.label] = None
                 self.result.events.append(
