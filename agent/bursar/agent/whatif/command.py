@@ -25,7 +25,7 @@ from bursar.agent.commands.span_of_time import SpanError, parse_span
 from bursar.agent.ledger import LedgerError, open_for_reading, printbook
 from bursar.agent.ledger.balances import iso
 from bursar.agent.ledger.pastattempts import past_attempts
-from bursar.agent.ledger.pastcalls import count, past_calls
+from bursar.agent.ledger.pastcalls import count, past_calls, rolled_up
 from bursar.agent.settings import SettingsError, read_settings
 from bursar.agent.whatif import screen, stackscreen
 from bursar.agent.whatif.article import Row, rows
@@ -107,7 +107,7 @@ def _chosen(policy: Path | None, levers: str | None, candidate: str | None, exam
 
 def _levers(text: str) -> tuple[Lever, ...]:
     try:
-        return tuple(Lever(name.strip()) for name in text.split(",") if name.strip())
+        return tuple(Lever(name.strip()) for name in text.split(","))
     except ValueError as error:
         raise _WrongUsage(f"--levers {text}: there are {', '.join(Lever)}") from error
 
@@ -124,20 +124,32 @@ def _show_example(pipeline: Pipeline, era: Era, book: PriceBook, *, as_json: boo
 def _show_replay(file: Path, since: str, db: Path | None, book: PriceBook, *, as_json: bool) -> None:
     policy = parse_policy(file.read_text(encoding="utf-8"), file=str(file))
     since_ns, until_ns = parse_span(since, None, now=datetime.now(UTC))
-    found = _replayed(policy, read_settings(os.environ, db=db).db, book, since_ns, until_ns)
+    with open_for_reading(read_settings(os.environ, db=db).db) as ledger:
+        found = _replayed(policy, ledger, book, since_ns, until_ns)
+        older = _older(ledger, since_ns, until_ns)
     if as_json:
-        _write({**_document(found), "since": iso(since_ns), "until": iso(until_ns)})
+        _write({**_document(found), **older, "since": iso(since_ns), "until": iso(until_ns)})
     elif not found.total.calls:
         sys.stderr.write(f"bursar simulate: no calls since {since} whose cost is known\n")
     else:
         Console().print(screen.replayed(found, file.name))
 
 
-def _replayed(policy: Policy, path: Path, book: PriceBook, since_ns: int, until_ns: int) -> Replayed:
-    with open_for_reading(path) as db, Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("replaying", total=count(db, since_ns, until_ns))
-        calls = past_calls(db, since_ns, until_ns)
+def _replayed(policy: Policy, ledger: Database, book: PriceBook, since_ns: int, until_ns: int) -> Replayed:
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("replaying", total=count(ledger, since_ns, until_ns))
+        calls = past_calls(ledger, since_ns, until_ns)
         return replay(policy, calls, book, progress=lambda done: progress.update(task, completed=done))
+
+
+def _older(ledger: Database, since_ns: int, until_ns: int) -> Mapping[str, int]:
+    """Calls that are rolled up, and so in no simulation: said on standard error, and a member of the document."""
+    calls = rolled_up(ledger, since_ns, until_ns)
+    if calls:
+        sys.stderr.write(
+            f"bursar simulate: {calls:,} calls of that time are kept as sums by the hour alone, and are left out\n"
+        )
+    return {"rolled_up_calls": calls}
 
 
 def _show_stack(
@@ -150,8 +162,10 @@ def _show_stack(
     since_ns, until_ns = parse_span(since, None, now=datetime.now(UTC))
     with open_for_reading(read_settings(os.environ, db=db).db) as ledger:
         found = _stacked(ledger, book, levers, candidate, since_ns, until_ns)
+        older = _older(ledger, since_ns, until_ns)
     if as_json:
-        _write({**dict(stack_json(found)), "candidate": candidate, "since": iso(since_ns), "until": iso(until_ns)})
+        asked = {"candidate": candidate, "since": iso(since_ns), "until": iso(until_ns)}
+        _write({**dict(stack_json(found)), **older, **asked})
     elif not found.calls:
         sys.stderr.write(f"bursar simulate: no calls since {since} whose cost is known\n")
     else:
