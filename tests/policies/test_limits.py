@@ -6,9 +6,10 @@ from datetime import date
 
 import pytest
 
-from bursar.policies.estimate import bound, measure
+from bursar.policies.estimate import bound
 from bursar.policies.limits import limits_that_fit
 from bursar.policies.prices import rates, shipped_book
+from bursar.policies.requestsize import measure
 from bursar.policies.usage import Usage
 
 DAY = date(2026, 11, 22)

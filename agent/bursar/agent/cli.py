@@ -43,6 +43,7 @@ _LATER = {
     "cascades": "bursar.agent.commands.cascades:cascades_command",
     "db": "bursar.agent.commands.database:db_command",
     "deferrals": "bursar.agent.commands.deferrals:deferrals_command",
+    "eval": "bursar.agent.evals.command:eval_command",
     "explain": "bursar.agent.commands.explain:explain_command",
     "simulate": "bursar.agent.whatif.command:simulate_command",
     "overrides": "bursar.agent.commands.overriding:overrides_command",
@@ -287,7 +288,10 @@ def check(policy: Path, db: Path | None, as_json: bool) -> None:
     elif checked.mistakes:
         _answer(tables.mistakes(checked.file, checked.mistakes, width=_console().width))
     else:
-        _answer(*map(Text, checked.description), *(Text(f"warning: {warning}") for warning in checked.warnings))
+        _answer(
+            *map(Text, (*checked.description, *checked.licences)),
+            *(Text(f"warning: {warning}") for warning in checked.warnings),
+        )
         _answer(*tables.changes(checked.difference), *tables.prospects(checked.prospects, width=_console().width))
     sys.exit(NO if checked.mistakes else 0)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import deferralbook, identity
+from bursar.agent.ledger import deferralbook, identity, samplebook
 from bursar.agent.ledger.deferralbook import Text
 from bursar.agent.settings import SettingsError
 
@@ -56,7 +56,7 @@ class Vault:
 
     def prove(self, db: Database) -> None:
         """See that this is the key of what the ledger keeps, and note it in one that has none. Raises `VaultError`."""
-        proof, sealed = identity.kept(db, _PROOF), deferralbook.sealed_texts(db)
+        proof, sealed = identity.kept(db, _PROOF), deferralbook.sealed_texts(db) or samplebook.sealed(db)
         if proof and sealed:
             self.open(Text(sealed=True, text=proof.encode()))
         if self._keys is not None:
