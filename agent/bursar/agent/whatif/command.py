@@ -22,7 +22,7 @@ from bursar.agent.advice.gathering import LOOKS
 from bursar.agent.advice.study import Source
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.span_of_time import SpanError, parse_span
-from bursar.agent.ledger import LedgerError, open_for_reading, printbook
+from bursar.agent.ledger import LedgerError, evalbook, open_for_reading, printbook
 from bursar.agent.ledger.balances import iso
 from bursar.agent.ledger.pastattempts import past_attempts
 from bursar.agent.ledger.pastcalls import count, past_calls, rolled_up
@@ -36,6 +36,7 @@ from bursar.agent.whatif.replay import Replayed, replay
 from bursar.agent.whatif.rungs import below
 from bursar.agent.whatif.stack import Lever, Rung, Stack, stack
 from bursar.agent.whatif.stack import to_json as stack_json
+from bursar.policies.licence import licences, objection
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
@@ -138,8 +139,14 @@ def _show_replay(file: Path, since: str, db: Path | None, book: PriceBook, *, as
 def _replayed(policy: Policy, ledger: Database, book: PriceBook, since_ns: int, until_ns: int) -> Replayed:
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("replaying", total=count(ledger, since_ns, until_ns))
-        calls = past_calls(ledger, since_ns, until_ns)
-        return replay(policy, calls, book, progress=lambda done: progress.update(task, completed=done))
+        known = licences(evalbook.licences(ledger))
+        return replay(
+            policy,
+            past_calls(ledger, since_ns, until_ns),
+            book,
+            objection=lambda route, model: objection(known, route=route, model=model, at_ns=until_ns),
+            progress=lambda done: progress.update(task, completed=done),
+        )
 
 
 def _older(ledger: Database, since_ns: int, until_ns: int) -> Mapping[str, int]:
