@@ -218,11 +218,22 @@ def test_steady_blocks_are_put_first() -> None:
     one = of_kind(desk, Kind.MOVE)
     assert one.text.startswith(
         "A part of the system prompt that stays the same stands behind one that changes: put the block that stays the "
-        "same first, with a mark on it. 85% of the prompts would be read from the cache. Worth 0.066 USD a day"
+        "same first, and mark system[0] for 5m. 85% of the prompts would be read from the cache. Worth 0.066 USD a day"
     )
     assert one.saving == Saving(0, 66_400_000, 132_800_000)
     assert (one.evidence["change"], one.evidence["marks"]) == ("order", [{"place": "system[0]", "ttl": "5m"}])
     assert kinds(desk) == [(Kind.MOVE, True), (Kind.NOT_HERE, False)]
+
+
+def test_what_a_move_saves_is_beyond_what_marks_alone_can_do() -> None:
+    """A mark behind what changes is written each time, for a dollar more: to take it away saves that, no move again."""
+    desk = Desk()
+    for number in range(10):
+        blocks = (f"system/time{number} 10", "system/rules 2000 5m", f"user/{number} 100")
+        desk.add(START + number * MINUTE, *blocks, usage=Usage(input=100, cache_write_5m=2_010))
+    one, other = of_kind(desk, Kind.MOVE), of_kind(desk, Kind.CUT)
+    assert one.saving == Saving(0, 66_400_000, 132_800_000)
+    assert (other.evidence["reason"], other.saving) == ("remove", Saving(0, 20_100_000, 40_200_000))
 
 
 def test_a_text_that_begins_alike_is_cut() -> None:
@@ -236,7 +247,10 @@ def test_a_text_that_begins_alike_is_cut() -> None:
     # The thirtieth cut is at 7,680 bytes: 1,920 tokens, and so one write at 5 and nine reads at 0.20 instead of 4.
     assert one.saving is not None
     assert one.saving.mid == 1_920 * (9 * 3_800 - 1_000)
-    assert "Texts in system[0] begin alike up to about byte 7,680" in one.text
+    assert one.text.startswith(
+        "Texts in system[0] begin alike up to about byte 7,680: send that as a block of its own, the rest as a second "
+        "one, and mark system[0] for 5m. "
+    )
     assert '"text": SYSTEM_SHARED,' in one.snippet
     assert (one.evidence["cut_bytes"], one.evidence["marks"]) == (7_680, [{"place": "system[0]", "ttl": "5m"}])
 

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from bursar.agent.advice.snippet import marked_call, split_call, unmarked_call
+from bursar.agent.advice.snippet import marked_call, ordered_call, split_call, unmarked_call
 from bursar.policies.cachemarks import Mark
 
 
@@ -54,7 +54,19 @@ def test_what_is_taken_away_is_named() -> None:
 @pytest.mark.parametrize(("section", "begins"), [("system", "system=["), ("messages", 'messages=[{"role": "user"')])
 def test_a_text_in_two(section: str, begins: str) -> None:
     """The first of both has the mark."""
-    code = split_call(section, "SYSTEM")
+    code = split_call(section, "SYSTEM", "1h")
     assert code.startswith(begins)
     ast.parse(f"f(\n{code.replace(', *messages[1:]', '')}\n)")
+    assert '"cache_control": {"type": "ephemeral", "ttl": "1h"},' in code
     assert code.index("cache_control") < code.index("system_rest")
+
+
+def test_what_stays_the_same_goes_first() -> None:
+    """The mark is on the last of it."""
+    assert ordered_call("5m").splitlines() == [
+        "system=[",
+        "    *steady[:-1],",
+        '    {**steady[-1], "cache_control": {"type": "ephemeral"}},',
+        "    *changing,",
+        "],",
+    ]

@@ -136,3 +136,10 @@ def test_a_price_s_modifiers_are_told(db: Database) -> None:
     db.conn.execute("""UPDATE attempts SET modifiers = '["batch", "geo:us"]'""")
     printbook.keep(db, [Fingerprint("a", (block(1),))], 5)
     assert [prompt.modifiers for prompt in read(db)] == [("batch", "geo:us")]
+
+
+def test_nodes_are_read_by_a_range(db: Database) -> None:
+    """Both ends among them; what is not there is left out."""
+    printbook.keep(db, [Fingerprint("a", tuple(block(number) for number in range(5)))], 5)
+    assert list(printbook.nodes(db, 2, 4)) == [printbook.node(db, number) for number in (2, 3, 4)]
+    assert [node.id for node in printbook.nodes(db, 4, 9)] == [4, 5]

@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from bursar.agent.advice.beside import beside_caching
 from bursar.agent.advice.cacheadvice import cache_advice
 from bursar.agent.advice.interval import DAY_NS
+from bursar.agent.advice.nodeshelf import NodeShelf
 from bursar.agent.advice.reading import route_usage
 from bursar.agent.advice.recommendation import Recommendation, ordered
 from bursar.agent.advice.study import Source
@@ -46,7 +47,7 @@ def gathered(
     rows = [row for row in everything if route is None or fnmatchcase(row.route, route)]
     source = Source(
         prompts=partial(printbook.prompts, db, since_ns, until_ns, route),
-        node=partial(printbook.node, db),
+        node=NodeShelf(partial(printbook.nodes, db)),
         stretches=partial(printbook.stretches, db),
         book=book,
         until_ns=until_ns,

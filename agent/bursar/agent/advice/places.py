@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from bursar.agent.ledger.printbook import Node
@@ -47,14 +48,17 @@ class Shape(NamedTuple):
 
 def names(node: Node) -> tuple[str, ...]:
     """The places that a block may be, the narrower first; of `tools`, `system` and a message the last such block is."""
-    if not node.cacheable:
-        return ()
-    if node.section != Section.MESSAGES:
-        return (f"{node.section}[{node.place}]", str(node.section))
-    message = f"messages[{node.place}]"
-    if node.place == 0:
-        return (f"{message}.content[{node.part}]", message)
-    return (message,) if node.place < MESSAGES else ()
+    return _names(node.section, node.place, node.part) if node.cacheable else ()
+
+
+@lru_cache(maxsize=4_096)
+def _names(section: str, place: int, part: int) -> tuple[str, ...]:
+    if section != Section.MESSAGES:
+        return (f"{section}[{place}]", str(section))
+    message = f"messages[{place}]"
+    if place == 0:
+        return (f"{message}.content[{part}]", message)
+    return (message,) if place < MESSAGES else ()
 
 
 def places(shapes: Mapping[Shape, int], kinds: Mapping[str, int]) -> tuple[str, ...]:

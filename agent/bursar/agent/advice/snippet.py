@@ -31,13 +31,13 @@ def unmarked_call(places: Iterable[str]) -> str:
     return "\n".join(f"# no cache_control on {place}" for place in places)
 
 
-def split_call(section: str, name: str) -> str:
+def split_call(section: str, name: str, ttl: str) -> str:
     """A text as two blocks, the first of them marked."""
     block = [
         "{",
         f'{_INDENT}"type": "text",',
         f'{_INDENT}"text": {name}_SHARED,  # up to where texts begin to differ',
-        f'{_INDENT}"cache_control": {control("5m")},',
+        f'{_INDENT}"cache_control": {control(ttl)},',
         "},",
         f'{{"type": "text", "text": {name.lower()}_rest}},',
     ]
@@ -45,6 +45,12 @@ def split_call(section: str, name: str) -> str:
         return "\n".join(["system=[", *_indented(block), "],"])
     content = ['messages=[{"role": "user", "content": [', *_indented(block), "]}, *messages[1:]],"]
     return "\n".join(content)
+
+
+def ordered_call(ttl: str) -> str:
+    """A system prompt with what stays the same in front."""
+    block = f'{{**steady[-1], "cache_control": {control(ttl)}}},'
+    return "\n".join(["system=[", *_indented(["*steady[:-1],", block, "*changing,"]), "],"])
 
 
 def control(ttl: str) -> str:

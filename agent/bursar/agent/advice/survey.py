@@ -122,7 +122,8 @@ class Survey:
         node = known.node
         if node is None:
             return None
-        self.kinds.update(names(node)[:-1])
+        for name in names(node)[:-1]:
+            self.kinds[name] += 1
         before = known.parent
         if before is not None and before.node is not None and _apart(before.node, node):
             self._ended(before)
@@ -134,7 +135,8 @@ class Survey:
         """A section, or a message, was seen to end: what ends there is another beginning of its kind, once."""
         if known.node is not None and not known.ended:
             known.ended = True
-            self.kinds.update(names(known.node)[-1:])
+            for name in names(known.node)[-1:]:
+                self.kinds[name] += 1
 
     def see(self, prompt: Prompt, known: Known, weight: int, rates: Rates, day: int) -> None:
         """Count one call in."""

@@ -135,6 +135,11 @@ def node(db: Database, node_id: int) -> Node:
     return _node(row)
 
 
+def nodes(db: Database, first: int, last: int) -> Iterator[Node]:
+    """Nodes by a range of their ids, both ends among them: far quicker than one by one where most are wanted."""
+    return map(_node, db.conn.execute(f"SELECT {_NODE} FROM nodes WHERE id BETWEEN ? AND ?", [first, last]))
+
+
 def path(db: Database, node_id: int, known: dict[int, Node]) -> tuple[Node, ...]:
     """The nodes of a prompt from its beginning; `known` keeps what was read, for the next one."""
     found: list[Node] = []
