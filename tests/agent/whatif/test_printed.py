@@ -11,6 +11,7 @@ from sqlite_utils import Database
 from tests.agent.advice.past import DAY, NOON, SECOND
 from tests.agent.ledger.booked import SONNET, used
 
+from bursar.agent.advice.gathering import fingerprints
 from bursar.agent.advice.study import Source
 from bursar.agent.ledger import printbook, schema
 from bursar.agent.ledger.booking import book
@@ -59,13 +60,7 @@ def db() -> Iterator[Database]:
 
 
 def source(db: Database) -> Source:
-    return Source(
-        prompts=partial(printbook.prompts, db, 0, END),
-        node=partial(printbook.node, db),
-        stretches=partial(printbook.stretches, db),
-        book=BOOK,
-        until_ns=END,
-    )
+    return fingerprints(db, BOOK, 0, END)
 
 
 def test_the_best_marks_save_what_is_read_instead_of_sent(db: Database) -> None:

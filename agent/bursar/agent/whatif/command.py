@@ -18,8 +18,7 @@ from rich.progress import Progress
 from sqlite_utils import Database
 
 from bursar.agent.advice.beside import may_wait, policy_in_force
-from bursar.agent.advice.gathering import LOOKS
-from bursar.agent.advice.study import Source
+from bursar.agent.advice.gathering import LOOKS, fingerprints
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.span_of_time import SpanError, parse_span
 from bursar.agent.ledger import LedgerError, evalbook, open_for_reading, printbook
@@ -187,14 +186,8 @@ def _stacked(
     with bar as progress:
         calls = progress.add_task("reading calls", total=count(ledger, since_ns, until_ns))
         prompts = progress.add_task("reading prompts", total=LOOKS * printbook.count(ledger, since_ns, until_ns))
-        source = Source(
-            prompts=partial(printbook.prompts, ledger, since_ns, until_ns),
-            node=partial(printbook.node, ledger),
-            stretches=partial(printbook.stretches, ledger),
-            book=book,
-            until_ns=until_ns,
-            told=_every(EACH, lambda: progress.advance(prompts, EACH)),
-        )
+        told = _every(EACH, lambda: progress.advance(prompts, EACH))
+        source = fingerprints(ledger, book, since_ns, until_ns, told=told)
         return stack(
             past_attempts(ledger, since_ns, until_ns),
             book,
