@@ -15,8 +15,10 @@ USD = 10**9
 THREE = Fraction(3)
 
 
-def row(why: Why, slot: int, nano: int = USD, *, attempts: int = 1, unknown: int = 0) -> Waste:
-    return Waste(why, "desk", "claude-opus-5-5", slot, attempts, nano, unknown)
+def row(
+    why: Why, day: int, nano: int = USD, *, likely: int | None = None, attempts: int = 1, unknown: int = 0
+) -> Waste:
+    return Waste(why, "desk", "claude-opus-5-5", day, attempts, nano, nano if likely is None else likely, unknown)
 
 
 @pytest.mark.parametrize("why", [Why.RETRIED, Why.LOOP, Why.IDENTICAL])
@@ -34,6 +36,8 @@ def test_a_bound_is_worth_that_at_most() -> None:
     assert found.saving == Saving(0, None, USD)
     assert "up to 1.00 USD a day" in found.text
     assert "timeout" in found.text
+    (found,) = wasted([row(Why.UNANSWERED, 0, likely=USD // 100)], THREE)
+    assert "(likely 0.01 USD, at most 1.00)" in found.text
 
 
 def test_unknown_costs_are_beside_the_sum() -> None:

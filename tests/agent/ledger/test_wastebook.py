@@ -63,9 +63,16 @@ def test_what_nobody_saw_the_answer_of(db: Database) -> None:
         used("d", ONE, at=30),
     )
     assert found(db) == [
-        Waste(Why.UNANSWERED, "desk", OPUS, 0, 1, 0, 1),
-        Waste(Why.UNANSWERED, "desk", OPUS, 1, 2, 12, 0),
+        Waste(Why.UNANSWERED, "desk", OPUS, 0, 1, 0, 0, 1),
+        Waste(Why.UNANSWERED, "desk", OPUS, 1, 2, 12, 12, 0),
     ]
+
+
+def test_a_timeout_cost_its_bound_at_most_and_likely_what_was_expected(db: Database) -> None:
+    """Its charge is unknown; what was held for it is not."""
+    (settled,) = unexplained("a", None, at=10)
+    put(db, [Sent("a", "a", 10 * SECOND, "desk", OPUS, OPUS, bound_nano=100, expected_nano=7), settled])
+    assert found(db) == [Waste(Why.UNANSWERED, "desk", OPUS, 1, 1, 100, 7, 0)]
 
 
 def test_an_answer_that_was_asked_for_again(db: Database) -> None:
@@ -73,7 +80,7 @@ def test_an_answer_that_was_asked_for_again(db: Database) -> None:
     attempts = [of_call("call", used(name, ONE, at=at)) for name, at in (("a", 10), ("b", 20), ("c", 30))]
     failed: list[Record] = [Sent("d", "call", 40 * SECOND, "desk", OPUS, OPUS), Released("d")]
     put(db, *attempts, failed, used("other", ONE, at=50))
-    assert found(db) == [Waste(Why.RETRIED, "desk", OPUS, 1, 2, 2 * COST, 0)]
+    assert found(db) == [Waste(Why.RETRIED, "desk", OPUS, 1, 2, 2 * COST, 2 * COST, 0)]
 
 
 def test_a_batch_is_no_retry_and_another_model_is_none_either(db: Database) -> None:
@@ -87,7 +94,7 @@ def test_a_prompt_that_comes_again_within_the_hour(db: Database) -> None:
     """The first counts as needed; an hour and a second later so does the next."""
     for name, prompt, at in (("a", 1, 0), ("b", 1, 3_600), ("c", 2, 3_600), ("d", 1, 7_201)):
         printed(db, name, prompt, at)
-    assert found(db) == [Waste(Why.IDENTICAL, "desk", OPUS, 1, 1, COST, 0)]
+    assert found(db) == [Waste(Why.IDENTICAL, "desk", OPUS, 1, 1, COST, COST, 0)]
 
 
 def test_more_than_twenty_in_ten_minutes_are_a_loop(db: Database) -> None:
@@ -95,8 +102,8 @@ def test_more_than_twenty_in_ten_minutes_are_a_loop(db: Database) -> None:
     for place in range(25):
         printed(db, f"a{place}", 1, place)
     assert found(db) == [
-        Waste(Why.IDENTICAL, "desk", OPUS, 1, 19, 19 * COST, 0),
-        Waste(Why.LOOP, "desk", OPUS, 1, 5, 5 * COST, 0),
+        Waste(Why.IDENTICAL, "desk", OPUS, 1, 19, 19 * COST, 19 * COST, 0),
+        Waste(Why.LOOP, "desk", OPUS, 1, 5, 5 * COST, 5 * COST, 0),
     ]
 
 

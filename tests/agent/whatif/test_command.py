@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, used
 
 from bursar.agent.cli import cli
-from bursar.agent.ledger import overridebook, schema
+from bursar.agent.ledger import overridebook, rollups, schema
 from bursar.policies.protocol import Snapshot
 from bursar.policies.usage import Usage
 
@@ -47,10 +47,10 @@ def test_an_unknown_example_is_a_wrong_usage() -> None:
 LADDER = f'version = 1\nmode = "observe"\nladder = ["{OPUS}", "{SONNET}"]\n'
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two calls a moment ago, at 0.006 USD each."""
-    file = tmp_path / "bursar.sqlite"
+    file = tmp_path_factory.mktemp("ledger") / "bursar.sqlite"
     now = int(datetime.now(UTC).timestamp())
     with Database(file) as db:
         schema.upgrade(db)
@@ -103,6 +103,7 @@ def test_people_are_shown_the_stack(ledger: Path) -> None:
         ([], "--levers tier,cache,batch"),
         (["--levers", "tier", "--example", "invoices"], "do not go together"),
         (["--levers", "tier,speed"], "there are tier, cache, batch"),
+        (["--levers", ","], "there are tier, cache, batch"),
         (["--levers", "cache", "--candidate", SONNET], "--levers tier"),
         (["--levers", "tier", "--candidate", "nobody-knows"], "no price of it"),
     ],
@@ -148,3 +149,18 @@ def test_a_policy_is_replayed_with_who_and_when(ledger: Path, tmp_path: Path) ->
     shown = run(ledger, "--policy", str(file))
     assert "blocked" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
+
+
+def test_what_is_rolled_up_is_left_out_and_said_so(tmp_path: Path) -> None:
+    """Two calls of forty days ago, of which the ledger keeps sums alone."""
+    file = tmp_path / "old.sqlite"
+    now = int(datetime.now(UTC).timestamp())
+    with Database(file) as db:
+        schema.upgrade(db)
+        for place in (1, 2):
+            put(db, used(f"a{place}", Usage(input=1_000), at=now - 40 * 86_400 + place))
+        rollups.roll_up(db, (now - 30 * 86_400) * SECOND)
+        db.conn.commit()
+    ended = run(file, "--levers", "tier", "--since", "60d", "--json")
+    assert json.loads(ended.stdout)["rolled_up_calls"] == 2
+    assert "2 calls of that time are kept as sums" in ended.stderr

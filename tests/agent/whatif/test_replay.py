@@ -6,6 +6,7 @@ import pytest
 
 from bursar.agent.ledger.pastcalls import Past
 from bursar.agent.whatif.replay import Replayed, Sum, replay
+from bursar.policies.decision import Skipped
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.prices import shipped_book
 from bursar.policies.usage import Usage
@@ -148,6 +149,12 @@ def test_who_would_have_been_treated_otherwise_and_when_is_told() -> None:
     assert (found[refused].first_ns, found[refused].calls) == ((NOON + 6) * SECOND, 2)
 
 
+def test_a_refusal_reaches_the_step_that_blocks() -> None:
+    """Also where a part of the limit is left: of 2.50 USD two are spent, and a third does not fit."""
+    (event,) = under(day("2.50 USD", '"100%" = ["block", "alert log"]'), call(), call(), call(NOON + 1)).events
+    assert (event.at_ns, event.step, event.actions) == ((NOON + 1) * SECOND, "100%", ("block", "alert log"))
+
+
 def test_what_is_put_off_is_told_with_its_time() -> None:
     """The second call of the route that may wait."""
     policy = day("4 USD", '"25%" = "batch"') + '[[route]]\nname = "desk"\nmay_wait = "2h"\n'
@@ -177,3 +184,13 @@ def test_tokens_are_counted_as_the_cheaper_model_counts_them() -> None:
     head = 'version = 1\nmode = "enforce"\n'
     found = replay(parse_policy(head + policy, file="new.toml"), [old] * 3, shipped_book())
     assert {key[1]: one.calls for key, one in found.by_work.items()} == {"go": 1, "downgrade": 1, "block": 1}
+
+
+@pytest.mark.parametrize(("why", "cost"), [(None, USD // 2), (Skipped.NO_EVAL, USD), (Skipped.OLD_EVAL, USD)])
+def test_a_model_that_no_eval_vouches_for_is_not_moved_to(why: Skipped | None, cost: int) -> None:
+    """Where the policy asks for one: else Sonnet takes the second call, at half a dollar."""
+    policy = day("4 USD", '"25%" = "downgrade"')
+    head = f'version = 1\nmode = "enforce"\nrequires_eval = true\nladder = ["{OPUS}", "{SONNET}"]\n'
+    rules = parse_policy(head + policy, file="new.toml")
+    found = replay(rules, [call()] * 2, shipped_book(), objection=lambda _route, _model: why)
+    assert found.total.replayed_nano == USD + cost

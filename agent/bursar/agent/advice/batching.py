@@ -32,6 +32,7 @@ WHY: Mapping[Sign, str] = {
     Sign.GROWING: "its prompts grow by what was answered, as conversations do (no fingerprint tells for certain)",
     Sign.UNTIMED: "nobody knows whether its calls follow at once on the answers before them",
     Sign.PACED: "there are pauses between an answer and the next call, as of somebody who reads",
+    Sign.YOUNG: "its calls follow one another without a pause, but one day alone shows no rhythm",
     Sign.DAYTIME: "its calls come and go with the day, as people do",
     Sign.ALLOWED: "the policy allows it to wait",
     Sign.CLOCKWORK: "its calls follow one another without a pause, within a few hours of the day",

@@ -24,7 +24,7 @@ from bursar.policies.prices import PriceBook
 
 LOOKS = 3
 """How often the calls with fingerprints are read."""
-_ENOUGH = 50
+ENOUGH = 50
 """Calls with fingerprints that say more than the token counts of all; fewer do where they are half of a route's."""
 
 
@@ -45,14 +45,7 @@ def gathered(
     """
     everything = route_usage(db, since_ns, until_ns)
     rows = [row for row in everything if route is None or fnmatchcase(row.route, route)]
-    source = Source(
-        prompts=partial(printbook.prompts, db, since_ns, until_ns, route),
-        node=NodeShelf(partial(printbook.nodes, db)),
-        stretches=partial(printbook.stretches, db),
-        book=book,
-        until_ns=until_ns,
-        told=told,
-    )
+    source = fingerprints(db, book, since_ns, until_ns, route=route, told=told)
     calls = {(row.route, row.model): len(row.prompts) for row in rows}
     printed = [one for one in cache_advice(source) if _enough(one, calls.get((one.route, one.model), 0))]
     covered = {(one.route, one.model) for one in printed}
@@ -61,6 +54,26 @@ def gathered(
     counted = [recommendation(one) for one in advise(rest, book, at, observed_days(everything, until_ns))]
     beside = beside_caching(db, book, since_ns, until_ns, route=route, told=told)
     return ordered([*printed, *counted, *beside])
+
+
+def fingerprints(
+    db: Database,
+    book: PriceBook,
+    since_ns: int,
+    until_ns: int,
+    *,
+    route: str | None = None,
+    told: Callable[[], object] = lambda: None,
+) -> Source:
+    """Where the calls of a stretch of time are read that have fingerprints."""
+    return Source(
+        prompts=partial(printbook.prompts, db, since_ns, until_ns, route),
+        node=NodeShelf(partial(printbook.nodes, db)),
+        stretches=partial(printbook.stretches, db),
+        book=book,
+        until_ns=until_ns,
+        told=told,
+    )
 
 
 def observed_days(rows: list[RouteUsage], until_ns: int) -> Fraction:
@@ -75,4 +88,4 @@ def observed_days(rows: list[RouteUsage], until_ns: int) -> Fraction:
 
 def _enough(one: Recommendation, calls: int) -> bool:
     seen: int = one.evidence["calls"]
-    return seen >= min(_ENOUGH, calls / 2)
+    return seen >= min(ENOUGH, calls / 2)

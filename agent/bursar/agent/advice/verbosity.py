@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -19,7 +20,9 @@ from bursar.policies.prices import PriceBook, Rates, rates
 FEWEST = 100
 """With fewer answers nothing is said of how long they are."""
 WITHIN = Fraction(999, 1000)
-"""A suggested limit cuts one answer in a thousand at most."""
+"""A suggested limit would have cut one answer in a thousand at most."""
+HEADROOM = Fraction(5, 4)
+"""By which a suggested limit is above that: answers to come are not those that were."""
 SLACK = 2
 """A limit less than so many times the suggested one is left as it is."""
 TRUNCATED = Fraction(1, 100)
@@ -157,7 +160,7 @@ class _Row:
 
 def _limit(route: str, model: str, row: _Row, found: Rates | None) -> Iterator[Recommendation]:
     usual = row.usual_limit()
-    suggested = _rounded_up(row.quantile(WITHIN))
+    suggested = _rounded_up(math.ceil(HEADROOM * row.quantile(WITHIN)))
     if usual is None or usual < SLACK * suggested or found is None:
         return
     cut, freed = row.above(suggested), (usual - suggested) * found.output // _PICO_PER_NANO

@@ -52,6 +52,8 @@ class Sign(StrEnum):
     """No call follows another of the same process and labels whose answer's time is known."""
     PACED = "paced"
     """There are pauses behind answers."""
+    YOUNG = "young"
+    """One call after the other, on one day alone: that is no rhythm yet."""
     DAYTIME = "daytime"
     """Calls come and go with the day, as people do."""
     CLOCKWORK = "clockwork"
@@ -121,7 +123,9 @@ class Waits:
         return Fraction(min(_around(self.by_hour, QUIET_HOURS)), max(self.calls, 1))
 
     def _rhythm(self) -> Sign:
-        if len(self._days) > 1 and self.busiest() >= BUSY:
+        if len(self._days) == 1:
+            return Sign.YOUNG
+        if self.busiest() >= BUSY:
             return Sign.CLOCKWORK
         return Sign.STEADY if self.quietest() >= QUIET else Sign.DAYTIME
 

@@ -38,8 +38,8 @@ _SNIPPETS: Mapping[Why, str] = {
 }
 _ASSUMES: Mapping[Why, str] = {
     Why.UNANSWERED: (
-        "Of an attempt without an answer the most that it can have cost counts, unless the API's figures turned up: "
-        "in truth it may have cost less."
+        "Of an attempt without an answer the most that it can have cost counts, unless the API's figures turned up; "
+        "likely is what was expected before it left."
     ),
     Why.RETRIED: "An answer after which the same call was sent once more to the same model is taken to be of no use.",
     Why.LOOP: "",
@@ -49,12 +49,13 @@ _ASSUMES: Mapping[Why, str] = {
 
 class _Row:
     def __init__(self) -> None:
-        self.attempts = self.nano = self.unknown = 0
+        self.attempts = self.nano = self.likely = self.unknown = 0
         self.by_day: dict[int, int] = {}
 
     def add(self, one: Waste) -> None:
         self.attempts += one.attempts
         self.nano += one.nano
+        self.likely += one.likely
         self.unknown += one.unknown
         self.by_day[one.day] = self.by_day.get(one.day, 0) + one.nano
 
@@ -80,6 +81,7 @@ def _told(why: Why, route: str, model: str, row: _Row, days: Fraction) -> Recomm
             "why": why.value,
             "attempts": row.attempts,
             "nano_usd": row.nano,
+            "likely_nano_usd": row.likely,
             "unknown_charges": row.unknown,
             "days": float(days),
         },
@@ -99,7 +101,11 @@ def _worth_of(why: Why, row: _Row, days: Fraction) -> Saving:
 def _what(why: Why, row: _Row) -> str:
     one, many = _WHAT[why]
     said = one if row.attempts == 1 else many.format(n=row.attempts)
-    return f"{said} ({amount(row.nano)} USD)." if row.unknown < row.attempts else f"{said}."
+    if row.unknown == row.attempts:
+        return f"{said}."
+    if row.likely == row.nano:
+        return f"{said} ({amount(row.nano)} USD)."
+    return f"{said} (likely {amount(row.likely)} USD, at most {amount(row.nano)})."
 
 
 def _worth(row: _Row, worth: Saving, days: Fraction) -> str:

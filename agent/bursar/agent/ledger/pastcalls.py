@@ -31,6 +31,7 @@ class Past(NamedTuple):
         return self.basis in ("usage", "span")
 
 
+_HOUR_NS = 3_600 * 10**9
 _USAGE = tuple(Usage.__dataclass_fields__)
 _WHERE = "state IN ('settled', 'orphaned') AND duplicate_of IS NULL AND at_ns >= ? AND at_ns < ?"
 _COLUMNS = ", ".join(f"coalesce({name}, 0)" for name in _USAGE)
@@ -39,6 +40,14 @@ _COLUMNS = ", ".join(f"coalesce({name}, 0)" for name in _USAGE)
 def count(db: Database, since_ns: int, until_ns: int) -> int:
     """How many there are from one instant to (not including) another; those rolled up are not among them."""
     found: int = db.conn.execute(f"SELECT count(*) FROM attempts WHERE {_WHERE}", [since_ns, until_ns]).fetchone()[0]
+    return found
+
+
+def rolled_up(db: Database, since_ns: int, until_ns: int) -> int:
+    """How many calls of that time are kept as sums by the hour alone, and so are not among them; to the hour."""
+    hours = since_ns // _HOUR_NS, -(-until_ns // _HOUR_NS)
+    sql = "SELECT coalesce(sum(calls), 0) FROM rollups WHERE slot >= ? AND slot < ?"
+    found: int = db.conn.execute(sql, hours).fetchone()[0]
     return found
 
 

@@ -34,19 +34,26 @@ class Waste(NamedTuple):
     """Which 24 hours back from the end, from 0."""
     attempts: int
     nano: int
+    """What they cost; of an attempt without an answer whose cost is not known, the most that it can have cost."""
+    likely: int
+    """The same, with what was expected before it left in the place of such a most."""
     unknown: int
-    """Those of them whose cost nobody knows: in no sum."""
+    """Those of them of which not even a bound is known: in no sum."""
 
 
 _WHERE = "a.state IN ('settled', 'orphaned') AND a.duplicate_of IS NULL AND a.at_ns >= :since AND a.at_ns < :until"
 _ALONE = "NOT EXISTS (SELECT 1 FROM json_each(a.modifiers) WHERE value = 'batch')"
-_SUMS = "a.route, a.model, (:until - 1 - a.at_ns) / 86400000000000, count(*), coalesce(sum(a.cost_nano), 0)"
+_DAY = "a.route, a.model, (:until - 1 - a.at_ns) / 86400000000000, count(*)"
+_LOST = "coalesce(a.basis, 'unknown') IN ('estimate', 'unknown')"
+_MOST = f"coalesce(a.cost_nano, CASE WHEN {_LOST} THEN a.bound_nano END)"
+_GUESSED = f"{_LOST} AND (a.cost_nano IS NULL OR a.state = 'orphaned')"
+_LIKELY = f"CASE WHEN {_GUESSED} THEN min(a.expected_nano, {_MOST}) ELSE {_MOST} END"
 _ATTEMPTS = f"""
-    SELECT CASE WHEN coalesce(a.basis, 'unknown') IN ('estimate', 'unknown') THEN 'unanswered' ELSE 'retried' END,
-        {_SUMS}, sum(a.cost_nano IS NULL)
+    SELECT CASE WHEN {_LOST} THEN 'unanswered' ELSE 'retried' END, {_DAY},
+        coalesce(sum({_MOST}), 0), coalesce(sum({_LIKELY}), 0), sum({_MOST} IS NULL)
     FROM attempts AS a
     WHERE {_WHERE} AND (
-        coalesce(a.basis, 'unknown') IN ('estimate', 'unknown')
+        {_LOST}
         OR {_ALONE} AND EXISTS (
             SELECT 1 FROM attempts AS later
             WHERE later.call_id = a.call_id AND later.call_id <> '' AND later.at_ns > a.at_ns
@@ -54,7 +61,8 @@ _ATTEMPTS = f"""
     GROUP BY 1, 2, 3, 4
 """
 _IDENTICAL = f"""
-    SELECT CASE WHEN a.often > {LOOP} THEN 'loop' ELSE 'identical' END, {_SUMS}, sum(a.cost_nano IS NULL)
+    SELECT CASE WHEN a.often > {LOOP} THEN 'loop' ELSE 'identical' END, {_DAY},
+        coalesce(sum(a.cost_nano), 0), coalesce(sum(a.cost_nano), 0), sum(a.cost_nano IS NULL)
     FROM (
         SELECT a.route, a.model, a.at_ns, a.cost_nano, a.call_id,
             lag(a.call_id) OVER prompt AS before_call, a.at_ns - lag(a.at_ns) OVER prompt AS gap,

@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress
+from sqlite_utils import Database
 
 from bursar.agent.advice.beside import may_wait, policy_in_force
+from bursar.agent.advice.gathering import LOOKS, fingerprints
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.span_of_time import SpanError, parse_span
-from bursar.agent.ledger import LedgerError, open_for_reading
+from bursar.agent.ledger import LedgerError, evalbook, open_for_reading, printbook
 from bursar.agent.ledger.balances import iso
 from bursar.agent.ledger.pastattempts import past_attempts
-from bursar.agent.ledger.pastcalls import count, past_calls
+from bursar.agent.ledger.pastcalls import count, past_calls, rolled_up
 from bursar.agent.settings import SettingsError, read_settings
 from bursar.agent.whatif import screen, stackscreen
 from bursar.agent.whatif.article import Row, rows
 from bursar.agent.whatif.levers import UnpricedError, days
 from bursar.agent.whatif.pipelines import ERAS, PIPELINES, Era, Pipeline
+from bursar.agent.whatif.printed import marked
 from bursar.agent.whatif.replay import Replayed, replay
 from bursar.agent.whatif.rungs import below
-from bursar.agent.whatif.stack import Lever, Rung, stack
+from bursar.agent.whatif.stack import Lever, Rung, Stack, stack
 from bursar.agent.whatif.stack import to_json as stack_json
+from bursar.policies.licence import licences, objection
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.prices import PriceBook, PriceBookError, rates
 
+EACH = 500
+"""Fingerprints read between two movements of the bar."""
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -99,7 +107,7 @@ def _chosen(policy: Path | None, levers: str | None, candidate: str | None, exam
 
 def _levers(text: str) -> tuple[Lever, ...]:
     try:
-        return tuple(Lever(name.strip()) for name in text.split(",") if name.strip())
+        return tuple(Lever(name.strip()) for name in text.split(","))
     except ValueError as error:
         raise _WrongUsage(f"--levers {text}: there are {', '.join(Lever)}") from error
 
@@ -116,20 +124,38 @@ def _show_example(pipeline: Pipeline, era: Era, book: PriceBook, *, as_json: boo
 def _show_replay(file: Path, since: str, db: Path | None, book: PriceBook, *, as_json: bool) -> None:
     policy = parse_policy(file.read_text(encoding="utf-8"), file=str(file))
     since_ns, until_ns = parse_span(since, None, now=datetime.now(UTC))
-    found = _replayed(policy, read_settings(os.environ, db=db).db, book, since_ns, until_ns)
+    with open_for_reading(read_settings(os.environ, db=db).db) as ledger:
+        found = _replayed(policy, ledger, book, since_ns, until_ns)
+        older = _older(ledger, since_ns, until_ns)
     if as_json:
-        _write({**_document(found), "since": iso(since_ns), "until": iso(until_ns)})
+        _write({**_document(found), **older, "since": iso(since_ns), "until": iso(until_ns)})
     elif not found.total.calls:
         sys.stderr.write(f"bursar simulate: no calls since {since} whose cost is known\n")
     else:
         Console().print(screen.replayed(found, file.name))
 
 
-def _replayed(policy: Policy, path: Path, book: PriceBook, since_ns: int, until_ns: int) -> Replayed:
-    with open_for_reading(path) as db, Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("replaying", total=count(db, since_ns, until_ns))
-        calls = past_calls(db, since_ns, until_ns)
-        return replay(policy, calls, book, progress=lambda done: progress.update(task, completed=done))
+def _replayed(policy: Policy, ledger: Database, book: PriceBook, since_ns: int, until_ns: int) -> Replayed:
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("replaying", total=count(ledger, since_ns, until_ns))
+        known = licences(evalbook.licences(ledger))
+        return replay(
+            policy,
+            past_calls(ledger, since_ns, until_ns),
+            book,
+            objection=lambda route, model: objection(known, route=route, model=model, at_ns=until_ns),
+            progress=lambda done: progress.update(task, completed=done),
+        )
+
+
+def _older(ledger: Database, since_ns: int, until_ns: int) -> Mapping[str, int]:
+    """Calls that are rolled up, and so in no simulation: said on standard error, and a member of the document."""
+    calls = rolled_up(ledger, since_ns, until_ns)
+    if calls:
+        sys.stderr.write(
+            f"bursar simulate: {calls:,} calls of that time are kept as sums by the hour alone, and are left out\n"
+        )
+    return {"rolled_up_calls": calls}
 
 
 def _show_stack(
@@ -141,25 +167,48 @@ def _show_stack(
         )
     since_ns, until_ns = parse_span(since, None, now=datetime.now(UTC))
     with open_for_reading(read_settings(os.environ, db=db).db) as ledger:
-        policy = policy_in_force(ledger)
-        total = count(ledger, since_ns, until_ns)
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("reading", total=total)
-            found = stack(
-                past_attempts(ledger, since_ns, until_ns),
-                book,
-                levers,
-                _rung(policy, candidate, book),
-                until_ns,
-                may_wait=may_wait(policy),
-                progress=lambda done: progress.update(task, completed=done),
-            )
+        found = _stacked(ledger, book, levers, candidate, since_ns, until_ns)
+        older = _older(ledger, since_ns, until_ns)
     if as_json:
-        _write({**dict(stack_json(found)), "candidate": candidate, "since": iso(since_ns), "until": iso(until_ns)})
+        asked = {"candidate": candidate, "since": iso(since_ns), "until": iso(until_ns)}
+        _write({**dict(stack_json(found)), **older, **asked})
     elif not found.calls:
         sys.stderr.write(f"bursar simulate: no calls since {since} whose cost is known\n")
     else:
         Console().print(stackscreen.stacked(found))
+
+
+def _stacked(
+    ledger: Database, book: PriceBook, levers: tuple[Lever, ...], candidate: str | None, since_ns: int, until_ns: int
+) -> Stack:
+    policy = policy_in_force(ledger)
+    bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    with bar as progress:
+        calls = progress.add_task("reading calls", total=count(ledger, since_ns, until_ns))
+        prompts = progress.add_task("reading prompts", total=LOOKS * printbook.count(ledger, since_ns, until_ns))
+        told = _every(EACH, lambda: progress.advance(prompts, EACH))
+        source = fingerprints(ledger, book, since_ns, until_ns, told=told)
+        return stack(
+            past_attempts(ledger, since_ns, until_ns),
+            book,
+            levers,
+            _rung(policy, candidate, book),
+            until_ns,
+            may_wait=may_wait(policy),
+            marking=partial(marked, source),
+            progress=lambda done: progress.update(calls, completed=done),
+        )
+
+
+def _every(calls: int, told: Callable[[], object]) -> Callable[[], None]:
+    """Told once for so many: a bar that moves takes longer than what it counts."""
+    done = itertools.count(1)
+
+    def one() -> None:
+        if next(done) % calls == 0:
+            told()
+
+    return one
 
 
 def _rung(policy: Policy | None, candidate: str | None, book: PriceBook) -> Rung:

@@ -16,7 +16,7 @@ from bursar.agent.ledger.pastcalls import Past
 from bursar.agent.whatif.balance import ReplayedBalance
 from bursar.agent.whatif.rungs import below
 from bursar.policies.amounts import Unit, parse_duration
-from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason
+from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason, Skipped
 from bursar.policies.engine import decide
 from bursar.policies.othermodel import tokenizer_factor, transposed
 from bursar.policies.policy import Budget, Mode, Policy, Step
@@ -25,6 +25,7 @@ from bursar.policies.standing import Survey
 from bursar.policies.unbatched import Unbatched
 from bursar.policies.windows import OWN_WINDOWS, ROLLING
 
+Objection = Callable[[str, str], Skipped | None]
 PROGRESS = 1_000
 """After so many calls it is told how far it is."""
 _SECOND = 10**9
@@ -88,10 +89,19 @@ class Replayed:
 
 
 def replay(
-    policy: Policy, calls: Iterable[Past], book: PriceBook, *, progress: Callable[[int], object] = lambda _: None
+    policy: Policy,
+    calls: Iterable[Past],
+    book: PriceBook,
+    *,
+    objection: Objection = lambda _route, _model: None,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> Replayed:
-    """Every call once more, under this policy; `progress` is told how many were judged."""
-    player = _Player(policy, book)
+    """
+    Every call once more, under this policy; `progress` is told how many were judged.
+
+    `objection` says why no eval vouches for a model on a route, where the policy asks for one.
+    """
+    player = _Player(policy, book, objection)
     done = 0
     for done, call in enumerate(calls, 1):
         player.play(call)
@@ -102,8 +112,9 @@ def replay(
 
 
 class _Player:
-    def __init__(self, policy: Policy, book: PriceBook) -> None:
+    def __init__(self, policy: Policy, book: PriceBook, objection: Objection) -> None:
         self._policy = policy
+        self._objection = objection
         self._book = book
         self._balances: dict[str, ReplayedBalance] = {}
         self._refuse_unknown = policy.unknown_price == "refuse"
@@ -135,7 +146,7 @@ class _Player:
                 balance.spend(call.at_ns, self._counted(call, served, model, balance.budget.limit.unit), served)
         self._count(call, action, reason, decider, served)
         for balance in balances:
-            self._tell(balance, call.at_ns)
+            self._tell(balance, call.at_ns, refused=reason is Reason.SPENT and balance.key == decider)
 
     def _judged(self, call: Past, asked: int, balances: list[ReplayedBalance]) -> Decision:
         survey = Survey(balance.standing(call.at_ns) for balance in balances)
@@ -143,9 +154,9 @@ class _Player:
         batched = None
         why = ""
         if not survey.calm:
-            for model in below(call.requested_model, self._policy.ladder_for(call.route), self._book):
-                cost = self._cost_on(call, model)
-                candidates.append(Candidate(model, worst=cost, least=cost, expected=cost))
+            ladder = self._policy.ladder_for(call.route)
+            lower = below(call.requested_model, ladder, self._book)
+            candidates += (self._candidate(call, model) for model in lower)
             route = self._policy.named(call.route)
             why = "" if route is not None and route.may_wait_seconds else Unbatched.NO_WAIT
             if not why:
@@ -153,6 +164,11 @@ class _Player:
                 batched = Candidate(call.requested_model, worst=half, least=half, expected=half)
         facts = Facts(call.route, tuple(candidates), labels=call.labels, batched=batched, unbatched=why)
         return decide(facts, survey, refuse_unknown_price=self._refuse_unknown)
+
+    def _candidate(self, call: Past, model: str) -> Candidate:
+        cost = self._cost_on(call, model)
+        unlicensed = self._objection(call.route, model) if self._policy.requires_eval_for(call.route) else None
+        return Candidate(model, worst=cost, least=cost, expected=cost, unlicensed=unlicensed)
 
     def _refusing(self, balances: list[ReplayedBalance], call: Past, cost: int, model: str) -> ReplayedBalance | None:
         """The first balance whose money would not have lasted for it."""
@@ -207,11 +223,12 @@ class _Player:
         if action is not Action.GO:
             self.result.by_balance.setdefault((balance, call.route, action.value), Sum()).add(call, served)
 
-    def _tell(self, balance: ReplayedBalance, at_ns: int) -> None:
-        """The steps that this call was the first to reach."""
-        if balance.quiet(at_ns):
-            return
-        for step in balance.standing(at_ns).due():
+    def _tell(self, balance: ReplayedBalance, at_ns: int, *, refused: bool) -> None:
+        """The steps that this call was the first to reach; where it was refused the one that blocks, in any case."""
+        due = [] if balance.quiet(at_ns) else list(balance.standing(at_ns).due())
+        if refused:
+            due += [step for step in balance.budget.steps if step.share is not None and step.does("block")]
+        for step in due:
             if step.label not in balance.reached:
                 balance.reached[step.label] = None
                 self.result.events.append(

@@ -8,12 +8,16 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 from bursar.agent.advice.batching import WHY, Batching
+from bursar.agent.advice.gathering import ENOUGH
 from bursar.agent.advice.interval import DAY_NS
 from bursar.agent.advice.waiting import BATCHABLE, Sign
 from bursar.agent.ledger.pastattempts import PastAttempt
+from bursar.agent.whatif.printed import Kept, Marked, Marking
 from bursar.agent.whatif.work import Work
+from bursar.policies.batchpays import Used
 from bursar.policies.othermodel import tokenizer_factor, transposed
 from bursar.policies.prices import PriceBook
 
@@ -46,6 +50,8 @@ class Line:
     """What each lever saves on top of those before it."""
     why: Mapping[Lever, str]
     """Why a lever saves nothing here."""
+    cache_by: str = ""
+    """What the cache lever goes by: `fingerprints`, or `token counts` alone; empty where it is not pulled."""
     cache_at_most: int = 0
     """What the cache lever saves if all calls share as much as the shortest sends: never part of the stack."""
 
@@ -96,10 +102,12 @@ def stack(
     until_ns: int,
     *,
     may_wait: frozenset[str] = frozenset(),
+    marking: Marking = lambda _: {},
     progress: Callable[[int], object] = lambda _: None,
 ) -> Stack:
     """
-    One pass over calls in order of time; `may_wait` are routes that the policy lets wait.
+    One pass over calls in order of time; `may_wait` are routes that the policy lets wait, `marking` what fingerprints
+    say of the cache lever, where they say anything.
 
     The prices are those of each call's day for what a model would have cost, and of the last day for caches and
     batches. `progress` is told how many calls were read.
@@ -113,7 +121,7 @@ def stack(
         if done % PROGRESS == 0:
             progress(done)
     progress(done)
-    return counter.result(chosen)
+    return counter.result(chosen, marking)
 
 
 class _Group:
@@ -164,65 +172,104 @@ class _Counter:
         found = transposed(one.usage, of=one.model, to=model, at=day, book=self._book, modifiers=one.modifiers)
         return found.quote.cost_nano_usd
 
-    def result(self, levers: tuple[Lever, ...]) -> Stack:
+    def result(self, levers: tuple[Lever, ...], marking: Marking) -> Stack:
         first_ns = self._until_ns if self._first_ns is None else self._first_ns
         days = max(Fraction(self._until_ns - first_ns, DAY_NS), Fraction(1))
-        at = datetime.fromtimestamp(self._until_ns // _SECOND, UTC).date()
+        prices = _Prices(self._book, datetime.fromtimestamp(self._until_ns // _SECOND, UTC).date(), days)
         signs = self._batching.signs()
-        pulls = (
-            _Pull(group, signs.get(group.route, Sign.FEW), self._book, at, days) for group in self._groups.values()
-        )
+        pulls = [_Pull(one, signs.get(one.route, Sign.FEW), prices) for one in self._groups.values()]
+        if Lever.TIER in levers:
+            for pull in pulls:
+                pull.tier()
+        if Lever.CACHE in levers:
+            marked = marking({pull.key: pull.to for pull in pulls if pull.to is not None})
+            for pull in pulls:
+                pull.cache(marked.get(pull.key))
+        if Lever.BATCH in levers:
+            for pull in pulls:
+                pull.batch()
         lines = sorted((pull.line(levers) for pull in pulls), key=lambda line: (-line.nano, line.route, line.model))
         return Stack(levers, tuple(lines), days, self._unknown, self._bounds)
+
+
+class _Prices(NamedTuple):
+    """What caches and batches are priced by: a book, its day, and how long the period was."""
+
+    book: PriceBook
+    at: date
+    days: Fraction
 
 
 class _Pull:
     """Levers pulled on one group, each on top of those before it."""
 
-    def __init__(self, group: _Group, sign: Sign, book: PriceBook, at: date, days: Fraction) -> None:
-        self._group, self._sign, self._book, self._at, self._days = group, sign, book, at, days
+    def __init__(self, group: _Group, sign: Sign, prices: _Prices) -> None:
+        self.key: Kept = (group.route, group.model)
+        self.to: str | None = None
+        self._group, self._sign, self._prices = group, sign, prices
         self._work = group.here
-        self._shared = self._at_most = 0
+        self._used: Used | None = None
+        self._at_most = 0
+        self._by = ""
+        self._saved: dict[Lever, int] = {}
         self._why: dict[Lever, str] = {}
 
+    def tier(self) -> None:
+        """Move to the rung below, where that costs less."""
+        here, there, to = self._group.here, self._group.there, self._group.to
+        if there is None:
+            self._why[Lever.TIER] = "no rung below it"
+        elif self._group.unpriced:
+            self._why[Lever.TIER] = f"no price of {to} is known"
+        elif there.nano >= here.nano:
+            self._why[Lever.TIER] = f"{to} would not cost less"
+        else:
+            self._work, self.to = there, to
+            self._saved[Lever.TIER] = here.nano - there.nano
+
+    def cache(self, marked: Marked | None) -> None:
+        """By fingerprints, where enough calls have one; else by token counts."""
+        if marked is not None and marked.calls >= min(ENOUGH, self._work.calls / 2):
+            self._by, self._at_most = "fingerprints", marked.nano
+            self._used = self._work.marked(marked)
+            self._keep(Lever.CACHE, marked.nano, marked.why)
+            return
+        found = self._work.cached(*self._prices)
+        self._by, self._at_most = "token counts", found.at_most
+        if found.tokens:
+            self._used = self._work.shared(found.tokens)
+        self._keep(Lever.CACHE, found.nano, found.why)
+
+    def batch(self) -> None:
+        """Where nobody waits, and the cache does not save more."""
+        if not self._work.calls:
+            self._why[Lever.BATCH] = "all of it goes by batches already, or is not known"
+        elif self._sign not in BATCHABLE:
+            self._why[Lever.BATCH] = WHY[self._sign]
+        else:
+            self._keep(Lever.BATCH, *self._work.batched(*self._prices, self._used or self._work.used()))
+
     def line(self, levers: tuple[Lever, ...]) -> Line:
+        """What came of it."""
         group = self._group
-        saved = tuple(max(self._pull(lever), 0) for lever in levers)
-        to = group.to if self._work is group.there else None
+        saved = tuple(self._saved.get(lever, 0) for lever in levers)
         return Line(
-            group.route, group.model, to, group.calls, group.here.nano, saved, self._why, cache_at_most=self._at_most
+            group.route,
+            group.model,
+            self.to,
+            group.calls,
+            group.here.nano,
+            saved,
+            self._why,
+            cache_by=self._by,
+            cache_at_most=self._at_most,
         )
 
-    def _pull(self, lever: Lever) -> int:
-        match lever:
-            case Lever.TIER:
-                saved, why = self._tier()
-            case Lever.CACHE:
-                found = self._work.cached(self._book, self._at, self._days)
-                saved, why, self._shared, self._at_most = found.nano, found.why, found.tokens, found.at_most
-            case Lever.BATCH:
-                saved, why = self._batch()
+    def _keep(self, lever: Lever, nano: int, why: str) -> None:
+        """No more than is left: what a lever is worth is an estimate."""
+        self._saved[lever] = max(min(nano, self._group.here.nano - sum(self._saved.values())), 0)
         if why:
             self._why[lever] = why
-        return saved
-
-    def _tier(self) -> tuple[int, str]:
-        here, there = self._group.here, self._group.there
-        if there is None:
-            return 0, "no rung below it"
-        if self._group.unpriced:
-            return 0, f"no price of {self._group.to} is known"
-        if there.nano >= here.nano:
-            return 0, f"{self._group.to} would not cost less"
-        self._work = there
-        return here.nano - there.nano, ""
-
-    def _batch(self) -> tuple[int, str]:
-        if not self._work.calls:
-            return 0, "all of it goes by batches already, or is not known"
-        if self._sign not in BATCHABLE:
-            return 0, WHY[self._sign]
-        return self._work.batched(self._book, self._at, self._days, self._shared)
 
 
 def _minimum(model: str, book: PriceBook) -> int | None:
@@ -262,6 +309,7 @@ def _line(found: Stack, line: Line) -> dict[str, object]:
         "nano_usd": line.nano,
         "stack": _rows(found, stacked(line.nano, line.saved)),
         "why": dict(line.why),
+        "cache_by": line.cache_by or None,
         "cache_saving_at_most_nano_usd": line.cache_at_most,
     }
 

@@ -18,8 +18,8 @@ LINES = 20
 _NOTES = (
     "Tokens are scaled between tokenizers; a cheaper model is taken to answer in as many words, and well enough: "
     "`bursar eval` says whether it does.",
-    "The cache lever counts its lower end: half of the shortest prompt is shared where prompts are alike in length, "
-    "else nothing, since token counts do not tell. `bursar advise` has more.",
+    "The cache lever goes by fingerprints where enough calls have one. Elsewhere half of the shortest prompt is taken "
+    "to be shared if prompts are alike in length, else nothing: token counts do not tell.",
     "The batch lever is pulled only on routes that nobody seems to wait for, net of the cache's hits that are lost.",
 )
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bursar.agent.advice.usage import HARDLY_READ, LIFETIME_NS, Pattern, Reason, RouteUsage, reason_of, saving_a_day
 from bursar.agent.ledger.pastattempts import PastAttempt
+from bursar.agent.whatif.printed import Marked
 from bursar.policies import batchpays
 from bursar.policies.batchpays import OUTPUT, READ, Used, compare, ratio
 from bursar.policies.prices import PriceBook, Rates, rates
@@ -74,7 +75,7 @@ class Work:
 
     def cached(self, book: PriceBook, at: date, days: Fraction) -> Shared:
         """What caching would save, judged by token counts alone: as `advice.usage` does."""
-        used = self._used()
+        used = self.used()
         prompt = used.input + used.prefix
         if prompt and used.cache_read >= HARDLY_READ * prompt:
             return Shared(0, 0, 0, "it reads from the cache already")
@@ -91,11 +92,23 @@ class Work:
             return Shared(0, high, 0, "prompts differ in length: token counts do not tell what they share")
         return Shared(low, high, pattern.likely_shared, "")
 
-    def batched(self, book: PriceBook, at: date, days: Fraction, shared: int) -> tuple[int, str]:
+    def shared(self, tokens: int) -> Used:
+        """What is used once so many tokens that calls share are in the cache, in the place of what was there."""
+        write = tokens * self._writes
+        read = tokens * (self._long - self._writes)
+        return self._recached(read, write, 0)
+
+    def marked(self, found: Marked) -> Used:
+        """What is used once the best marks stand."""
+        used = self.used()
+        prompt = used.input + used.prefix
+        return self._recached(*(round(prompt * share) for share in (found.read, found.write_5m, found.write_1h)))
+
+    def batched(self, book: PriceBook, at: date, days: Fraction, used: Used) -> tuple[int, str]:
         """
         What a batch would save over the whole period, net of lost hits, in nano-dollars; or why it would not.
 
-        `shared`: tokens that the cache lever has put into the cache, in the place of what was there; zero: as it is.
+        `used`: what the calls use as the levers before it leave them.
         """
         prices = self._prices(book, at)
         if prices is None:
@@ -103,7 +116,6 @@ class Work:
         seconds = float(max(days, Fraction(1)) * _DAY_SECONDS)
         read = ratio(prices.cache_read, prices.input, READ)
         output = ratio(prices.output, prices.input, OUTPUT)
-        used = self._used(shared)
         found = compare(batchpays.Kind(used, self._batched, seconds=seconds, read=read, output=output))
         if found is None:
             return 0, "there are too few calls"
@@ -112,19 +124,18 @@ class Work:
         each = Fraction(found.waiting - found.batch - found.externality) * prices.input / _PICO_PER_NANO
         return round(each * self.calls), ""
 
-    def _used(self, shared: int = 0) -> Used:
-        """Tokens as this model counts them; with a shared prefix, what is written and read of it."""
+    def used(self) -> Used:
+        """Tokens as this model counts them."""
         counted = (self._input, self._read, self._write_5m, self._write_1h, self._output)
-        fresh, read, write_5m, write_1h, output = (round(tokens * self._factor) for tokens in counted)
-        if shared:
-            prompt = fresh + read + write_5m + write_1h
-            write_5m, write_1h = shared * self._writes, 0
-            read = shared * (self._long - self._writes)
-            fresh = prompt - read - write_5m
-        return Used(self.calls, fresh, read, write_5m, write_1h, output)
+        return Used(self.calls, *(round(tokens * self._factor) for tokens in counted))
+
+    def _recached(self, read: int, write_5m: int, write_1h: int) -> Used:
+        used = self.used()
+        fresh = used.input + used.prefix - read - write_5m - write_1h
+        return Used(self.calls, fresh, read, write_5m, write_1h, used.output)
 
     def _prices(self, book: PriceBook, at: date) -> Rates | None:
-        used = self._used()
+        used = self.used()
         return rates(self.model, at, book, prompt_tokens=(used.input + used.prefix) // max(self.calls, 1))
 
 
