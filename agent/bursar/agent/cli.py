@@ -44,6 +44,7 @@ _LATER = {
     "cascades": "bursar.agent.commands.cascades:cascades_command",
     "db": "bursar.agent.commands.database:db_command",
     "deferrals": "bursar.agent.commands.deferrals:deferrals_command",
+    "export": "bursar.agent.bill.export:export_command",
     "explain": "bursar.agent.commands.explain:explain_command",
     "simulate": "bursar.agent.whatif.command:simulate_command",
     "overrides": "bursar.agent.commands.overriding:overrides_command",

@@ -147,7 +147,8 @@ def test_searches_are_compared_by_day() -> None:
     """The bill has them without a model, the ledger at each call: ten cents for ten, one missing."""
     lines = [entry("web_search", 6, 6 * CENT), entry("web_search", 3, 3 * CENT, model="claude-sonnet-5-5")]
     (row,) = compared(lines, [used(web_search=12)], [billed(12, "web_search")])
-    assert (row.what, row.finding, row.gap) == ("web_search", Finding.BYPASSED, 3 * CENT)
+    assert (row.what, row.finding) == ("web_search", Finding.BYPASSED)
+    assert row.gap == 3 * CENT
     assert row.said.startswith("3 web searches did not pass Bursar")
 
 

@@ -35,9 +35,9 @@ def days(db: Database, fresh_ns: int = FOR_EVER) -> list[Entry]:
     return sorted(found, key=lambda entry: (entry.model, entry.label, entry.unknown))
 
 
-def entry(label: str, quantity: int, nano: int, *, model: str = OPUS, unknown: int = 0, **flags: bool) -> Entry:
-    flagged = {name: flags.get(name, False) for name in ("linked", "priority", "estimated", "fresh")}
-    return Entry(DAY, model, model, label, **flagged, quantity=quantity, nano=nano, unknown=unknown)
+def entry(label: str, quantity: int, nano: int, *flags: str, unknown: int = 0) -> Entry:
+    flagged = {name: name in flags for name in ("linked", "priority", "estimated", "fresh")}
+    return Entry(DAY, OPUS, OPUS, label, **flagged, quantity=quantity, nano=nano, unknown=unknown)
 
 
 def with_charge(records: list[Record], **changes: object) -> list[Record]:
@@ -63,16 +63,13 @@ def test_a_line_is_its_own_model_s(db: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "flags"),
-    [
-        ({"modifiers": (LINKED,)}, {"linked": True}),
-        ({"missing": (PRIORITY,)}, {"priority": True}),
-    ],
+    ("changes", "flag"),
+    [({"modifiers": (LINKED,)}, "linked"), ({"missing": (PRIORITY,)}, "priority")],
 )
-def test_what_another_bill_has(db: Database, changes: dict[str, object], flags: dict[str, bool]) -> None:
+def test_what_another_bill_has(db: Database, changes: dict[str, object], flag: str) -> None:
     """Linked billing and the priority tier are told apart."""
     put(db, with_charge(used("a", Usage(output=1), at=AT), **changes))
-    assert days(db) == [entry("output", 1, 20_000, **flags)]
+    assert days(db) == [entry("output", 1, 20_000, flag)]
 
 
 def test_a_refusal_is_not_billed(db: Database) -> None:
@@ -84,7 +81,7 @@ def test_a_refusal_is_not_billed(db: Database) -> None:
 def test_what_has_no_lines(db: Database) -> None:
     """A bound counts whole, and a charge without a price is counted beside it."""
     put(db, unexplained("a", 500, at=AT), unexplained("b", None, at=AT))
-    assert days(db) == [entry(WHOLE, 0, 500, estimated=True), entry(WHOLE, 0, 0, unknown=1)]
+    assert days(db) == [entry(WHOLE, 0, 500, "estimated"), entry(WHOLE, 0, 0, unknown=1)]
 
 
 def test_fresh(db: Database) -> None:

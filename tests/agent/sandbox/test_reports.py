@@ -13,7 +13,6 @@ USAGE, COST = "/v1/organizations/usage_report/messages", "/v1/organizations/cost
 ADMIN = {"x-api-key": "sk-ant-admin01-any", "anthropic-version": "2023-06-01"}
 SPAN = {"starting_at": "1970-01-12T00:00:00Z", "ending_at": "1970-01-14T00:00:00Z"}
 """The stage's clock stands at a million seconds: on 1970-01-12."""
-ASK: dict[str, Any] = {"model": "claude-opus-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
 
 
 def report(stage: Stage, path: str, headers: dict[str, str] | None = None, **asked: Any) -> httpx.Response:
@@ -22,10 +21,10 @@ def report(stage: Stage, path: str, headers: dict[str, str] | None = None, **ask
 
 def test_the_reports_are_the_bill(stage: Stage) -> None:
     """A plain call, a stream and a day later another model: cents times ten million are the bill's nano-dollars."""
-    stage.client.messages.create(**ASK)
-    list(stage.client.messages.create(**ASK, stream=True))
+    stage.client.messages.create(model="claude-opus-5-5", max_tokens=9, messages=[{"role": "user", "content": "hello"}])
+    list(stage.client.messages.create(model="claude-opus-5-5", max_tokens=9, messages=[{"role": "user", "content": "hello"}], stream=True))
     stage.clock.now += 86_400
-    stage.client.messages.create(**{**ASK, "model": "claude-haiku-5-5"})
+    stage.client.messages.create(model="claude-haiku-5-5", max_tokens=9, messages=[{"role": "user", "content": "hello"}])
     days = report(stage, COST).json()["data"]
     cents = [[Decimal(item["amount"]) for item in day["results"]] for day in days]
     assert sum(sum(day) for day in cents) * 10**7 == stage.bill["nano_usd"]
