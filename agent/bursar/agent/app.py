@@ -33,7 +33,7 @@ from bursar.agent.ledger import Ledger, LedgerError
 from bursar.agent.models import ASK_SECONDS, Models
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
-from bursar.agent.serving import desk
+from bursar.agent.serving import desk, metrics
 from bursar.agent.serving.listening import ListenError, answering, bind, url_of
 from bursar.agent.serving.recalls import Recalls
 from bursar.agent.serving.server import ServerState, create_app
@@ -133,6 +133,7 @@ async def running_agent(
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
         teardown.callback(housekeeping.stop)
         others = [*receiver.routes(_on_spans(bookkeeper)), *desk.routes(bookkeeper, clock_ns), *office.routes()]
+        others += metrics.routes(bookkeeper, clock_ns)
         app = create_app(ServerState(bookkeeper, token, settings.local, recalls), others)
         url = url_of(listener)
         await teardown.enter_async_context(answering(app, listener))

@@ -22,9 +22,15 @@ def report(stage: Stage, path: str, headers: dict[str, str] | None = None, **ask
 def test_the_reports_are_the_bill(stage: Stage) -> None:
     """A plain call, a stream and a day later another model: cents times ten million are the bill's nano-dollars."""
     stage.client.messages.create(model="claude-opus-5-5", max_tokens=9, messages=[{"role": "user", "content": "hello"}])
-    list(stage.client.messages.create(model="claude-opus-5-5", max_tokens=9, messages=[{"role": "user", "content": "hello"}], stream=True))
+    list(
+        stage.client.messages.create(
+            model="claude-opus-5-5", max_tokens=9, messages=[{"role": "user", "content": "hello"}], stream=True
+        )
+    )
     stage.clock.now += 86_400
-    stage.client.messages.create(model="claude-haiku-5-5", max_tokens=9, messages=[{"role": "user", "content": "hello"}])
+    stage.client.messages.create(
+        model="claude-haiku-5-5", max_tokens=9, messages=[{"role": "user", "content": "hello"}]
+    )
     days = report(stage, COST).json()["data"]
     cents = [[Decimal(item["amount"]) for item in day["results"]] for day in days]
     assert sum(sum(day) for day in cents) * 10**7 == stage.bill["nano_usd"]

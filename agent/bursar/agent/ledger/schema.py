@@ -7,6 +7,7 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from bursar.agent.ledger.deferraltables import DEFERRALS
+from bursar.agent.ledger.metertables import METERS
 from bursar.agent.ledger.printtables import FINGERPRINTS
 
 MIGRATIONS = Migrations("bursar")
@@ -384,6 +385,18 @@ def m014_fingerprints(db: Database) -> None:
     dismissed, and those that were pulled, with what came of them.
     """
     db.executescript(FINGERPRINTS)
+
+
+@MIGRATIONS()
+def m018_meters(db: Database) -> None:
+    """
+    Sums for who reads often, kept by triggers in the transaction that moves them; none of them ever falls.
+
+    meters: `nano_up` is all that was ever added, `nano_down` what corrections took back, so that their difference is
+    what was spent; tokens and charges are as first told, and grow with later word. `estimated_nano` and `unknown` are
+    of now. decision_meters: how often each was decided. Rolling attempts up moves nothing.
+    """
+    db.executescript(METERS)
 
 
 def _known() -> set[str]:
