@@ -152,8 +152,6 @@ def test_an_older_file_is_counted_once(tmp_path: Path) -> None:
         rollups.roll_up(db, (NOON - 80_000) * SECOND)
         for table in ("meters", "decision_meters"):
             db.conn.execute(f"DROP TABLE {table}")
-        for trigger in ("meters_new", "meters_in", "meters_out", "meters_moved", "decisions_new"):
-            db.conn.execute(f"DROP TRIGGER {trigger}")
         db.conn.execute("DROP INDEX balances_endless")
         db.conn.execute("DELETE FROM _sqlite_migrations WHERE name = 'm018_meters'")
         schema.upgrade(db)

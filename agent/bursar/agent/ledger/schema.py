@@ -390,7 +390,7 @@ def m014_fingerprints(db: Database) -> None:
 @MIGRATIONS()
 def m018_meters(db: Database) -> None:
     """
-    Sums for who reads often, kept by triggers in the transaction that moves them; none of them ever falls.
+    Sums for who reads often, kept in the transaction that moves them; see `meters`.
 
     meters: `nano_up` is all that was ever added, `nano_down` what corrections took back, so that their difference is
     what was spent; tokens and charges are as first told, and grow with later word. `estimated_nano` and `unknown` are
