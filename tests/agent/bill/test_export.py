@@ -135,7 +135,7 @@ def test_a_row(tmp_path: Path) -> None:
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodEnd": "2026-11-22T00:00:00Z",
         "ChargePeriodStart": "2026-11-21T00:00:00Z",
-        "ConsumedQuantity": "1003",
+        "ConsumedQuantity": "1003.0",
         "ConsumedUnit": "Tokens",
         "ContractedCost": "0.0002006",
         "ContractedUnitPrice": "0.0000002",
@@ -145,7 +145,7 @@ def test_a_row(tmp_path: Path) -> None:
         "ListCost": "0.0002006",
         "ListUnitPrice": "0.0000002",
         "PricingCategory": "Standard",
-        "PricingQuantity": "1003",
+        "PricingQuantity": "1003.0",
         "PricingUnit": "Tokens",
         "ServiceCategory": "AI and Machine Learning",
         "ServiceName": "Claude API",
@@ -174,7 +174,7 @@ def test_terms_and_tiers_are_skus_of_their_own(tmp_path: Path) -> None:
     batch = found(rows, SkuPriceId="claude-haiku-5-5/output/batch")
     assert (batch["ListUnitPrice"], batch["ContractedUnitPrice"]) == ("0.00000025", "0.00000025")
     long = found(rows, SkuPriceId="claude-haiku-5-5/input/above-100000")
-    assert (long["ListUnitPrice"], long["PricingQuantity"]) == ("0.0000005", "100001")
+    assert (long["ListUnitPrice"], long["PricingQuantity"]) == ("0.0000005", "100001.0")
     assert json.loads(long["SkuPriceDetails"])["x_PromptTokensAbove"] == 100_000
 
 
@@ -196,7 +196,7 @@ def test_a_cost_without_lines(tmp_path: Path) -> None:
     """Two bounds are two requests, at half their sum each."""
     db = kept(tmp_path, [unexplained("a", 100, at=NOON), unexplained("b", 201, at=NOON)])
     (row,) = focus(db)
-    assert (row["SkuMeter"], row["PricingQuantity"], row["BilledCost"]) == ("Requests", "2", "0.000000301")
+    assert (row["SkuMeter"], row["PricingQuantity"], row["BilledCost"]) == ("Requests", "2.0", "0.000000301")
     assert (row["ContractedUnitPrice"], row["x_Basis"]) == ("0.0000001505", "estimate")
 
 

@@ -65,7 +65,8 @@ def write_parquet(
 
 
 def _text(value: Any) -> Any:
+    """Decimals with at least one place, so that a reader that guesses types takes a column of whole ones for such."""
     if not isinstance(value, Decimal):
         return value
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    whole, _, places = f"{value:f}".partition(".")
+    return f"{whole}.{places.rstrip('0') or '0'}"
