@@ -159,6 +159,29 @@ def test_an_older_file_is_counted_once(tmp_path: Path) -> None:
         assert_true(db)
 
 
+def instructions(db: Database) -> int:
+    """What SQLite executes for one reading."""
+    count = 0
+
+    def step() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    db.conn.set_progress_handler(step, 1)
+    meterbook.read(db, NOON * SECOND)
+    db.conn.set_progress_handler(None, 1)
+    return count
+
+
+def test_many_charges_cost_a_reading_nothing(db: Database) -> None:
+    """Of ten charges and of four hundred: the same instructions."""
+    put(db, *(used(f"{n}", Usage(output=1), at=NOON + n) for n in range(10)))
+    few = instructions(db)
+    put(db, *(used(f"{n}", Usage(output=1), at=NOON + n) for n in range(10, 400)))
+    assert instructions(db) == few
+
+
 def test_many_routes_are_told_as_one(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first two keep their names for ever, though a later one costs more; the others are one."""
     monkeypatch.setattr(meterbook, "MOST_SERIES", 2)

@@ -54,6 +54,7 @@ def test_pages(stage: Stage) -> None:
         ({"x-api-key": "sk-ant-api03", "anthropic-version": "2023-06-01"}, {}, 401),
         ({"x-api-key": "sk-ant-admin"}, {}, 400),
         (ADMIN, {"limit": 32}, 400),
+        (ADMIN, {"limit": "many"}, 400),
         (ADMIN, {"starting_at": "yesterday"}, 400),
         (ADMIN, {"group_by[]": "mood"}, 400),
     ],

@@ -16,7 +16,7 @@ from bursar.policies.models import canonical
 
 _EPOCH = date(1970, 1, 1)
 _OTHER_BILLS = ("bedrock", "vertex")
-ANY_MODEL = ""
+NO_MODEL = "no model"
 
 
 class Finding(StrEnum):
@@ -130,7 +130,7 @@ class _Books:
     """Both sides, added up by day and model."""
 
     def __init__(self, name: Name) -> None:
-        self._name = name
+        self._name: Name = lambda model: name(model) or NO_MODEL
         self._plain: dict[_Place, tuple[Side, Side]] = defaultdict(lambda: (Side(), Side()))
         self._priority: dict[_Place, tuple[Side, Side]] = defaultdict(lambda: (Side(), Side()))
         self._fees: dict[_Place, tuple[Side, Side]] = defaultdict(lambda: (Side(), Side()))

@@ -68,7 +68,8 @@ def reconcile_command(
     first, last = _days(since, until, datetime.fromtimestamp(now_ns // 10**9, UTC))
     used_items, billed_items = _asked(first, last, workspaces)
     span = [(day - date(1970, 1, 1)).days * _DAY_NS for day in (first, last)]
-    with open_for_reading(read_settings(os.environ, db=db).db) as ledger:
+    path = read_settings(os.environ, db=db).db
+    with open_for_reading(path) as ledger, Console(stderr=True).status("adding up the ledger"):
         entries = daybook.entries(ledger, *span, fresh_ns=now_ns - FRESH_SECONDS * 10**9)
     rows = compare(entries, used_items, billed_items, tolerance=allowed)
     if as_json:

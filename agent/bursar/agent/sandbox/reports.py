@@ -94,7 +94,8 @@ def _page(headers: Headers, asked: QueryParams, on: Callable[[date], Iterator[di
     if unknown:
         raise invalid("group_by", f"the sandbox does not group by {', '.join(sorted(unknown))}")
     start, end = _day(asked, "page", "starting_at"), _day(asked, "ending_at")
-    limit = int(asked.get("limit", _DEFAULT_DAYS))
+    wanted = asked.get("limit", str(_DEFAULT_DAYS))
+    limit = int(wanted) if wanted.isascii() and wanted.isdigit() else 0
     if not 1 <= limit <= _MOST_DAYS:
         raise invalid("limit", f"must be from 1 to {_MOST_DAYS} for a bucket_width of 1d")
     stop = min(end, start + limit * _DAY)
