@@ -7,12 +7,19 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.agent.bill.adminserver import cost_item, usage_item
 
 from bursar.agent.bill.access import BillError
+from bursar.agent.bill.comparison import Tolerance, compare
 from bursar.agent.bill.statement import Billed, Used, billed, used
 
 DAY = date(2026, 11, 21)
+NAMES = (
+    *("amount", "model", "cost_type", "currency", "workspace_id", "service_tier", "uncached_input_tokens"),
+    *("output_tokens", "cache_creation", "server_tool_use", "ephemeral_5m_input_tokens"),
+)
 
 
 def bucket(*items: dict[str, Any]) -> dict[str, Any]:
@@ -80,3 +87,25 @@ def test_a_usage_item_without_its_tokens() -> None:
         list(used([bucket({"model": "m"})]))
     with pytest.raises(BillError, match="report is not as documented"):
         list(used([{"results": []}]))
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("1.5"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(JSON)
+def test_whatever_is_answered(items: Any) -> None:
+    """It is read, or refused with a sentence; nothing else is raised, and what is read can be compared."""
+    answer = {"starting_at": "2026-11-21T00:00:00Z", "results": items}
+    for read in (used, billed):
+        try:
+            found = list(read([answer]))
+        except BillError:
+            continue
+        uses = [item for item in found if isinstance(item, Used)]
+        bills = [item for item in found if isinstance(item, Billed)]
+        compare([], uses, bills, tolerance=Tolerance())

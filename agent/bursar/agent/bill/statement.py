@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -16,6 +16,7 @@ NANO_PER_CENT = 10**7
 DEFAULT_WORKSPACE = "default"
 """The API names the Default workspace, and the Console's own usage, with null."""
 TOKENS, WEB_SEARCH = "tokens", "web_search"
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
 _PRIORITY = ("priority", "priority_on_demand")
 
 
@@ -49,7 +50,7 @@ def used(buckets: Iterable[Bucket]) -> Iterator[Used]:
     for day, item in _items(buckets):
         try:
             yield _used(day, item)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except _UNREADABLE as error:
             raise BillError(_unread("usage report", error)) from error
 
 
@@ -58,7 +59,7 @@ def billed(buckets: Iterable[Bucket]) -> Iterator[Billed]:
     for day, item in _items(buckets):
         try:
             yield _billed(day, item)
-        except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+        except _UNREADABLE as error:
             raise BillError(_unread("cost report", error)) from error
 
 
@@ -66,7 +67,7 @@ def _items(buckets: Iterable[Bucket]) -> Iterator[tuple[date, dict[str, Any]]]:
     for bucket in buckets:
         try:
             day, results = date.fromisoformat(str(bucket["starting_at"])[:10]), list(bucket["results"])
-        except (KeyError, TypeError, ValueError) as error:
+        except _UNREADABLE as error:
             raise BillError(_unread("report", error)) from error
         for item in results:
             yield day, item
@@ -85,8 +86,8 @@ def _used(day: date, item: Mapping[str, Any]) -> Used:
     }
     return Used(
         day,
-        item.get("model") or "",
-        item.get("workspace_id") or DEFAULT_WORKSPACE,
+        _text(item, "model"),
+        _text(item, "workspace_id") or DEFAULT_WORKSPACE,
         item.get("service_tier") in _PRIORITY,
         {label: int(quantity) for label, quantity in quantities.items() if quantity},
     )
@@ -97,11 +98,19 @@ def _billed(day: date, item: Mapping[str, Any]) -> Billed:
         raise BillError(f"the bill is in {item['currency']}, and the ledger in USD: they cannot be compared")
     return Billed(
         day,
-        item.get("cost_type") or TOKENS,
-        item.get("model") or "",
-        item.get("workspace_id") or DEFAULT_WORKSPACE,
+        _text(item, "cost_type") or TOKENS,
+        _text(item, "model"),
+        _text(item, "workspace_id") or DEFAULT_WORKSPACE,
         Fraction(Decimal(item["amount"])) * NANO_PER_CENT,
     )
+
+
+def _text(item: Mapping[str, Any], name: str) -> str:
+    """Empty for what is null; raises TypeError for what is no text."""
+    found = item.get(name) or ""
+    if not isinstance(found, str):
+        raise TypeError(f"{name} is no text")
+    return found
 
 
 def _unread(what: str, error: Exception) -> str:
