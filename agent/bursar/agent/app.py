@@ -37,7 +37,7 @@ from bursar.agent.ledger import Ledger, LedgerError
 from bursar.agent.models import ASK_SECONDS, Models
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
-from bursar.agent.serving import desk, prints
+from bursar.agent.serving import desk, metrics, prints
 from bursar.agent.serving.listening import ListenError, answering, bind, url_of
 from bursar.agent.serving.recalls import Recalls
 from bursar.agent.serving.server import ServerState, create_app
@@ -148,6 +148,7 @@ async def running_agent(
             *receiver.routes(_on_spans(bookkeeper)),
             *desk.routes(bookkeeper, clock_ns),
             *prints.routes(ledger, clock_ns),
+            *metrics.routes(bookkeeper, clock_ns),
             *office.routes(),
             *evals.routes(),
         ]

@@ -17,6 +17,7 @@ import click
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from bursar.agent.bill.access import BillError
 from bursar.agent.commands import tables
 from bursar.agent.commands.check import check_policy
 from bursar.agent.commands.pricing import explain, load_book, render
@@ -44,11 +45,13 @@ _LATER = {
     "db": "bursar.agent.commands.database:db_command",
     "deferrals": "bursar.agent.commands.deferrals:deferrals_command",
     "eval": "bursar.agent.evals.command:eval_command",
+    "export": "bursar.agent.bill.export:export_command",
     "explain": "bursar.agent.commands.explain:explain_command",
     "simulate": "bursar.agent.whatif.command:simulate_command",
     "overrides": "bursar.agent.commands.overriding:overrides_command",
     "pause": "bursar.agent.commands.overriding:pause_command",
     "raise": "bursar.agent.commands.overriding:raise_command",
+    "reconcile": "bursar.agent.bill.reconcile:reconcile_command",
     "resume": "bursar.agent.commands.overriding:resume_command",
     "alert": "bursar.agent.alerting.command:alert_group",
     "alerts": "bursar.agent.alerting.command:alerts_command",
@@ -58,7 +61,7 @@ _LATER = {
 """Commands of other rooms, loaded when they are called for."""
 
 _WRONG_USAGE = (AmountError, PolicyError, PriceBookError, ReportError, RunError, SpanError, UsageTextError)
-_STOPPED_AT_START = (LedgerError, PrivateAgentError, SettingsError, TurnedAwayError, UnreachableError)
+_STOPPED_AT_START = (BillError, LedgerError, PrivateAgentError, SettingsError, TurnedAwayError, UnreachableError)
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -7,6 +7,7 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from bursar.agent.ledger.deferraltables import DEFERRALS
+from bursar.agent.ledger.metertables import METERS
 from bursar.agent.ledger.printtables import FINGERPRINTS
 from bursar.agent.ledger.sampletables import SAMPLES
 
@@ -404,6 +405,18 @@ def m016_markings(db: Database) -> None:
     """Attempts whose requests were given cache marks: `marking` is its id, `-` ahead of it where it was held out."""
     db.conn.execute("ALTER TABLE attempts ADD COLUMN marking TEXT")
     db.conn.execute("CREATE INDEX attempts_marking ON attempts (marking, at_ns) WHERE marking IS NOT NULL")
+
+
+@MIGRATIONS()
+def m018_meters(db: Database) -> None:
+    """
+    Sums for who reads often, kept in the transaction that moves them; see `meters`.
+
+    meters: `nano_up` is all that was ever added, `nano_down` what corrections took back, so that their difference is
+    what was spent; tokens and charges are as first told, and grow with later word. `estimated_nano` and `unknown` are
+    of now. decision_meters: how often each was decided. Rolling attempts up moves nothing.
+    """
+    db.executescript(METERS)
 
 
 def _known() -> set[str]:

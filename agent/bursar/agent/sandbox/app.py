@@ -28,6 +28,7 @@ from bursar.agent.sandbox.errors import NOT_FOUND, ApiError, error_body
 from bursar.agent.sandbox.limits import Limits
 from bursar.agent.sandbox.messages import content_object, message_object
 from bursar.agent.sandbox.models import model_info, model_page
+from bursar.agent.sandbox.reports import Reports
 from bursar.agent.sandbox.request import MessageRequest, api_key, check_version, count_prompt, parse_body, parse_request
 from bursar.agent.sandbox.restart import CHARGED, recall
 from bursar.agent.sandbox.scene import Callboard, Mishap, Scene, read_scene
@@ -65,6 +66,8 @@ def create_app(
             *sandbox.batch_routes.routes(),
             Route("/v1/models", sandbox.list_models, methods=["GET"]),
             Route("/v1/models/{model_id}", sandbox.show_model, methods=["GET"]),
+            Route("/v1/organizations/usage_report/messages", sandbox.usage_report, methods=["GET"]),
+            Route("/v1/organizations/cost_report", sandbox.cost_report, methods=["GET"]),
             Route("/sandbox/bill", sandbox.show_bill, methods=["GET"]),
             Route("/sandbox/scene", sandbox.stage, methods=["GET", "POST", "DELETE"]),
         ],
@@ -102,7 +105,8 @@ class _Sandbox:
         limits: Limits,
     ) -> None:
         self._chronicle = chronicle
-        self.bill = Bill(self._catch_up, self._note_charge)
+        self._reports = Reports(clock)
+        self.bill = Bill(self._catch_up, self._note_charge, self._reports.count)
         self.staging = Staging()
         self._cache = PromptCache()
         self._callboard = Callboard()
@@ -178,6 +182,14 @@ class _Sandbox:
     async def show_model(self, http: Request) -> Response:
         api_key(http.headers)
         return JSONResponse(model_info(http.path_params["model_id"]), headers=self._headers())
+
+    async def usage_report(self, http: Request) -> Response:
+        self._catch_up()
+        return JSONResponse(self._reports.usage(http.headers, http.query_params), headers=self._headers())
+
+    async def cost_report(self, http: Request) -> Response:
+        self._catch_up()
+        return JSONResponse(self._reports.costs(http.headers, http.query_params), headers=self._headers())
 
     async def show_bill(self, http: Request) -> Response:  # noqa: ARG002
         return JSONResponse(self.bill.totals())
