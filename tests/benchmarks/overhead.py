@@ -61,7 +61,7 @@ from tests.benchmarks.ways import Way
 from tests.benchmarks.workloads import WORKLOADS
 
 ROUNDS = 11
-WIDTH = 160
+WIDTH = 190
 Planned = tuple[str, int, Callable[[Step], None]]
 """A stage's name, its number of steps, and how it is run."""
 

