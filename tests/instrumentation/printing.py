@@ -41,8 +41,10 @@ class Agent(putting.Agent):
             return super().told(path, value)
         if self.hung is not None:
             self.hung.wait(20)
-        self.texts.append(json.dumps(value, ensure_ascii=False))
-        self.messages.append(fingerprint.from_json(value))
+        with self.changed:
+            self.texts.append(json.dumps(value, ensure_ascii=False))
+            self.messages.append(fingerprint.from_json(value))
+            self.changed.notify_all()
         return {}
 
     @property

@@ -15,6 +15,7 @@ from typing import Any
 import anthropic
 import httpx2
 import pytest
+from tests.benchmarks import capturing as measured
 from tests.instrumentation.scene import ASK, MODEL, Answer, Body, answer, async_client, client, events, message, sse
 
 from bursar.instrumentation import instrument, route, uninstrument
@@ -28,7 +29,9 @@ from bursar.instrumentation.capturing import (
     sample_of,
 )
 from bursar.instrumentation.link import Unreachable
+from bursar.instrumentation.quiet import forget_told
 from bursar.instrumentation.runtime import Runtime, current_runtime
+from bursar.instrumentation.testing import recorded
 from bursar.policies.policy import Capture
 from bursar.policies.sample import MOST_BYTES, PATH, Sample, lot, sample_from_json
 
@@ -186,6 +189,28 @@ def test_a_call_that_was_changed_is_no_measure(action: str, tmp_path: Path) -> N
     assert link.told == []
 
 
+def test_a_response_of_which_no_request_is_known_breaks_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever is strange about it: the call is charged, and what went wrong is told once, as what it is."""
+    forget_told()
+    link = Link()
+    with capturing(tmp_path, link) as runtime, recorded() as seen:
+        assert runtime.sampler is not None
+        see = runtime.sampler.see
+
+        def strange(call: Any, attempt: Any, response: Any) -> None:
+            see(call, attempt, httpx2.Response(200))
+
+        runtime.sampler.see = strange  # type: ignore[method-assign]
+        ask()
+        runtime.flush(20)
+    assert (link.told, len(seen.charges)) == ([], 1)
+    assert [record.getMessage() for record in caplog.records if "sample" in record.getMessage()] == [
+        "bursar could not keep a sample; the application goes on without it"
+    ]
+
+
 def taken(name: str = "a") -> Taken:
     return Taken(name, "triage", 7, "", b"{}", "application/json", json.dumps(message()).encode())
 
@@ -267,3 +292,10 @@ def test_a_body_is_read_as_it_came(encoding: str, body: bytes, answer: str | Non
     """What cannot be read is no sample."""
     made = sample_of(replace(taken(), body=body, encoding=encoding))
     assert (None if made is None else made.answer) == answer
+
+
+def test_the_benchmark_measures_calls_of_each_kind() -> None:
+    """Once each, which takes some time."""
+    found = measured.figures(times=1)
+    assert list(found) == ["told", "its lot is not wanted", "another route"]
+    assert min(found.values()) > 0

@@ -91,9 +91,13 @@ def conversation(**changes: Any) -> str:
 
 def test_a_conversation_is_known_by_what_it_begins_with() -> None:
     """Later turns, marks and settings do not matter; tools, system and the first message do."""
-    same = [{}, {"messages": MORE}, {"system": MARKED}, {"tool_choice": {"type": "none"}}]
+    same: list[dict[str, Any]] = [{}, {"messages": MORE}, {"system": MARKED}, {"tool_choice": {"type": "none"}}]
     assert len({conversation(**change) for change in same}) == 1
-    others = [{"system": "Be terse."}, {"tools": []}, {"messages": [{"role": "user", "content": "Hi"}]}]
+    others: list[dict[str, Any]] = [
+        {"system": "Be terse."},
+        {"tools": []},
+        {"messages": [{"role": "user", "content": "Hi"}]},
+    ]
     assert len({conversation(**change) for change in [{}, *others]}) == 4
 
 

@@ -8,16 +8,16 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from tests.instrumentation.printing import KEY, Agent, printing, prints_of
-from tests.instrumentation.scene import ASK, answer, async_client, client, error, in_turn, message
+from tests.instrumentation.scene import ASK, Body, answer, async_client, client, error, events, in_turn, message, sse
 
-from bursar.instrumentation import flush, instrument, route, uninstrument
+from bursar.instrumentation import fingerprinting, flush, instrument, route, uninstrument
 from bursar.instrumentation.answered import Answered
 from bursar.instrumentation.fingerprinting import LARGE_BYTES, MOST, MOST_BYTES, Fingerprinting
 from bursar.instrumentation.link import Unreachable
@@ -137,6 +137,27 @@ def test_a_break_is_told_with_its_cause(tmp_path: Path) -> None:
     assert first.brk is None
     assert second.brk is not None
     assert (second.brk.depth, second.brk.cause) == (1, Cause.TIMESTAMP)
+
+
+def test_of_a_stream_the_first_event_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five seconds to that, a minute to its end: others could read what it wrote to the cache after five."""
+    now = 0
+
+    class Slow(Body):
+        def __iter__(self) -> Iterator[bytes]:
+            nonlocal now
+            for number, piece in enumerate(super().__iter__()):
+                now = 5 * 10**9 if number < 20 else 60 * 10**9
+                yield piece
+
+    for module in ("attempt", "call"):
+        monkeypatch.setattr(f"bursar.instrumentation.{module}.perf_counter_ns", lambda: now)
+    headers = {"content-type": "text/event-stream"}
+    agent = Agent(policy=None)
+    with printing(tmp_path, agent):
+        stream(client(lambda request: httpx2.Response(200, headers=headers, stream=Slow(sse(events())))))
+        assert flush(10)
+    assert [one.ttft_ns for one in agent.prints] == [5 * 10**9]
 
 
 def test_what_the_api_says_of_a_miss_is_told(tmp_path: Path) -> None:
@@ -284,6 +305,12 @@ class Stage:
         self.told += told
         return {}
 
+    def close(self) -> None:
+        """Nothing to hang up."""
+
+    def abandon(self) -> None:
+        """Nor to forget."""
+
     def take(
         self, number: int, *, first: str = "", turns: int = 0, content: bytes | None = None, at: float = 0.0
     ) -> None:
@@ -366,6 +393,18 @@ def test_a_full_queue_costs_the_trust_in_what_was_under_way() -> None:
         stage.take(number, first=f"Fresh {number - 20}", turns=1)
     stage.tick()
     assert stage.ids[1 + len(fresh) :] == [f"a-{int(one[2:]) + 20}" for one in fresh]
+
+
+def test_a_queue_that_fills_is_seen_to_before_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At half of what it holds; else prompts are gathered, here for as long as the test lasts."""
+    monkeypatch.setattr(fingerprinting, "TICK_SECONDS", 600.0)
+    monkeypatch.setattr(fingerprinting, "MOST", 10)
+    agent = Agent(policy=None)
+    with printing(tmp_path, agent):
+        on = client()
+        for _ in range(6):
+            create(on)
+        agent.until(lambda: len(agent.prints) == 6)
 
 
 def test_bytes_that_wait_are_bounded() -> None:

@@ -35,7 +35,8 @@ class Link:
     def close(self) -> None:
         """Nothing to hang up."""
 
-    abandon = close
+    def abandon(self) -> None:
+        """Nor to forget."""
 
 
 def post(link: Link, dropped: list[str] | None = None) -> PrintPost:

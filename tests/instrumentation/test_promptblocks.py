@@ -141,7 +141,12 @@ def test_a_conversation_begins_without_an_answer(roles: list[str], begins: bool)
     "content",
     [
         *(b"", b"{", b"[]", b"{}", b'{"messages": 1}', b'{"messages": [1]}', b'{"messages": [{"content": "x"}]}'),
-        *(b'{"messages": [{"role": "user", "content": [1]}]}', b'{"messages": [], "system": 4}', b"\xff\xfe"),
+        *(
+            b'{"messages": [{"role": "user", "content": [1]}]}',
+            b'{"messages": [], "system": 4}',
+            b'{"messages": [{"role": "my secret", "content": "x"}]}',
+            b"\xff\xfe",
+        ),
         *(
             b"[" * 99_999,
             b'{"messages": [{"role": "user", "content": "secret"}], "thread": {"previous_message_id": "m"}}',
@@ -153,6 +158,13 @@ def test_what_is_no_prompt_is_said_without_a_word_of_it(content: bytes) -> None:
     with pytest.raises(PromptError) as told:
         prompt_of(content)
     assert "secret" not in str(told.value)
+
+
+def test_a_kind_that_could_be_a_text_is_not_told() -> None:
+    """Kinds leave the process as they stand."""
+    kinds = ("text", "web_search_tool_result", "my secret", "Secret", "s" * 41, 4)
+    told = prompt_in(body(*({"type": kind} for kind in kinds)))
+    assert [one.kind for one in told.blocks[2:]] == ["text", "web_search_tool_result", *["other"] * 4]
 
 
 def test_a_lone_surrogate_is_read() -> None:

@@ -97,6 +97,22 @@ def test_after_a_loss_only_what_began_since_is_whole(sampling: Sampling, clock: 
     assert sampling.whole(LOW, at + 10 + GAP_SECONDS, begins=False)
 
 
+def test_what_was_sent_before_a_loss_need_not_be_looked_at(sampling: Sampling, clock: Clock) -> None:
+    """It cannot be whole, whatever its conversation."""
+    assert not sampling.gone(clock.now)
+    sampling.lost(clock.now)
+    assert sampling.gone(clock.now)
+    assert not sampling.whole(LOW, clock.now, begins=True)
+    assert not sampling.gone(clock.now + 1)
+
+
+def test_while_calls_are_lost_the_share_is_halved_at_once(sampling: Sampling) -> None:
+    """Each time."""
+    for _ in range(3):
+        sampling.halve(at_once=True)
+    assert sampling.share == 0.125
+
+
 def test_a_conversation_that_lost_a_call_is_out_alone(sampling: Sampling, clock: Clock) -> None:
     """For an hour from then."""
     at = clock.now

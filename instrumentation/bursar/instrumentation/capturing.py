@@ -73,10 +73,17 @@ class Sampler:
         self._lock = threading.RLock()
 
     def see(self, call: Call, attempt: Attempt, response: Any) -> None:
-        """Have a call told that was just answered, or as soon as its body is read, where its route's rules ask so."""
+        """
+        Have a call told that was just answered, or as soon as its body is read, where its route's rules ask so.
+
+        Never raises.
+        """
         route = call.work.route
-        if route is None or route not in call.runtime.rules.captures or not _plain(call, attempt):
-            return
+        if route is not None and route in call.runtime.rules.captures and _plain(call, attempt):
+            with quiet("keep a sample"):
+                self._see(route, call, attempt, response)
+
+    def _see(self, route: str, call: Call, attempt: Attempt, response: Any) -> None:
         raw = getattr(response, "http_response", response)
         if not isinstance(raw, http.Response) or not raw.is_success or not self.wants(route, attempt.id):
             return

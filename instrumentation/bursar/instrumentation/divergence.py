@@ -22,7 +22,8 @@ LEAST_OF_TEMPLATE = 256
 """And behind anything else: the turn is made of a template that is filled in ahead of most of its text."""
 ALIKE = 0.3
 """The share of a block that must be the same for it to be the same block, changed."""
-_SURE = (Cause.TIMESTAMP, Cause.IDENTIFIER, Cause.PERSON)
+_PLAIN = (Cause.TEXT, Cause.NUMBER, Cause.TOOLS, Cause.THINKING, Cause.IMAGES)
+"""What differs in a user's last turn as a matter of course."""
 _THOUGHTS = ("thinking", "redacted_thinking")
 
 
@@ -106,13 +107,14 @@ def _of_tools(old: Kept, new: Kept, depth: int) -> Break | None:
 
 def _described(old: Kept, new: Kept, depth: int) -> Stretch | None:
     """What differs in two tools' own descriptions, read apart from the JSON around them; None where nothing does."""
-    before, after = (_decoded(kept, depth) for kept in (old, new))
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return None
-    one, other = (told.get("description") for told in (before, after))  # pyright: ignore[reportUnknownMemberType]
+    one, other = (_description(_decoded(kept, depth)) for kept in (old, new))
     if not isinstance(one, str) or not isinstance(other, str) or one == other:
         return None
     return first_stretch(one, other)
+
+
+def _description(tool: Any) -> object:
+    return tool.get("description") if isinstance(tool, dict) else None  # pyright: ignore
 
 
 def _of_text(old: Kept, new: Kept, depth: int, section: Section) -> Break | None:
@@ -128,21 +130,22 @@ def _of_text(old: Kept, new: Kept, depth: int, section: Section) -> Break | None
         return None
     same_block = stretch is not None and _is_same_block(stretch)
     within = same_behind(stretch) // 4 if stretch is not None and same_block else 0
-    cause = _cause(old, new, depth, stretch)
-    last = section is Section.MESSAGES and (_in_last_turn(old, depth) or _in_last_turn(new, depth))
-    if last:
-        sure = cause in (*_SURE, Cause.KEY_ORDER, Cause.ORDER)
-        told = same_block and within + behind >= (LEAST_OF_TURN if sure else LEAST_OF_TEMPLATE)
-    elif section is Section.MESSAGES:
-        rest = sum(one.tokens for one in old.blocks[depth + 1 :])
-        told = behind >= max(LEAST_TOKENS, rest // 2) or (same_block and within >= LEAST_TOKENS)
+    if section is not Section.MESSAGES:
+        enough, unless = within + behind >= LEAST_TOKENS, same_block
+    elif _in_last_turn(old, depth) or _in_last_turn(new, depth):
+        enough, unless = same_block and within + behind >= LEAST_OF_TEMPLATE, within + behind >= LEAST_OF_TURN
     else:
-        told = within + behind >= LEAST_TOKENS or (same_block and cause is not Cause.TEXT)
-    return _break(old, new, depth, cause, stretch) if told else None
+        rest = sum(one.tokens for one in old.blocks[depth + 1 :])
+        enough, unless = behind >= max(LEAST_TOKENS, rest // 2) or within >= LEAST_TOKENS, False
+    if not enough and not (unless and same_block):
+        return None
+    cause = _cause(old, new, depth, stretch)
+    plain = (Cause.TEXT,) if section is not Section.MESSAGES else _PLAIN
+    return _break(old, new, depth, cause, stretch) if enough or cause not in plain else None
 
 
 def _begins_otherwise(old: Kept, new: Kept, depth: int) -> bool:
-    """Whether a first message is another: a conversation of its own, unless turns were taken away before it."""
+    """Whether a first message is another: of another conversation, unless turns were taken away from its beginning."""
     here, there = new.blocks[depth], old.blocks[depth]
     if here.section is not Section.MESSAGES or here.index or there.index:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from bursar.policies.values import value
 
 SETTINGS = "settings"
 """The kind of the two pseudo-blocks of no tokens: what else must be equal from there on."""
+OTHER = "other"
 IMAGES, CITATIONS = "images", "citations"
 BYTES_PER_TOKEN = 4
 ROLE_TOKENS = 4
@@ -18,6 +20,9 @@ ROLE_TOKENS = 4
 _FIXED = {"image": 1_600, "document": 3_000}
 """Tokens of binary data, whatever its size."""
 _NOT_CACHEABLE = ("thinking", "redacted_thinking")
+_ROLES = ("user", "assistant", "system")
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
+"""Kinds are told as they stand: nothing that could be a text may pass for one."""
 _CITED = '"citations":{"enabled":true}'
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -112,8 +117,8 @@ def _messages(messages: Any) -> Iterator[PromptBlock]:
     for index, told in enumerate(messages):
         message = _object(told)
         role = message.get("role")
-        if not isinstance(role, str):
-            raise PromptError("a message has no role")
+        if role not in _ROLES:
+            raise PromptError("a message has no role that is known")
         for part, block in enumerate(_contents(message.get("content"))):
             added = ROLE_TOKENS if role != previous else 0
             yield _block(Section.MESSAGES, index, part, block, _kind(block), role, added)
@@ -233,7 +238,7 @@ def _contents(told: Any) -> Iterator[Json]:
 
 def _kind(block: Json) -> str:
     kind = block.get("type")
-    return kind if isinstance(kind, str) else ""
+    return kind if isinstance(kind, str) and _KIND.fullmatch(kind) else OTHER
 
 
 def _list(told: Any) -> list[Any]:

@@ -6,10 +6,10 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
 
 from bursar.instrumentation.cpubudget import SHARE
-from bursar.instrumentation.promptblocks import PromptError, opening_of
+from bursar.instrumentation.promptblocks import opening_of
 
 LEAST = 1 / 1_024
 GAP_SECONDS = 3_600.0
@@ -20,10 +20,11 @@ RAISE_SECONDS = 300.0
 """How long it must have gone well before the share is doubled."""
 MEMORY = 4_096
 """Conversations remembered."""
-WINDOW = 65_536
-"""Bytes of the first message that are looked at."""
+WINDOWS = (4_096, 65_536)
+"""Bytes of the first message that are looked at, the more where the fewer do not hold it."""
 
-_MESSAGES = re.compile(rb'"messages"\s*:\s*\[\s*')
+_MESSAGES = b'"messages"'
+_LIST = re.compile(rb"\s*:\s*\[\s*")
 _decoder = json.JSONDecoder()
 _ALWAYS = float("-inf")
 
@@ -35,15 +36,26 @@ def opening(content: bytes) -> str:
     Nothing else is parsed, which costs a tenth. System and tools are left out: where these change from call to call
     the conversation goes on all the same.
     """
-    found = _MESSAGES.search(content)
-    if found is None:
+    place = _first_message(content)
+    if place is None:
         return ""
-    head = content[found.end() : found.end() + WINDOW].decode(errors="replace")
-    try:
-        message: Any = _decoder.raw_decode(head)[0]
-        return opening_of(message)
-    except (ValueError, RecursionError, PromptError):  # longer than the window, or nothing that the API would accept
-        return head[: WINDOW // 4]
+    for window in WINDOWS:
+        head = content[place : place + window].decode(errors="replace")
+        with suppress(ValueError, RecursionError):  # longer than the window, or nothing that the API would accept
+            return opening_of(_decoder.raw_decode(head)[0])
+    return content[place : place + WINDOWS[0]].decode(errors="replace")
+
+
+def _first_message(content: bytes) -> int | None:
+    """Where the first message begins. A quote within a text is escaped: what is looked for stands in none."""
+    place = content.find(_MESSAGES)
+    while place >= 0:
+        place += len(_MESSAGES)
+        found = _LIST.match(content, place)
+        if found is not None:
+            return found.end()
+        place = content.find(_MESSAGES, place)
+    return None
 
 
 class Sampling:
@@ -80,6 +92,10 @@ class Sampling:
         gap = max(self._lost_at, self._entered(hash_))
         return at - self._out.get(hash_, _ALWAYS) >= GAP_SECONDS and (since > gap or at - gap >= GAP_SECONDS)
 
+    def gone(self, at: float) -> bool:
+        """Whether a call sent then can be of no whole conversation, however that began: another was lost since."""
+        return at <= self._lost_at
+
     def lost(self, at: float) -> None:
         """A call was lost, and nobody knows whose."""
         self._lost_at = max(self._lost_at, at)
@@ -89,10 +105,10 @@ class Sampling:
         """A call of this conversation was lost."""
         _keep(self._out, hash_, at)
 
-    def halve(self) -> None:
-        """There is too much to do; no more than once in a while."""
+    def halve(self, *, at_once: bool = False) -> None:
+        """There is too much to do. No more than once in a while, unless calls are being lost."""
         now = self._clock()
-        if now - self._halved_at >= HALVE_SECONDS:
+        if at_once or now - self._halved_at >= HALVE_SECONDS:
             self.share = max(LEAST, self.share / 2)
             self._halved_at = now
         self._period = None

@@ -210,6 +210,31 @@ def test_turns_of_many_blocks_need_a_mark_where_the_turn_before_ended() -> None:
     assert advised_marking(one) is None
 
 
+@pytest.mark.parametrize(
+    ("cause", "reasons", "told"),
+    [
+        (Cause.TOOL_CHOICE, ["messages_changed"] * 3, "Another tool_choice in messages keeps"),
+        (
+            Cause.TOOL_CHOICE,
+            ["messages_changed"] * 3,
+            "tokens each. The API itself says messages_changed of 3 calls. Keep",
+        ),
+        (Cause.TOOL_CHOICE, ["system_changed"] * 3, "tokens each. Keep it the same; ask for a tool"),
+        (Cause.MODEL, ["model_changed"], "Another model keeps what is behind it"),
+        (Cause.MODEL, ["model_changed"], "The API itself says model_changed of 1 call."),
+    ],
+)
+def test_the_api_s_own_reason_is_told_beside_it(cause: Cause, reasons: list[str], told: str) -> None:
+    """Where diagnostics are on, and they name the same part of the prompt; of another model no place is named."""
+    desk = Desk()
+    for number in range(10):
+        more: dict[str, Any] = {"cause": cause, "break_depth": 2, "shared_after": 1_500} if number else {}
+        said = reasons[number] if number < len(reasons) else ""
+        blocks = ("system/rules 2000", f"settings.messages/{number}", "user/hello 1500")
+        desk.add(START + number * MINUTE, *blocks, miss_reason=said, **more)
+    assert told in of_kind(desk, Kind.BREAK).text
+
+
 def test_steady_blocks_are_put_first() -> None:
     """The rules behind the time of day: in front they would be read nine times of ten."""
     desk = Desk()

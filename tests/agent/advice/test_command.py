@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from bursar.agent.advice.gathering import observed_days
 from bursar.agent.advice.recommendation import Kind, Recommendation
 from bursar.agent.advice.usage import RouteUsage
 from bursar.agent.app import serving_agent
-from bursar.agent.ledger import Ledger
+from bursar.agent.ledger import Ledger, markingbook
+from bursar.agent.ledger.markingbook import Pulled, State
 from bursar.agent.settings import Settings
+from bursar.policies.cachemarks import Mark, Marking
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.records import Settled
 from bursar.policies.usage import Usage
@@ -62,7 +65,11 @@ def test_json_is_alone_on_standard_output(db: Path) -> None:
     """One document, with every route's saving of the day: ten calls share 2,000 tokens at most, 1,000 at least."""
     result = run("--json", "--db", str(db))
     document = json.loads(result.stdout)
-    assert (result.exit_code, result.stderr, list(document)) == (0, "", ["recommendations", "since", "until"])
+    assert (result.exit_code, result.stderr, list(document)) == (
+        0,
+        "",
+        ["recommendations", "markings", "since", "until"],
+    )
     assert [(one["route"], one["saving_nano_usd_per_day"]) for one in document["recommendations"]] == [
         ("docs", {"from": 16_600_000, "expected": None, "to": 33_200_000}),
         ("support.triage", {"from": 16_600_000, "expected": None, "to": 33_200_000}),
@@ -169,6 +176,36 @@ def test_what_was_dismissed_is_not_shown(db: Path) -> None:
     table = run("--all", environ={"BURSAR_DB": str(db), "COLUMNS": "80"}).stdout
     assert "Dismissed by " in table
     assert ": we tried" in table
+
+
+PULLED = Pulled(Marking("r1", "docs", "claude-sonnet-5-5", (Mark("system", "1h"), Mark("tail"))), 0.5, 7)
+
+
+def kept(db: Path, *pulled: Pulled) -> None:
+    ledger = Ledger(db, clock_ns=time.time_ns)
+    for one in pulled:
+        ledger.submit(partial(markingbook.put_in_force, one=one)).result()
+    ledger.close()
+
+
+def test_marks_in_force_are_told_with_what_was_predicted_and_seen(db: Path) -> None:
+    """Of the route that is asked about."""
+    seen = replace(PULLED, state=State.KEPT, reason="40.0% saved", realised=0.4)
+    kept(db, seen)
+    told = json.loads(run("--json", "--db", str(db), "--route", "d*").stdout)["markings"]
+    assert [(one["id"], one["state"], one["predicted_share_saved"], one["realised_share_saved"]) for one in told] == [
+        ("r1", "kept", 0.5, 0.4)
+    ]
+    assert told[0]["marks"] == [{"place": "system", "ttl": "1h"}, {"place": "tail", "ttl": "5m"}]
+    assert json.loads(run("--json", "--db", str(db), "--route", "support*").stdout)["markings"] == []
+    assert "in force: 40.0% saved" in run("--db", str(db)).stdout
+
+
+def test_marks_in_force_can_be_dismissed(db: Path) -> None:
+    """They are advised no more, since they are there; the id is the one that they are told under."""
+    kept(db, PULLED)
+    assert run("dismiss", "r1", "--reason", "no", "--db", str(db)).exit_code == 0
+    assert json.loads(run("--json", "--db", str(db)).stdout)["markings"] == []
 
 
 def test_an_id_that_is_not_advised_cannot_be_dismissed(db: Path) -> None:

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from tests.agent.batching.house import House
 from tests.agent.ledger.test_evalbook import MADE
 
-from bursar.agent.batching.vault import Vault
+from bursar.agent.batching.vault import Vault, VaultError
 from bursar.agent.evals.desk import EVALS, FORGET, Desk, take_up_licences
 from bursar.agent.ledger import evalbook, samplebook
 from bursar.agent.ledger.deferralbook import Text
@@ -84,6 +84,16 @@ def test_with_a_key_nothing_is_readable_without_it(tmp_path: Path) -> None:
         if path.is_file():
             assert b"tall ship" not in path.read_bytes()
             assert b"white whale" not in path.read_bytes()
+
+
+def test_an_agent_without_the_key_of_its_samples_does_not_start(tmp_path: Path) -> None:
+    """It would keep some under another key, and none could be read together."""
+    house = House(tmp_path, policy=POLICY, vault=Vault(MultiFernet([Fernet(Fernet.generate_key())])))
+    post(house, (PATH, to_body(SAMPLE)))
+    house.vault = Vault()
+    with pytest.raises(VaultError, match="BURSAR_DEFERRALS_KEY_FILE"):
+        house.restart()
+    house.close()
 
 
 def test_what_is_old_is_purged_by_the_clock(house: House) -> None:

@@ -19,6 +19,7 @@ from bursar.agent.advice.snippet import marked_call, ordered_call, split_call, u
 from bursar.agent.advice.study import Source, Way, studied
 from bursar.agent.advice.survey import Broken, Loss
 from bursar.policies.cachemarks import TAIL, Mark, Marking
+from bursar.policies.fingerprint import Cause
 
 WORTH_IT = Fraction(2, 100)
 """Of what a route's prompts cost: what saves less is not worth a change."""
@@ -145,12 +146,16 @@ class _Advisor(Case):
     def _break(self, broken: Broken, loss: Loss) -> Recommendation:
         survey = self.study.survey
         what, remedy = words.CAUSES[broken.cause]
+        where = "" if broken.cause is Cause.MODEL else f" in {broken.place}"
         share = Fraction(loss.calls, survey.calls)
-        tokens = loss.tokens // (_MILLE * loss.calls) if loss.calls else 0
+        tokens = loss.tokens // (_MILLE * loss.calls)
         saving = per_day(loss.cost, self.days, unit=UNIT)
+        said = words.miss_reason(broken.cause, broken.place)
+        misses = survey.misses[said]
+        confirmed = f" The API itself says {said} of {words.calls(misses)}." if misses else ""
         text = (
-            f"{what[0].upper()}{what[1:]} in {broken.place} keeps what is behind it from being read from the cache: "
-            f"in {loss.calls:,} calls ({words.percent(share)}), about {tokens:,} tokens each. {remedy} "
+            f"{what[0].upper()}{what[1:]}{where} keeps what is behind it from being read from the cache: in "
+            f"{words.calls(loss.calls)} ({words.percent(share)}), about {tokens:,} tokens each.{confirmed} {remedy} "
             f"{self.worth(saving)}"
         )
         evidence = {

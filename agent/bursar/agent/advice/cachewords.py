@@ -84,6 +84,11 @@ CAUSES = {
 """What breaks caching, and what to do about it."""
 
 
+def miss_reason(cause: Cause, place: str) -> str:
+    """What the API's own diagnostics call a break: the part of the prompt that changed, or the model."""
+    return "model_changed" if cause is Cause.MODEL else f"{place.partition('[')[0]}_changed"
+
+
 def marks_text(marks: Sequence[Mark]) -> str:
     """`tools and system for 1h, and the end of each request for 5m`."""
     said: list[str] = []
@@ -108,6 +113,11 @@ def worth(saving: Saving, days: Fraction) -> str:
 def signed(nano: int) -> str:
     """Nano-dollars as dollars, a loss with its sign."""
     return f"-{amount(-nano)}" if nano < 0 else amount(nano)
+
+
+def calls(count: int) -> str:
+    """`1 call`, `2,000 calls`."""
+    return "1 call" if count == 1 else f"{count:,} calls"
 
 
 def percent(share: Fraction) -> str:

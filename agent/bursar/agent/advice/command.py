@@ -8,8 +8,9 @@ import os
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,23 @@ from rich.progress import Progress
 
 from bursar.agent.advice import screen
 from bursar.agent.advice.gathering import LOOKS, gathered
-from bursar.agent.advice.recommendation import Recommendation, to_json
+from bursar.agent.advice.recommendation import Kind, Recommendation, to_json
 from bursar.agent.commands import agenturl
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.reach import RefusedError, TurnedAwayError, UnreachableError
 from bursar.agent.commands.span_of_time import SpanError, parse_span
-from bursar.agent.ledger import Ledger, LedgerError, LedgerInUse, open_for_reading, pastcalls, printbook, verdictbook
+from bursar.agent.ledger import (
+    Ledger,
+    LedgerError,
+    LedgerInUse,
+    markingbook,
+    open_for_reading,
+    pastcalls,
+    printbook,
+    verdictbook,
+)
 from bursar.agent.ledger.balances import iso
+from bursar.agent.ledger.markingbook import Pulled
 from bursar.agent.ledger.verdictbook import Dismissal
 from bursar.agent.serving import desk
 from bursar.agent.settings import Settings, SettingsError, read_settings
@@ -47,6 +58,17 @@ class _CannotStart(click.ClickException):
     exit_code = 3
 
 
+@dataclass(frozen=True, slots=True)
+class _Advice:
+    """What is advised, what of it was dismissed, which marks were put in force, and of which time the calls were."""
+
+    found: list[Recommendation]
+    dismissed: dict[str, Dismissal]
+    pulled: list[Pulled]
+    since_ns: int
+    until_ns: int
+
+
 @click.group("advise", invoke_without_command=True)
 @click.option("--route", help="Only this route; a glob such as 'support.*'.")
 @_since_option
@@ -60,19 +82,25 @@ def advise_command(
     """What could be done cheaper, route by route, and what is it worth?"""
     if context.invoked_subcommand is not None:
         return
-    found, dismissed, since_ns, until_ns = _advice(db, since, route)
-    shown = [one for one in found if everything or one.id not in dismissed]
+    advice = _advice(db, since, route)
+    shown = [one for one in advice.found if everything or one.id not in advice.dismissed]
     if as_json:
         document = {
-            "recommendations": [{**to_json(one), "dismissed": _dismissal(dismissed.get(one.id))} for one in shown],
-            "since": iso(since_ns),
-            "until": iso(until_ns),
+            "recommendations": [
+                {**to_json(one), "dismissed": _dismissal(advice.dismissed.get(one.id))} for one in shown
+            ],
+            "markings": [_pulled_to_json(one) for one in advice.pulled],
+            "since": iso(advice.since_ns),
+            "until": iso(advice.until_ns),
         }
         click.echo(json.dumps(document, indent=2))
-    elif shown:
-        screen.show(shown, dismissed, Console())
+        return
+    console = Console()
+    if shown:
+        screen.show(shown, advice.dismissed, console)
     else:
         sys.stderr.write(f"bursar advise: nothing to advise from the calls since {since}\n")
+    screen.show_markings(advice.pulled, console)
 
 
 @advise_command.command("dismiss")
@@ -82,12 +110,11 @@ def advise_command(
 @_db_option
 def dismiss_command(name: str, reason: str, since: str, db: Path | None) -> None:
     """Do not show a recommendation any more, nor carry it out where `cache = "auto"`."""
-    found, _, _, _ = _advice(db, since, None)
-    one = next((one for one in found if one.id == name), None)
+    one = _named(_advice(db, since, None), name)
     if one is None:
         raise click.ClickException(f"nothing is advised under the id {name} since {since}: see `bursar advise --all`")
-    _keep(Dismissal(one.id, one.route, one.model, time.time_ns(), reason, _who(), one.text), db)
-    click.echo(f"bursar: {one.id} on {one.route} is not shown any more: {reason}", err=True)
+    _keep(Dismissal(name, one.route, one.model, time.time_ns(), reason, _who(), one.text), db)
+    click.echo(f"bursar: {name} on {one.route} is not shown any more: {reason}", err=True)
 
 
 def _keep(one: Dismissal, db: Path | None) -> None:
@@ -109,23 +136,29 @@ def _keep(one: Dismissal, db: Path | None) -> None:
         ledger.close()
 
 
-def _advice(
-    path: Path | None, since: str, route: str | None
-) -> tuple[list[Recommendation], dict[str, Dismissal], int, int]:
-    """What is advised, what of it was dismissed, and from when to when the calls were."""
+def _named(advice: _Advice, name: str) -> Recommendation | None:
+    """The recommendation of that id; of marks that are in force, and so no more advised, what was."""
+    known = {one.id: one for one in advice.found}
+    for one in advice.pulled:
+        marking = one.marking
+        marks = ", ".join(map(str, marking.marks))
+        told = Recommendation(Kind.CUT, marking.route, marking.model, f"Mark {marks}.")
+        known.setdefault(marking.id, told)
+    return known.get(name)
+
+
+def _advice(path: Path | None, since: str, route: str | None) -> _Advice:
     try:
         settings = read_settings(os.environ, db=path)
         since_ns, until_ns = parse_span(since, None, now=datetime.now(UTC))
-        return *_read(settings, route, since_ns, until_ns), since_ns, until_ns
+        return _read(settings, route, since_ns, until_ns)
     except (SettingsError, SpanError) as error:
         raise _WrongUsage(str(error)) from error
     except (LedgerError, PriceBookError, PolicyError) as error:
         raise _CannotStart(str(error)) from error
 
 
-def _read(
-    settings: Settings, route: str | None, since_ns: int, until_ns: int
-) -> tuple[list[Recommendation], dict[str, Dismissal]]:
+def _read(settings: Settings, route: str | None, since_ns: int, until_ns: int) -> _Advice:
     book = load_book(settings.prices)
     bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with open_for_reading(settings.db) as db, bar as progress:
@@ -140,7 +173,22 @@ def _read(
                 progress.update(task, completed=done)
 
         found = gathered(db, book, since_ns, until_ns, route=route, told=told)
-        return found, verdictbook.dismissals(db)
+        pulled = [one for one in markingbook.all_pulled(db) if route is None or fnmatchcase(one.marking.route, route)]
+        return _Advice(found, verdictbook.dismissals(db), pulled, since_ns, until_ns)
+
+
+def _pulled_to_json(one: Pulled) -> dict[str, Any]:
+    return {
+        "id": one.marking.id,
+        "route": one.marking.route,
+        "model": one.marking.model,
+        "marks": [{"place": mark.place, "ttl": mark.ttl} for mark in one.marking.marks],
+        "state": one.state.value,
+        "since": iso(one.at_ns),
+        "predicted_share_saved": one.predicted,
+        "realised_share_saved": one.realised,
+        "text": one.reason,
+    }
 
 
 def _dismissal(one: Dismissal | None) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bursar.agent.advice.recommendation import Recommendation
+from bursar.agent.ledger.markingbook import Pulled, State
 from bursar.agent.ledger.verdictbook import Dismissal
 
 _NAMES = 28
@@ -31,6 +32,28 @@ def show(found: Sequence[Recommendation], dismissed: Mapping[str, Dismissal], co
             console.print(Text(f"{one.snippet}\n"), soft_wrap=True)
     for said in dict.fromkeys(said for one in found for said in one.assumes):
         console.print(Text(said, "dim"))
+
+
+_STATES = {State.PULLED: "on trial", State.KEPT: "in force", State.TAKEN_BACK: "taken back"}
+
+
+def show_markings(pulled: Sequence[Pulled], console: Console) -> None:
+    """The marks that Bursar added by itself, with what was predicted of them and seen; nothing where there are none."""
+    if not pulled:
+        return
+    table = Table(title='marks added by cache = "auto"', title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("route and model", max_width=_NAMES, overflow="fold")
+    table.add_column("marks", overflow="fold")
+    table.add_column("what became of them", overflow="fold")
+    for one in pulled:
+        marking = one.marking
+        seen = one.reason or f"{100 * one.predicted:.1f}% of what its prompts cost predicted"
+        table.add_row(
+            Text(f"{marking.route}\n{marking.model}\n{marking.id}"),
+            Text("\n".join(map(str, marking.marks))),
+            Text(f"{_STATES[one.state]}: {seen}"),
+        )
+    console.print(table)
 
 
 def _told(one: Recommendation, dismissal: Dismissal | None) -> Text:

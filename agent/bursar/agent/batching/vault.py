@@ -1,4 +1,4 @@
-"""How are requests and answers of what is put off kept, so that only their owner reads them?"""
+"""How is content kept, of what is put off and of samples, so that only its owner reads it?"""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ def open_vault(file: Path | None) -> Vault:
 
 def _no_key() -> str:
     return (
-        "what is put off was encrypted and no key is given: set BURSAR_DEFERRALS_KEY_FILE to the file of its key, or "
-        "start on another ledger (BURSAR_DB)"
+        "what is kept of calls was encrypted and no key is given: set BURSAR_DEFERRALS_KEY_FILE to the file of its "
+        "key, or start on another ledger (BURSAR_DB)"
     )
 
 
 def _wrong(file: Path | None) -> str:
     return (
-        f"what is put off was encrypted with another key than those in {file}: add that key to the file as a further "
-        "line, or start on another ledger (BURSAR_DB)"
+        f"what is kept of calls was encrypted with another key than those in {file}: add that key to the file as a "
+        "further line, or start on another ledger (BURSAR_DB)"
     )

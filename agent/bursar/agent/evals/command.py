@@ -115,18 +115,27 @@ def eval_command(
         raise click.UsageError("say which model might do: --candidate claude-haiku-5-5")
     if show and as_json:
         raise click.UsageError("--show prints content on a terminal, and never into JSON: take one of the two out")
+    judge, named = _score(score, fields)
+    order = Order(route, candidate, reference, parse_usd(budget))
+    made = _made(settings, Wish(order, samples, judge, named, bar, batch))
+    _tell(made, show, as_json=as_json)
+    sys.exit(0 if made.evaluation.passed and not made.ran.broken else NO)
+
+
+def _score(named: str, fields: str) -> tuple[Score, str]:
+    """The score that is asked for, and its name."""
+    chosen = tuple(name.strip() for name in fields.split(",") if name.strip())
     try:
-        judge = scorer(score, tuple(name.strip() for name in fields.split(",") if name.strip()))
+        return scorer(named, chosen), f"{named} of {','.join(chosen)}" if chosen else named
     except ScoreError as error:
         raise click.UsageError(str(error)) from error
-    named = f"{score} of {fields}" if fields else score
-    wish = Wish(Order(route, candidate, reference, parse_usd(budget)), samples, judge, named, bar, batch)
-    made = _made(settings, wish)
+
+
+def _tell(made: Outcome, show: int, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(telling.to_json(made.evaluation), indent=2))
     else:
         Console(highlight=False).print(*telling.render(made, show), sep="\n")
-    sys.exit(0 if made.evaluation.passed and not made.ran.broken else NO)
 
 
 def _list(settings: Settings, *, as_json: bool) -> None:
