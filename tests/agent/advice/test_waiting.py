@@ -36,7 +36,11 @@ def mixed(share: int, **changes: Any) -> list[PastAttempt]:
 
 
 GROWS = [one._replace(usage=Usage(input=1_000 + 100 * place, output=100)) for place, one in enumerate(job())]
-TALKS = [one._replace(conversation=str(place // 2)) for place, one in enumerate(job())]
+TALKS = [
+    one._replace(conversation=str(place // 2), usage=Usage(input=1_000 + 50 * (place % 2), output=100))
+    for place, one in enumerate(job())
+]
+AGAIN = [one._replace(conversation="c") for one in job()]
 ALONE = [one._replace(conversation=str(place)) for place, one in enumerate(GROWS)]
 
 
@@ -49,6 +53,7 @@ ALONE = [one._replace(conversation=str(place)) for place, one in enumerate(GROWS
         (mixed(1, streamed=True), Sign.CLOCKWORK),
         (mixed(2, staged=True), Sign.STAGED),
         (TALKS, Sign.GOES_ON),
+        (AGAIN, Sign.CLOCKWORK),
         (GROWS, Sign.GROWING),
         (ALONE, Sign.CLOCKWORK),
         (job(usage=Usage(input=1_000)), Sign.CLOCKWORK),
@@ -67,6 +72,7 @@ ALONE = [one._replace(conversation=str(place)) for place, one in enumerate(GROWS
         "one stream in a hundred",
         "stages of a cascade",
         "conversations of two calls",
+        "the same prompt again and again",
         "prompts that grow",
         "prompts that grow, and fingerprints that say otherwise",
         "prompts alike, and no answers",

@@ -74,7 +74,7 @@ class Waits:
         self._memory = memory
         self.calls = self.streamed = self.staged = 0
         self.printed = self.going_on = 0
-        """Calls with a fingerprint, and those of them whose conversation had one before."""
+        """Calls with a fingerprint, and those of them whose conversation had a shorter one before."""
         self.followed = self.grown = self.timed = self.at_once = 0
         """Calls with one before them by the same process and labels, and what became of these."""
         self.by_hour = [0] * _HOURS
@@ -89,7 +89,7 @@ class Waits:
         self._days.add(one.at_ns // (_HOUR_NS * _HOURS))
         if one.conversation:
             self.printed += 1
-            self.going_on += self._memory.met(one.conversation)
+            self.going_on += self._memory.gone_on(one.conversation, one.usage.prompt)
         before = self._memory.before(one)
         if before is not None:
             self._follow(before, one)
@@ -153,7 +153,8 @@ class Memory:
 
     def __init__(self) -> None:
         self._last: OrderedDict[tuple[str, str, str], Before] = OrderedDict()
-        self._met: OrderedDict[str, None] = OrderedDict()
+        self._met: OrderedDict[str, int] = OrderedDict()
+        """Conversations, and their last prompt in tokens."""
 
     def before(self, one: PastAttempt) -> Before | None:
         """The call before by the same process and labels on its route; from now on it is this one."""
@@ -164,14 +165,14 @@ class Memory:
             self._last.popitem(last=False)
         return found
 
-    def met(self, conversation: str) -> bool:
-        """Whether it was met before; now it is."""
-        found = conversation in self._met
-        self._met[conversation] = None
+    def gone_on(self, conversation: str, prompt: int) -> bool:
+        """Whether it was met before, with a shorter prompt: one as long, or shorter, may be the same asked again."""
+        before = self._met.get(conversation)
+        self._met[conversation] = prompt
         self._met.move_to_end(conversation)
         if len(self._met) > MEMORY:
             self._met.popitem(last=False)
-        return found
+        return before is not None and prompt > before
 
 
 def _around(by_hour: Sequence[int], hours: int) -> list[int]:

@@ -23,7 +23,7 @@ from bursar.policies.policy import Budget, Mode, Policy, Step
 from bursar.policies.prices import PriceBook
 from bursar.policies.standing import Survey
 from bursar.policies.unbatched import Unbatched
-from bursar.policies.windows import OWN_WINDOWS, ROLLING
+from bursar.policies.windows import OWN_WINDOWS, ROLLING, Window
 
 Objection = Callable[[str, str], Skipped | None]
 PROGRESS = 1_000
@@ -117,6 +117,8 @@ class _Player:
         self._objection = objection
         self._book = book
         self._balances: dict[str, ReplayedBalance] = {}
+        self._windows: dict[str, Window] = {}
+        """The last one of each budget."""
         self._refuse_unknown = policy.unknown_price == "refuse"
         self.result = Replayed(left_out=tuple(_left_out(policy)))
 
@@ -190,7 +192,7 @@ class _Player:
             yield self._balance(budget, call, at)
 
     def _balance(self, budget: Budget, call: Past, at: datetime) -> ReplayedBalance:
-        window = budget.window(at, self._policy.zone)
+        window = self._window(budget, at)
         key = budget.balance_key(window, budget.scope(call.labels, call.route, call.requested_model))
         balance = self._balances.get(key)
         if balance is None:
@@ -198,6 +200,14 @@ class _Player:
             mode = budget.mode or self._policy.mode
             balance = self._balances[key] = ReplayedBalance(budget, key, window, mode, rolls)
         return balance
+
+    def _window(self, budget: Budget, at: datetime) -> Window:
+        """The one that holds an instant; nearly always that of the call before, since finding one takes its time."""
+        last = self._windows.get(budget.name)
+        if last is not None and (last.start is None or (last.end is not None and last.start <= at < last.end)):
+            return last
+        found = self._windows[budget.name] = budget.window(at, self._policy.zone)
+        return found
 
     def _cost_on(self, call: Past, model: str, *, batch: bool = False) -> int:
         """What the call would have cost there, by its own usage; as it was where that, or a price, is not known."""
