@@ -29,9 +29,10 @@ def entry(
     estimated: bool = False,
     fresh: bool = False,
     unknown: int = 0,
+    workspace: str = "",
 ) -> Entry:
     asked = requested or model
-    return Entry(2, model, asked, label, linked, priority, estimated, fresh, quantity, nano, unknown)
+    return Entry(2, model, asked, label, linked, priority, estimated, fresh, workspace, quantity, nano, unknown)
 
 
 def used(*, priority: bool = False, workspace: str = "default", model: str = OPUS, **quantities: int) -> Used:
@@ -168,3 +169,20 @@ def test_a_share_may_be_allowed(tolerance: Tolerance, fails: bool) -> None:
     """One cent of fifty-one is within two hundredths, and not within one."""
     (row,) = compared([OUTPUT], [used(output=102)], [billed(51)], tolerance=tolerance)
     assert row.fails == fails
+
+
+def test_workspaces_one_by_one() -> None:
+    """What one has too much another may lack: apart both are seen, together neither."""
+    lines = [entry("output", 100, 50 * CENT, workspace="wrkspc_1"), entry("output", 100, 50 * CENT)]
+    uses = [used(output=40, workspace="wrkspc_1"), used(output=160)]
+    bills = [
+        Billed(DAY, "tokens", OPUS, "wrkspc_1", Fraction(20 * CENT)),
+        Billed(DAY, "tokens", OPUS, "default", Fraction(80 * CENT)),
+    ]
+    (together,) = compared(lines, uses, bills)
+    assert (together.finding, together.workspace) == (Finding.AGREES, "")
+    apart = compare(lines, uses, bills, tolerance=Tolerance(), by_workspace=True)
+    assert [(row.workspace, row.finding) for row in apart] == [
+        ("default", Finding.BYPASSED),
+        ("wrkspc_1", Finding.NOT_BILLED),
+    ]

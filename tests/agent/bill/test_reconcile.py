@@ -72,6 +72,7 @@ def test_a_call_that_did_not_pass(tmp_path: Path) -> None:
     assert row == {
         "day": DAY,
         "what": OPUS,
+        "workspace": None,
         "finding": "bypassed",
         "differs": True,
         "ledger_nano_usd": 44_000_000,
@@ -94,7 +95,7 @@ In USD
 
 2026-11-21 claude-opus-5-5: 2,500 tokens did not pass Bursar (workspace default)
 1 more agree (--all shows them).
-By day and model: the ledger does not know in which workspace a call was billed.
+By day and model: the ledger knows a call's workspace by a label only (--workspace-label).
 """
 
 
@@ -115,6 +116,19 @@ def test_one_workspace(tmp_path: Path) -> None:
         db = kept(tmp_path)
         assert run(db, url).exit_code == 1
         assert run(db, url, "--workspace", "default").exit_code == 0
+
+
+def test_by_workspace(tmp_path: Path) -> None:
+    """The ledger's call names no workspace and so counts in the default one; the bill has it in another."""
+    with reports() as (made, url):
+        bill(made, output=2_000, cents="4.4", workspace="wrkspc_1")
+        result = run(kept(tmp_path), url, "--workspace-label", "ws", "--json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["by"]) == (1, ["day", "model", "workspace"])
+    assert [(row["workspace"], row["finding"]) for row in document["rows"]] == [
+        ("default", "not on this bill"),
+        ("wrkspc_1", "bypassed"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from bursar.agent.ledger import daybook, rollups, schema
 from bursar.agent.ledger.daybook import WHOLE, Entry
 from bursar.policies.charge import Line
 from bursar.policies.prices import LINKED, PRIORITY, REFUSED
-from bursar.policies.records import Record, Settled
+from bursar.policies.records import Record, Sent, Settled
 from bursar.policies.usage import Usage
 
 DAY = 20_778
@@ -37,7 +37,7 @@ def days(db: Database, fresh_ns: int = FOR_EVER) -> list[Entry]:
 
 def entry(label: str, quantity: int, nano: int, *flags: str, unknown: int = 0) -> Entry:
     flagged = {name: name in flags for name in ("linked", "priority", "estimated", "fresh")}
-    return Entry(DAY, OPUS, OPUS, label, **flagged, quantity=quantity, nano=nano, unknown=unknown)
+    return Entry(DAY, OPUS, OPUS, label, **flagged, workspace="", quantity=quantity, nano=nano, unknown=unknown)
 
 
 def with_charge(records: list[Record], **changes: object) -> list[Record]:
@@ -97,3 +97,17 @@ def test_old_days_keep_tokens_and_cost(db: Database) -> None:
     before = sum(entry.nano for entry in days(db))
     assert rollups.roll_up(db, FOR_EVER) is not None
     assert days(db) == [entry("input", 10, 0), entry("output", 1, 0), entry(WHOLE, 0, before)]
+
+
+@pytest.mark.parametrize("roll_up", [False, True])
+def test_a_label_may_name_the_workspace(db: Database, roll_up: bool) -> None:
+    """Each call under what its label says, also once it is rolled up; without the label under nothing."""
+    for name, labels in (("a", {"ws": "wrkspc_1"}), ("b", {"ws": "wrkspc_2", "x": "y"}), ("c", {})):
+        start, settled = used(name, Usage(output=1), at=AT)
+        assert isinstance(start, Sent)
+        put(db, [replace(start, labels=labels), settled])
+    if roll_up:
+        rollups.roll_up(db, FOR_EVER)
+    found = daybook.entries(db, 0, FOR_EVER, fresh_ns=FOR_EVER, label="ws")
+    spent = {entry.workspace: entry.nano for entry in found if entry.nano}
+    assert spent == {"": 20_000, "wrkspc_1": 20_000, "wrkspc_2": 20_000}

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
 
-from bursar.agent.bill.statement import TOKENS, WEB_SEARCH, Billed, Used
+from bursar.agent.bill.statement import DEFAULT_WORKSPACE, TOKENS, WEB_SEARCH, Billed, Used
 from bursar.agent.ledger.daybook import Entry
 from bursar.policies.amounts import usd
 from bursar.policies.models import canonical
@@ -76,10 +76,12 @@ class _Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One day and model, or one kind of charge that is no model's."""
+    """One day and model (and workspace), or one kind of charge that is no model's."""
 
     day: date
     what: str
+    workspace: str
+    """Empty where workspaces are not told apart."""
     finding: Finding
     ledger: Side
     bill: Side
@@ -106,30 +108,33 @@ def compare(
     billed: Iterable[Billed],
     *,
     tolerance: Tolerance,
+    by_workspace: bool = False,
     name: Name = lambda model: canonical(model).id,
 ) -> list[Row]:
     """
-    Day by day and model by model, the days in order.
+    Day by day and model by model, and workspace by workspace where calls say theirs, the days in order.
 
     Priority usage, other clouds and linked billing are kept apart, since no cost report of this organisation has them.
     """
-    books = _Books(name)
+    books = _Books(name, by_workspace=by_workspace)
     for entry in entries:
         books.enter(entry)
     for item in used:
         books.use(item)
     for charge in billed:
         books.bill(charge)
-    return sorted(books.rows(tolerance), key=lambda row: (row.day, row.what, row.finding))
+    return sorted(books.rows(tolerance), key=lambda row: (row.day, row.what, row.workspace, row.finding))
 
 
-_Place = tuple[date, str]
+_Place = tuple[date, str, str]
+"""Day, model or kind of charge, and workspace."""
 
 
 class _Books:
-    """Both sides, added up by day and model."""
+    """Both sides, added up by place."""
 
-    def __init__(self, name: Name) -> None:
+    def __init__(self, name: Name, *, by_workspace: bool) -> None:
+        self._by_workspace = by_workspace
         self._name: Name = lambda model: name(model) or NO_MODEL
         self._plain: dict[_Place, tuple[Side, Side]] = defaultdict(lambda: (Side(), Side()))
         self._priority: dict[_Place, tuple[Side, Side]] = defaultdict(lambda: (Side(), Side()))
@@ -138,33 +143,37 @@ class _Books:
         self._doubts: dict[_Place, _Doubt] = defaultdict(_Doubt)
 
     def enter(self, entry: Entry) -> None:
-        day, model = _EPOCH + timedelta(days=entry.day), self._name(entry.model)
+        is_search = entry.label == WEB_SEARCH
+        day, what = _EPOCH + timedelta(days=entry.day), WEB_SEARCH if is_search else self._name(entry.model)
+        place = (day, what, self._workspace(entry.workspace or DEFAULT_WORKSPACE))
         if entry.linked or canonical(entry.requested_model).platform in _OTHER_BILLS:
-            side = self._elsewhere[day, model]
-        elif entry.label == WEB_SEARCH:
-            model, side = WEB_SEARCH, self._fees[day, WEB_SEARCH][0]
+            side = self._elsewhere[place]
+        elif is_search:
+            side = self._fees[place][0]
         else:
-            side = (self._priority if entry.priority else self._plain)[day, model][0]
-            self._doubts[day, model].unknown += entry.unknown
+            side = (self._priority if entry.priority else self._plain)[place][0]
+            self._doubts[place].unknown += entry.unknown
         side.nano += entry.nano
         if entry.quantity:
             side.quantities[entry.label] += entry.quantity
-        doubt = self._doubts[day, model]
+        doubt = self._doubts[place]
         doubt.fresh += entry.nano if entry.fresh else 0
         doubt.estimated += entry.nano if entry.estimated else 0
 
     def use(self, used: Used) -> None:
-        side = (self._priority if used.priority else self._plain)[used.day, self._name(used.model)][1]
+        workspace = self._workspace(used.workspace)
+        side = (self._priority if used.priority else self._plain)[used.day, self._name(used.model), workspace][1]
         tokens = {label: count for label, count in used.quantities.items() if label != WEB_SEARCH}
         side.quantities.update(tokens)
         side.workspaces[used.workspace] += sum(tokens.values())
         searches = used.quantities.get(WEB_SEARCH)
         if searches:
-            self._fees[used.day, WEB_SEARCH][1].quantities[WEB_SEARCH] += searches
+            self._fees[used.day, WEB_SEARCH, workspace][1].quantities[WEB_SEARCH] += searches
 
     def bill(self, charge: Billed) -> None:
         of_model = charge.kind == TOKENS
-        place = (charge.day, self._name(charge.model) if of_model else charge.kind)
+        what = self._name(charge.model) if of_model else charge.kind
+        place = (charge.day, what, self._workspace(charge.workspace))
         side = (self._plain if of_model else self._fees)[place][1]
         side.nano += charge.nano
         side.workspaces[charge.workspace] += 0
@@ -175,12 +184,13 @@ class _Books:
                 yield _row(place, ledger, bill, self._doubts[place], tolerance)
         for place, (ledger, bill) in self._fees.items():
             yield _fee(place, ledger, bill, self._doubts[place], tolerance)
-        for (day, model), (ledger, bill) in self._priority.items():
-            yield Row(day, model, Finding.PRIORITY, ledger, bill, _of_priority(ledger, bill))
-        for (day, model), ledger in self._elsewhere.items():
-            yield Row(
-                day, model, Finding.ELSEWHERE, ledger, Side(), "a cloud's, or a linked organisation's, bill has it"
-            )
+        for place, (ledger, bill) in self._priority.items():
+            yield Row(*place, Finding.PRIORITY, ledger, bill, _of_priority(ledger, bill))
+        for place, ledger in self._elsewhere.items():
+            yield Row(*place, Finding.ELSEWHERE, ledger, Side(), "a cloud's, or a linked organisation's, bill has it")
+
+    def _workspace(self, name: str) -> str:
+        return name if self._by_workspace else ""
 
 
 def _row(place: _Place, ledger: Side, bill: Side, doubt: _Doubt, tolerance: Tolerance) -> Row:

@@ -47,6 +47,11 @@ _STYLES = {Finding.AGREES: "green", Finding.TOO_FRESH: "", Finding.PRIORITY: "",
     help='By how much a day and model may differ: "0.01 USD", or "0.5%" of it.',
 )
 @click.option("--workspace", "workspaces", multiple=True, metavar="ID", help="Only this workspace's bill; repeatable.")
+@click.option(
+    "--workspace-label",
+    metavar="NAME",
+    help="The label in which calls say their workspace's id; then workspaces are compared one by one.",
+)
 @click.option("--all", "everything", is_flag=True, help="Show the days and models that agree as well.")
 @click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="The ledger (default: BURSAR_DB).")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
@@ -55,6 +60,7 @@ def reconcile_command(
     until: str | None,
     tolerance: str,
     workspaces: tuple[str, ...],
+    workspace_label: str | None,
     everything: bool,
     db: Path | None,
     as_json: bool,
@@ -70,10 +76,11 @@ def reconcile_command(
     span = [(day - date(1970, 1, 1)).days * _DAY_NS for day in (first, last)]
     path = read_settings(os.environ, db=db).db
     with open_for_reading(path) as ledger, Console(stderr=True).status("adding up the ledger"):
-        entries = daybook.entries(ledger, *span, fresh_ns=now_ns - FRESH_SECONDS * 10**9)
-    rows = compare(entries, used_items, billed_items, tolerance=allowed)
+        fresh_ns = now_ns - FRESH_SECONDS * 10**9
+        entries = daybook.entries(ledger, *span, fresh_ns=fresh_ns, label=workspace_label or "")
+    rows = compare(entries, used_items, billed_items, tolerance=allowed, by_workspace=bool(workspace_label))
     if as_json:
-        click.echo(json.dumps(to_json(rows, first, last, tolerance), indent=2))
+        click.echo(json.dumps(to_json(rows, first, last, tolerance, by_workspace=bool(workspace_label)), indent=2))
     else:
         console = Console(highlight=False)
         for part in told(rows, first, last, tolerance, everything=everything):
@@ -81,14 +88,16 @@ def reconcile_command(
     sys.exit(DIFFERS if any(row.fails for row in rows) else 0)
 
 
-def to_json(rows: Sequence[Row], first: date, last: date, tolerance: str) -> dict[str, Any]:
+def to_json(
+    rows: Sequence[Row], first: date, last: date, tolerance: str, *, by_workspace: bool = False
+) -> dict[str, Any]:
     """The whole comparison; the shape is public. Fractions of a nano-dollar on the bill are rounded half to even."""
     return {
         "agrees": not any(row.fails for row in rows),
         "since": f"{first}T00:00:00Z",
         "until": f"{last}T00:00:00Z",
         "tolerance": tolerance,
-        "by": ["day", "model"],
+        "by": ["day", "model", *(["workspace"] if by_workspace else [])],
         "total": {
             "ledger_nano_usd": round(sum((row.ledger.nano for row in rows), Fraction(0))),
             "bill_nano_usd": round(sum((row.bill.nano for row in rows), Fraction(0))),
@@ -101,6 +110,7 @@ def _row(row: Row) -> dict[str, Any]:
     return {
         "day": row.day.isoformat(),
         "what": row.what,
+        "workspace": row.workspace or None,
         "finding": row.finding.value,
         "differs": row.fails,
         "ledger_nano_usd": round(row.ledger.nano),
@@ -133,10 +143,11 @@ def told(
         yield _table(shown)
     for row in shown:
         if row.said:
-            yield Text(f"{row.day} {row.what}: {row.said}", "" if row.fails else "dim")
+            yield Text(f"{row.day} {_place(row)}: {row.said}", "" if row.fails else "dim")
     if agreeing and not everything:
         yield Text(f"{agreeing} more agree (--all shows them).", "dim")
-    yield Text("By day and model: the ledger does not know in which workspace a call was billed.", "dim")
+    if not any(row.workspace for row in rows):
+        yield Text("By day and model: the ledger knows a call's workspace by a label only (--workspace-label).", "dim")
 
 
 def _table(rows: Sequence[Row]) -> Table:
@@ -147,8 +158,12 @@ def _table(rows: Sequence[Row]) -> Table:
     for row in rows:
         amounts = [_money(amount) for amount in (row.ledger.nano, row.bill.nano, row.gap)]
         finding = Text(row.finding.value, _STYLES.get(row.finding, "red"))
-        table.add_row(str(row.day), Text(row.what), *amounts, finding)
+        table.add_row(str(row.day), Text(_place(row)), *amounts, finding)
     return table
+
+
+def _place(row: Row) -> str:
+    return f"{row.what} in {row.workspace}" if row.workspace else row.what
 
 
 def _money(nano: Fraction) -> str:
