@@ -37,14 +37,14 @@ def _tools(body: Json) -> Iterator[Block]:
 
 
 def _system(body: Json) -> Iterator[Block]:
-    cited = any((block.get("citations") or {}).get("enabled") for _, _, block in _contents(body))
+    cited = any(_cited(block) for block in _contents(body))
     yield _settings(Section.SYSTEM, [body.get("speed") or "standard", cited])
     for index, block in enumerate(_listed(body.get("system") or [])):
         yield _block(block, Section.SYSTEM, index)
 
 
 def _messages(body: Json) -> Iterator[Block]:
-    images = any(block.get("type") == "image" for _, _, block in _contents(body))
+    images = any(block.get("type") == "image" for block in _contents(body))
     effort = (body.get("output_config") or {}).get("effort")
     yield _settings(Section.MESSAGES, [body.get("tool_choice"), body.get("thinking"), effort, images])
     previous = ""
@@ -56,13 +56,18 @@ def _messages(body: Json) -> Iterator[Block]:
             previous = role
 
 
-def _contents(body: Json) -> Iterator[tuple[int, int, Json]]:
+def _contents(body: Json) -> Iterator[Json]:
     """Blocks of messages, and what stands in results of tools."""
-    for index, message in enumerate(body["messages"]):
-        for part, block in enumerate(_listed(message["content"])):
-            yield index, part, block
-            for inner in _inner(block):
-                yield index, part, inner
+    for message in body["messages"]:
+        for block in _listed(message["content"]):
+            yield block
+            yield from _inner(block)
+
+
+def _cited(block: Json) -> bool:
+    """A document that is to be cited has an object there, an answer that cites has a list."""
+    citations = block.get("citations")
+    return isinstance(citations, dict) and bool(citations.get("enabled"))
 
 
 def _inner(block: Json) -> list[Json]:

@@ -107,6 +107,8 @@ async def _answered(client: anthropic.AsyncAnthropic, ask: Ask) -> str:
         "x-sandbox-output-tokens": str(ask.output),
         "x-sandbox-latency-ms": str(round(ask.begins * 1_000)),
     }
+    if ask.betas:
+        scene["anthropic-beta"] = ask.betas
     answer = await client.post(
         "/v1/messages", body=ask.body, cast_to=anthropic.types.Message, options={"headers": scene}
     )

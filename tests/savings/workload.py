@@ -17,6 +17,8 @@ class Ask:
     """Seconds until its answer begins: before that nobody can read what it wrote."""
     output: int = 100
     """Tokens."""
+    betas: str = ""
+    """Its `anthropic-beta` header."""
 
 
 @dataclass(frozen=True)
