@@ -37,9 +37,9 @@ def _records(day: Workload, played: Played) -> Iterator[Record]:
     """All that is told of money: made at this moment in truth, dated as they were played."""
     for number, charge in played.charges.items():
         at_ns = EPOCH * SECOND + round(day.asks[number].at * SECOND)
-        id, model = charge.attempt_id, charge.model
-        yield Sent(id, id, at_ns, day.route, model, charge.requested_model)
-        yield Settled(replace(charge, route=day.route, at_ns=at_ns, call_id=id))
+        attempt, model = charge.attempt_id, charge.model
+        yield Sent(attempt, attempt, at_ns, day.route, model, charge.requested_model)
+        yield Settled(replace(charge, route=day.route, at_ns=at_ns, call_id=attempt))
 
 
 def _prints(day: Workload, played: Played) -> Iterator[Fingerprint]:

@@ -85,7 +85,8 @@ def chats(
     def shape(dice: random.Random) -> Iterator[Ask]:
         shared: Json = {"tools": tools(dice, 5, 150), "system": [text(dice, 1_500)]}
         for begins in poisson(dice, every, DAY / 2):
-            at, history = begins, []
+            at = begins
+            history: list[Json] = []
             for _ in range(dice.randint(*turns)):
                 history = [*history, said("user", text(dice, dice.randint(30, 600)))]
                 answer = dice.randint(50, 500)
@@ -204,7 +205,7 @@ def documents(dice: random.Random) -> Iterator[Ask]:
 def long_prompts(dice: random.Random) -> Iterator[Ask]:
     """Conversations that grow beyond 100,000 tokens, where Haiku 5.5 takes five times the price of everything."""
     shared = [text(dice, 5_000)]
-    for begins in poisson(dice, 2 * HOUR, DAY / 2):
+    for begins in poisson(dice, 1.2 * HOUR, DAY / 2):
         at, history = begins, [said("user", text(dice, dice.randint(60_000, 85_000)))]
         for _ in range(6):
             yield Ask(at, asked(HAIKU, history, system=shared), dice.uniform(2, 6), 400)
@@ -239,7 +240,7 @@ SHAPES: dict[str, Shape] = {
     "mark behind the time of day": changing_mark,
     "mark behind a changing passage": changing_middle,
     "an hour paid for five minutes": chats(
-        OPUS, every=3 * HOUR, turns=(4, 9), pause=(10, 60), marks=(Mark("system", "1h"), Mark("tail", "1h"))
+        OPUS, every=HOUR, turns=(4, 9), pause=(10, 60), marks=(Mark("system", "1h"), Mark("tail", "1h"))
     ),
     "five minutes where an hour pays": questions(SONNET, 9 * MINUTE, marks=(Mark("system"),)),
     "agents in tool loops, Opus": agents,

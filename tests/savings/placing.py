@@ -8,10 +8,11 @@ from typing import Any
 
 from bursar.policies.cachemarks import TAIL, Mark, parts
 
+Json = dict[str, Any]
 _UNMARKED = ("thinking", "redacted_thinking")
 
 
-def marked(body: dict[str, Any], marks: Sequence[Mark]) -> dict[str, Any]:
+def marked(body: Json, marks: Sequence[Mark]) -> Json:
     """The request with these marks and no others; a place that it does not have is passed over."""
     made = unmarked(body)
     for mark in marks:
@@ -25,7 +26,7 @@ def marked(body: dict[str, Any], marks: Sequence[Mark]) -> dict[str, Any]:
     return made
 
 
-def unmarked(body: dict[str, Any]) -> dict[str, Any]:
+def unmarked(body: Json) -> Json:
     """The request without any mark, and with lists of blocks where it had plain texts."""
     made = deepcopy(body)
     made.pop("cache_control", None)
@@ -36,38 +37,45 @@ def unmarked(body: dict[str, Any]) -> dict[str, Any]:
             message["content"] = [{"type": "text", "text": message["content"]}]
     for block in _blocks(made):
         block.pop("cache_control", None)
-        if isinstance(block.get("content"), list):
-            for inner in block["content"]:
-                if isinstance(inner, dict):
-                    inner.pop("cache_control", None)
+        for inner in inner_blocks(block):
+            inner.pop("cache_control", None)
     return made
 
 
-def cacheable(block: dict[str, Any]) -> bool:
+def inner_blocks(block: Json) -> list[Json]:
+    """What stands in a result of a tool."""
+    content: Any = block.get("content")
+    return [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []  # pyright: ignore
+
+
+def cacheable(block: Json) -> bool:
     """Whether a mark may stand on it."""
     return block.get("type") not in _UNMARKED and not (block.get("type") == "text" and not block.get("text"))
 
 
-def _blocks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from body.get("tools") or []
-    yield from body.get("system") or []
-    for message in body["messages"]:
-        yield from message["content"]
+def _blocks(body: Json) -> Iterator[Json]:
+    yield from listed(body, "tools")
+    yield from listed(body, "system")
+    for message in listed(body, "messages"):
+        yield from listed(message, "content")
 
 
-def _last(body: dict[str, Any]) -> dict[str, Any] | None:
+def listed(holder: Json, name: str) -> list[Json]:
+    """Blocks under a name; a text is one block, and what is not there none."""
+    value: Any = holder.get(name)
+    return [{"type": "text", "text": value}] if isinstance(value, str) else value or []
+
+
+def _last(body: Json) -> Json | None:
     return next((block for block in reversed([*_blocks(body)]) if cacheable(block)), None)
 
 
-def _block(body: dict[str, Any], place: str) -> dict[str, Any] | None:
+def _block(body: Json, place: str) -> Json | None:
     section, index, part = parts(place)
+    found = listed(body, section)
     if section == "messages":
         assert index is not None
-        if index >= len(body["messages"]):
-            return None
-        found, index = body["messages"][index]["content"], part
-    else:
-        found = body.get(section) or []
+        found, index = (listed(found[index], "content"), part) if index < len(found) else ([], None)
     if index is None:
         return next((block for block in reversed(found) if cacheable(block)), None)
     return found[index] if index < len(found) and cacheable(found[index]) else None

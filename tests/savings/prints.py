@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.savings.placing import cacheable
+from tests.savings.placing import cacheable, inner_blocks, listed
 
 from bursar.policies.fingerprint import HASH_BYTES, Block, Fingerprint, Section
 
@@ -32,24 +32,25 @@ def fingerprint(attempt_id: str, body: Json, begins: float) -> Fingerprint:
 
 
 def _tools(body: Json) -> Iterator[Block]:
-    for index, tool in enumerate(body.get("tools") or []):
+    for index, tool in enumerate(listed(body, "tools")):
         yield _block(tool, Section.TOOLS, index)
 
 
 def _system(body: Json) -> Iterator[Block]:
     cited = any(_cited(block) for block in _contents(body))
     yield _settings(Section.SYSTEM, [body.get("speed") or "standard", cited])
-    for index, block in enumerate(_listed(body.get("system") or [])):
+    for index, block in enumerate(listed(body, "system")):
         yield _block(block, Section.SYSTEM, index)
 
 
 def _messages(body: Json) -> Iterator[Block]:
     images = any(block.get("type") == "image" for block in _contents(body))
-    effort = (body.get("output_config") or {}).get("effort")
+    output: Json = body.get("output_config") or {}
+    effort: Any = output.get("effort")
     yield _settings(Section.MESSAGES, [body.get("tool_choice"), body.get("thinking"), effort, images])
     previous = ""
     for index, message in enumerate(body["messages"]):
-        for part, block in enumerate(_listed(message["content"])):
+        for part, block in enumerate(listed(message, "content")):
             role = message["role"]
             more = _ROLE_TOKENS if role != previous else 0
             yield _block(block, Section.MESSAGES, index, part, role, more)
@@ -59,24 +60,15 @@ def _messages(body: Json) -> Iterator[Block]:
 def _contents(body: Json) -> Iterator[Json]:
     """Blocks of messages, and what stands in results of tools."""
     for message in body["messages"]:
-        for block in _listed(message["content"]):
+        for block in listed(message, "content"):
             yield block
-            yield from _inner(block)
+            yield from inner_blocks(block)
 
 
 def _cited(block: Json) -> bool:
     """A document that is to be cited has an object there, an answer that cites has a list."""
-    citations = block.get("citations")
-    return isinstance(citations, dict) and bool(citations.get("enabled"))
-
-
-def _inner(block: Json) -> list[Json]:
-    content = block.get("content")
-    return [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
-
-
-def _listed(content: Any) -> list[Json]:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+    citations: Any = block.get("citations")
+    return isinstance(citations, dict) and bool(citations.get("enabled"))  # pyright: ignore[reportUnknownMemberType]
 
 
 def _block(block: Json, section: Section, index: int, part: int = 0, role: str = "", more: int = 0) -> Block:
@@ -94,22 +86,26 @@ def _block(block: Json, section: Section, index: int, part: int = 0, role: str =
         bytes=len(canonical.encode()),
         tokens=_tokens(bare, shown) + more,
         cacheable=cacheable(block),
-        mark=_ttl(block) or next((ttl for inner in _inner(block) if (ttl := _ttl(inner))), ""),
+        mark=next((ttl for holder in (block, *inner_blocks(block)) if (ttl := _ttl(holder))), ""),
     )
 
 
 def _tokens(bare: Json, shown: str) -> int:
     if _binary(bare):
         return _FIXED[bare["type"]]
-    binaries = [one for one in _inner(bare) if _binary(one)]
+    binaries = [one for one in inner_blocks(bare) if _binary(one)]
     if binaries:
-        shown = _json({**bare, "content": [one for one in bare["content"] if one not in binaries]})
-    return -(-len(shown.encode()) // 4) + sum(_FIXED[one["type"]] for one in binaries)
+        rest = [one for one in inner_blocks(bare) if one not in binaries]
+        shown = _json({**bare, "content": rest})
+    fixed: list[int] = [_FIXED[one["type"]] for one in binaries]
+    return -(-len(shown.encode()) // 4) + sum(fixed)
 
 
 def _binary(block: Json) -> bool:
-    source = block.get("source")
-    return block.get("type") in _FIXED and isinstance(source, dict) and source.get("type") not in ("text", "content")
+    source: Any = block.get("source")
+    if block.get("type") not in _FIXED or not isinstance(source, dict):
+        return False
+    return source.get("type") not in ("text", "content")  # pyright: ignore[reportUnknownMemberType]
 
 
 def _settings(section: Section, what: list[Any]) -> Block:
@@ -119,7 +115,7 @@ def _settings(section: Section, what: list[Any]) -> Block:
 def _bare(block: Json) -> Json:
     bare = {name: value for name, value in block.items() if name != "cache_control" and value is not None}
     if isinstance(bare.get("content"), list):
-        bare["content"] = [_bare(one) if isinstance(one, dict) else one for one in bare["content"]]
+        bare["content"] = [_bare(one) if isinstance(one, dict) else one for one in bare["content"]]  # pyright: ignore
     return bare
 
 

@@ -71,7 +71,7 @@ def play(asks: Sequence[Ask], refresh: Refresh) -> Played:
     with recorded() as seen:
         answered, refused, bill = simulated(lambda: _played(asks, refresh))
     by_response = {charge.response_id: charge for charge in seen.charges}
-    return Played({number: by_response[id] for number, id in answered.items()}, refused, bill)
+    return Played({number: by_response[name] for number, name in answered.items()}, refused, bill)
 
 
 async def _played(asks: Sequence[Ask], refresh: Refresh) -> tuple[dict[int, str], dict[int, str], int]:

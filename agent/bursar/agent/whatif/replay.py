@@ -22,7 +22,7 @@ from bursar.policies.policy import Budget, Mode, Policy, Step
 from bursar.policies.prices import PriceBook
 from bursar.policies.standing import Survey
 from bursar.policies.unbatched import Unbatched
-from bursar.policies.windows import OWN_WINDOWS, ROLLING
+from bursar.policies.windows import OWN_WINDOWS, ROLLING, Window
 
 PROGRESS = 1_000
 """After so many calls it is told how far it is."""
@@ -92,6 +92,7 @@ class _Player:
         self._policy = policy
         self._book = book
         self._balances: dict[str, ReplayedBalance] = {}
+        self._windows: dict[str, Window] = {}
         self._refuse_unknown = policy.unknown_price == "refuse"
         self.result = Replayed(left_out=tuple(_left_out(policy)))
 
@@ -157,7 +158,7 @@ class _Player:
             yield self._balance(budget, call, at)
 
     def _balance(self, budget: Budget, call: Past, at: datetime) -> ReplayedBalance:
-        window = budget.window(at, self._policy.zone)
+        window = self._window(budget, at)
         key = budget.balance_key(window, budget.scope(call.labels, call.route, call.requested_model))
         balance = self._balances.get(key)
         if balance is None:
@@ -165,6 +166,13 @@ class _Player:
             mode = budget.mode or self._policy.mode
             balance = self._balances[key] = ReplayedBalance(budget, key, window, mode, rolls)
         return balance
+
+    def _window(self, budget: Budget, at: datetime) -> Window:
+        """The window that holds an instant; calls come in order of time, so that mostly it is the one before."""
+        last = self._windows.get(budget.name)
+        if last is None or last.start is None or last.end is None or not last.start <= at < last.end:
+            last = self._windows[budget.name] = budget.window(at, self._policy.zone)
+        return last
 
     def _below(self, call: Past) -> tuple[str, ...]:
         """The rungs under the model asked for."""
