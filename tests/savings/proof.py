@@ -38,8 +38,8 @@ class Proof:
     name: str
     refresh: Refresh
     calls: int
-    refused: int
-    """Requests that the sandbox does not serve, left out."""
+    left_out: frozenset[int]
+    """Numbers of requests that the sandbox does not serve."""
     bill: int
     predicted: int
     realised: int
@@ -72,7 +72,7 @@ def prove(day: Workload, refresh: Refresh, adviser: Adviser) -> Proof:
         name=day.name,
         refresh=refresh,
         calls=len(day.asks),
-        refused=len(before.refused),
+        left_out=frozenset(before.refused),
         bill=before.bill,
         predicted=sum(one.saving for one in advised.values()),
         realised=before.bill - after.bill,
