@@ -20,7 +20,7 @@ from bursar.instrumentation.counting import Counting
 from bursar.instrumentation.deferring import Deferring
 from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.outcome import answered as settled_by
-from bursar.instrumentation.outcome import failed, will_be_parsed
+from bursar.instrumentation.outcome import failed, keep_prompt, will_be_parsed
 from bursar.instrumentation.quiet import excuse, quiet, tell_once
 from bursar.instrumentation.requestbody import betas_of, body_of, is_object, model_of, with_changes, with_fewer_betas
 from bursar.instrumentation.runtime import Runtime, current_runtime
@@ -99,6 +99,8 @@ class Meter(Middleware):
             raise
         if attempt is not None:
             try:
+                if runtime.rules.fingerprint_key:
+                    keep_prompt(attempt, response)
                 if will_be_parsed(request, response):
                     attempt.told(response.parse(), response.http_response.headers)
                 else:
@@ -143,6 +145,8 @@ class Meter(Middleware):
             raise
         if attempt is not None:
             try:
+                if runtime.rules.fingerprint_key:
+                    keep_prompt(attempt, response)
                 if will_be_parsed(request, response):
                     parsed = response.parse()
                     attempt.told(await parsed if isawaitable(parsed) else parsed, response.http_response.headers)

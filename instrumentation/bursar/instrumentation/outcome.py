@@ -37,6 +37,14 @@ def will_be_parsed(request: APIRequest, response: Any) -> bool:
     )
 
 
+def keep_prompt(attempt: Attempt, response: Any) -> None:
+    """Keep the bytes that were sent: nobody changes these any more, and the application keeps them anyhow."""
+    raw = getattr(response, "http_response", response)
+    if isinstance(raw, http.Response) and raw.is_success:
+        with quiet("keep a request"):
+            attempt.prompt = raw.request.content
+
+
 def answered(call: Call, attempt: Attempt, request: APIRequest, response: Any) -> None:
     """Settle by a body that is here, watch one that is not, release what an error answered."""
     # Where the application asks for the bare HTTP response, middleware is given it as it is.

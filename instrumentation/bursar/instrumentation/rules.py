@@ -56,6 +56,8 @@ class Rules:
     """Under which credentials are named; empty where the agent puts nothing off."""
     credentials: frozenset[str] = frozenset()
     """The names of those that the agent submits batches with."""
+    fingerprint_key: str = ""
+    """Under which blocks of prompts are hashed, in hex; empty where nobody wants fingerprints."""
     _by_code: dict[tuple[str, str], str | None] = field(
         default_factory=dict[tuple[str, str], "str | None"], init=False, repr=False, compare=False
     )
@@ -166,6 +168,7 @@ def rules_of(snapshot: Snapshot, fallback: Rules) -> Rules:
         puts_off=policy is not None and policy.puts_off,
         salt=snapshot.salt,
         credentials=frozenset(snapshot.credentials),
+        fingerprint_key=snapshot.fingerprint_key,
     )
 
 

@@ -229,6 +229,9 @@ class Find:
     service: str | None = None
 
 
+CacheMode = Literal["off", "advise", "auto"]
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """The application's name for a kind of work, and what such work allows."""
@@ -244,7 +247,8 @@ class Route:
     """Whether streams are put off too: their answer then comes whole."""
     credential_env: str | None = None
     """The environment variable of the agent that holds the API key of this route's client; None: the agent's own."""
-    cache: Literal["off", "advise", "auto"] = "off"
+    cache: CacheMode = "advise"
+    """Whether its prompts are looked at for advice, or left alone (`off`); a route without a name is looked at too."""
     lossy: bool = False
     """Whether a request may lose something (thinking, effort, a beta) to fit another model or a step."""
 
@@ -320,6 +324,10 @@ class Policy:
     def named(self, route: str) -> Route | None:
         """The route of that name, if the file has one."""
         return next((known for known in self.routes if known.name == route), None)
+
+    def cache_for(self, route: str) -> CacheMode:
+        """What is done about a route's prompt cache; one that the file does not name is advised on."""
+        return next((known.cache for known in self.routes if known.name == route), "advise")
 
     @cached_property
     def puts_off(self) -> bool:

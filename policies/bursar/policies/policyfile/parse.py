@@ -146,7 +146,7 @@ def _route(table: Mapping[str, Any], path: Path, mistakes: Mistakes) -> Route:
         may_wait_seconds=fields.parsed("may_wait", parse_duration, None, 'may_wait = "2h"'),
         streams_wait=fields.flag("streams_wait"),
         credential_env=_credential_env(fields),
-        cache=fields.word("cache", ("off", "advise", "auto"), "off"),
+        cache=fields.word("cache", ("off", "advise", "auto"), "advise"),
         lossy=fields.flag("lossy"),
     )
 

@@ -50,8 +50,8 @@ def _of_step(name: str, step: Step) -> Iterator[str]:
 
 def _of_route(route: Route) -> Iterator[str]:
     name = f'route "{route.name}"'
-    if route.cache != "off":
-        yield _warning(f'{name}: cache = "{route.cache}"', "its requests are sent as they are")
+    if route.cache == "auto":
+        yield _warning(f'{name}: cache = "auto"', 'its requests are sent as they are, as with cache = "advise"')
 
 
 def _of_effort(policy: Policy) -> Iterator[str]:
