@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from sqlite_utils import Database
-from tests.savings.prints import fingerprint
+from tests.savings.prints import Worker
 from tests.savings.stage import EPOCH, Played
 from tests.savings.workload import Workload
 
@@ -43,6 +43,7 @@ def _records(day: Workload, played: Played) -> Iterator[Record]:
 
 
 def _prints(day: Workload, played: Played) -> Iterator[Fingerprint]:
+    worker = Worker()
     for number, charge in played.charges.items():
         ask = day.asks[number]
-        yield fingerprint(charge.attempt_id, ask.body, ask.begins)
+        yield worker.fingerprint(charge.attempt_id, ask.body, ask.begins)

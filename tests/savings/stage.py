@@ -18,8 +18,8 @@ from bursar.policies.charge import Charge
 
 Result = TypeVar("Result")
 
-EPOCH = 1_790_000_000
-"""Seconds: when the day begins."""
+EPOCH = 1_794_787_200
+"""Seconds: when the day begins, 16 November 2026."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise, takewhile
 
 from tests.savings import generated, rebuilt
-from tests.savings.prints import fingerprint
+from tests.savings.prints import Worker
 from tests.savings.workload import Ask
 
 from bursar.agent.sandbox.errors import ApiError
@@ -30,7 +30,7 @@ def days() -> Iterator[list[tuple[Ask, MessageRequest]]]:
 
 
 def blocks(ask: Ask) -> tuple[Block, ...]:
-    return fingerprint("a", ask.body, 1.0).blocks
+    return Worker().fingerprint("a", ask.body, 1.0).blocks
 
 
 def alike(one: Ask, other: Ask) -> int:
