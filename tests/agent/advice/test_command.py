@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bursar.agent.advice.command import advise_command, observed_days
+from bursar.agent.advice.command import advise_command
+from bursar.agent.advice.gathering import observed_days
+from bursar.agent.advice.recommendation import Kind, Recommendation
 from bursar.agent.advice.usage import RouteUsage
 from bursar.agent.ledger import Ledger
 from bursar.policies.charge import Basis, Charge
@@ -59,8 +61,8 @@ def test_json_is_alone_on_standard_output(db: Path) -> None:
     document = json.loads(result.stdout)
     assert (result.exit_code, result.stderr, list(document)) == (0, "", ["recommendations", "since", "until"])
     assert [(one["route"], one["saving_nano_usd_per_day"]) for one in document["recommendations"]] == [
-        ("docs", {"from": 16_600_000, "to": 33_200_000}),
-        ("support.triage", {"from": 16_600_000, "to": 33_200_000}),
+        ("docs", {"from": 16_600_000, "expected": None, "to": 33_200_000}),
+        ("support.triage", {"from": 16_600_000, "expected": None, "to": 33_200_000}),
     ]
 
 
@@ -76,14 +78,14 @@ TABLE = """
  ──────────────────────────────────────────────────────────────────────────────
  docs                Cache the shared prompt: 10 calls sent about 2,000 tokens
  claude-sonnet-5-5   each, none read from cache. Worth 0.017 to 0.033 USD a
-                     day.
+ 460ff9d7            day.
                      Put cache_control={"type": "ephemeral"}
                      on the last block that all calls share (claude-sonnet-5-5
                      caches from 512 tokens).
 
  support.triage      Cache the shared prompt: 10 calls sent about 2,000 tokens
  claude-sonnet-5-5   each, none read from cache. Worth 0.017 to 0.033 USD a
-                     day.
+ 1ff591be            day.
                      Put cache_control={"type": "ephemeral"}
                      on the last block that all calls share (claude-sonnet-5-5
                      caches from 512 tokens).
@@ -113,6 +115,7 @@ def test_long_names_leave_room_for_words(tmp_path: Path) -> None:
         f" {'a' * 28}   Caching would do nothing: the median prompt has",
         f" {'a' * 12}{' ' * 19}5 tokens, and claude-sonnet-5-5 caches from",
         f" claude-sonnet-5-5{' ' * 14}512.",
+        f" {Recommendation(Kind.CACHE, route, 'claude-sonnet-5-5', '').id}",
     ]
 
 

@@ -81,7 +81,7 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
+class Finding:
     """One route and model: whether to cache there, why, and what it is about."""
 
     route: str
@@ -103,7 +103,7 @@ class Recommendation:
         return self.reason not in (Reason.TOO_SHORT, Reason.TOO_RARE)
 
 
-def advise(rows: Iterable[RouteUsage], book: PriceBook, at: date, days: Fraction) -> list[Recommendation]:
+def advise(rows: Iterable[RouteUsage], book: PriceBook, at: date, days: Fraction) -> list[Finding]:
     """
     What caching would save on each route, the largest saving first; then where it would not help, and why.
 
@@ -114,7 +114,7 @@ def advise(rows: Iterable[RouteUsage], book: PriceBook, at: date, days: Fraction
     return sorted((one for one in found if one is not None), key=_order)
 
 
-def _order(one: Recommendation) -> tuple[bool, int, str, str]:
+def _order(one: Finding) -> tuple[bool, int, str, str]:
     return not one.advised, -(one.saving_per_day_nano or (0, 0))[1], one.route, one.model
 
 
@@ -122,7 +122,7 @@ def _cached(row: RouteUsage) -> bool:
     return row.cache_read >= HARDLY_READ * sum(row.prompts)
 
 
-def _advise(row: RouteUsage, book: PriceBook, at: date, days: Fraction) -> Recommendation | None:
+def _advise(row: RouteUsage, book: PriceBook, at: date, days: Fraction) -> Finding | None:
     """What to say of one route; None where what it caches already saves as much as all this could."""
     known = book.find(row.model)
     pattern = _pattern(row, known.min_cacheable_tokens if known is not None else None)
@@ -133,7 +133,7 @@ def _advise(row: RouteUsage, book: PriceBook, at: date, days: Fraction) -> Recom
         saving = _saving(row, pattern, prices, days)
         if saving[1] == 0:
             return None
-    return Recommendation(
+    return Finding(
         route=row.route,
         model=row.model,
         reason=reason,

@@ -1,0 +1,41 @@
+"""How does advice look in a terminal?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bursar.agent.advice.recommendation import Recommendation
+from bursar.agent.ledger.verdictbook import Dismissal
+
+_NAMES = 28
+"""Columns for names at most: in a terminal of 80 the words beside them keep 50."""
+
+
+def show(found: Sequence[Recommendation], dismissed: Mapping[str, Dismissal], console: Console) -> None:
+    """A table of what to do; below it the changes as code that can be copied, and once what all of it rests on."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, leading=1)
+    table.add_column("route and model", max_width=_NAMES, overflow="fold")
+    table.add_column("what to do", overflow="fold")
+    for one in found:
+        named = "\n".join(part for part in (one.route or "all routes", one.model, one.id) if part)
+        table.add_row(Text(named), _told(one, dismissed.get(one.id)))
+    console.print(table)
+    for one in found:
+        if one.advised and one.snippet and one.snippet not in one.text:
+            console.print(Text(f"{one.id}, {one.route}:", "bold"))
+            console.print(Text(f"{one.snippet}\n"), soft_wrap=True)
+    for said in dict.fromkeys(said for one in found for said in one.assumes):
+        console.print(Text(said, "dim"))
+
+
+def _told(one: Recommendation, dismissal: Dismissal | None) -> Text:
+    """The words; a snippet that is part of them on a line of its own, so that it can be copied."""
+    text = Text(one.text.replace(f" Put {one.snippet} ", f"\nPut {one.snippet}\n") if one.snippet else one.text)
+    if dismissal is not None:
+        text.append(f"\nDismissed by {dismissal.by}: {dismissal.reason}", "dim")
+    return text
