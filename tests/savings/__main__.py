@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 from tests.savings import generated, rebuilt
 from tests.savings.adviser import advised
+from tests.savings.prints import Blur
 from tests.savings.proof import MOST_ERROR, Proof, prove
 from tests.savings.trying import best
 from tests.savings.workload import Workload
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.savings", description=__doc__)
     parser.add_argument("names", nargs="*", help="Days whose names have these words in them; without, all.")
     parser.add_argument("--share", type=float, default=1.0, help="Of each generated day, only the first part.")
+    parser.add_argument("--off", type=float, default=0.0, help="Put estimates of tokens off by up to this share.")
+    parser.add_argument("--told", type=float, default=1.0, help="Share of conversations with fingerprints.")
     parser.add_argument("--best", action="store_true", help="Also try all sets of marks, to hold the advice against.")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(arguments)
@@ -68,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for day in (*generated.workloads(asked.share), *rebuilt.workloads(), *rebuilt.workloads(MOVED))
         if not asked.names or any(word in day.name for word in asked.names)
     ]
-    rows = _proved(days, tried=asked.best)
+    rows = _proved(days, Blur(asked.off, asked.told), tried=asked.best)
     if asked.json:
         sys.stdout.write(json.dumps([row.to_json() for row in rows]) + "\n")
     else:
@@ -80,12 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if rows and all(row.proof.holds for row in rows) else 1
 
 
-def _proved(days: Sequence[Workload], *, tried: bool) -> list[Row]:
+def _proved(days: Sequence[Workload], blur: Blur, *, tried: bool) -> list[Row]:
     rows: list[Row] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for day in progress.track(days, description="days"):
             for refresh in Refresh:
-                proof = prove(day, refresh, advised)
+                proof = prove(day, refresh, advised, blur)
                 rows.append(Row(proof, _best(day, proof) if tried else None))
     return rows
 
@@ -96,9 +99,13 @@ def _best(day: Workload, proof: Proof) -> int:
 
 
 def _table(refresh: Refresh, rows: Sequence[Row]) -> Table:
-    table = Table(title=f"A hit refreshes: {refresh}", title_justify="left", box=box.MARKDOWN)
-    table.add_column("day, and marks advised", max_width=34, overflow="fold")
-    for head in ("calls", "bill, USD", "predicted", "realised", "off", "of best"):
+    worst = max((row.proof.error for row in rows), default=0.0)
+    held = sum(row.proof.holds for row in rows)
+    table = Table(title=f"A hit refreshes: {refresh}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.caption = f"{held} of {len(rows)} within {MOST_ERROR:.0%}; the worst is off by {worst:.2%}"
+    table.add_column("day: marks advised", overflow="fold")
+    tried = any(row.best is not None for row in rows)
+    for head in ("calls", "USD", "predicted", "realised", "off", *(["of best"] if tried else [])):
         table.add_column(head, justify="right", no_wrap=True)
     for row in rows:
         proof = row.proof
@@ -107,11 +114,8 @@ def _table(refresh: Refresh, rows: Sequence[Row]) -> Table:
             f"{proof.calls - len(proof.left_out):,}",
             *(f"{nano / 1e9:.4f}" for nano in (proof.bill, proof.predicted, proof.realised)),
             Text(f"{proof.error:.2%}", "green" if proof.holds else "red"),
-            "" if row.best is None else f"{proof.realised / row.best:.1%}" if row.best else "-",
+            *([f"{proof.realised / row.best:.1%}" if row.best else "-"] if tried else []),
         )
-    worst = max((row.proof.error for row in rows), default=0.0)
-    held = sum(row.proof.holds for row in rows)
-    table.caption = f"{held} of {len(rows)} within {MOST_ERROR:.0%}; the worst is off by {worst:.2%}"
     return table
 
 

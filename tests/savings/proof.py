@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sqlite_utils import Database
 from tests.savings.books import ledger
 from tests.savings.placing import marked
+from tests.savings.prints import Blur
 from tests.savings.stage import Played, play
 from tests.savings.workload import Workload
 
@@ -62,10 +63,10 @@ class Proof:
         return not self.broken and self.error <= MOST_ERROR
 
 
-def prove(day: Workload, refresh: Refresh, adviser: Adviser) -> Proof:
+def prove(day: Workload, refresh: Refresh, adviser: Adviser, blur: Blur | None = None) -> Proof:
     """Play a day, have its ledger read and advice given, play it again by the advice."""
     before = play(day.asks, refresh)
-    with ledger(day, before) as db:
+    with ledger(day, before, blur or Blur()) as db:
         advised = adviser(db, day, refresh)
     after = play(_as_advised(day, before, advised).asks, refresh) if advised else before
     return Proof(

@@ -14,6 +14,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,18 @@ def workloads(model: str | None = None, times: int = 6) -> list[Workload]:
         projects[project].append(conversation)
     end = "as recorded" if model is None else f"on {model}"
     return [
-        in_order(f"{project}, {end}", _day(random.Random(project), held, model, times))
+        in_order(f"{_named(project)}, {end}", _day(random.Random(project), held, model, times))
         for project, held in sorted(projects.items())
     ]
 
 
-def conversations() -> Iterator[tuple[str, list[Said]]]:
+@cache
+def conversations() -> tuple[tuple[str, list[Said]], ...]:
     """Each with its project: two requests or more that go on from each other."""
+    return tuple(_conversations())
+
+
+def _conversations() -> Iterator[tuple[str, list[Said]]]:
     recordings: dict[tuple[str, str], list[Json]] = defaultdict(list)
     for row in _rows():
         if row["category"] in _CALLS and row["request"]:
@@ -60,6 +66,11 @@ def conversations() -> Iterator[tuple[str, list[Said]]]:
         for chain in _chains(sorted(rows, key=lambda row: row["n"])):
             if len(chain) > 1:
                 yield project, [(row["request"], _betas(row)) for row in chain]
+
+
+def _named(project: str) -> str:
+    """Without owner, registry and version."""
+    return project.removeprefix("pypi:").partition("==")[0].rpartition("/")[2]
 
 
 def _rows() -> Iterator[Json]:
