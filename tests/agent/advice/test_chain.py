@@ -37,7 +37,7 @@ def test_the_search_equals_trying_everything() -> None:
 @pytest.mark.parametrize(("places", "sets"), [(0, 3), (1, 8), (2, 20), (3, 48), (4, 106)])
 def test_a_set_has_at_most_four_marks_an_hours_before_five_minutes(places: int, sets: int) -> None:
     """
-    With k of n places marked, C(n, k) ways, each with k + 1 places to pass to five minutes, or one before an hour's end.
+    With k of n places marked, C(n, k) ways, each with k + 1 places to pass to five minutes, or one if an hour ends it.
 
     For two places: without a mark at the end 1 + 2 x 2 + 3, with one of five minutes as many, of an hour 1 + 2 + 1.
     """

@@ -15,7 +15,9 @@ from bursar.agent.advice.command import advise_command
 from bursar.agent.advice.gathering import observed_days
 from bursar.agent.advice.recommendation import Kind, Recommendation
 from bursar.agent.advice.usage import RouteUsage
+from bursar.agent.app import serving_agent
 from bursar.agent.ledger import Ledger
+from bursar.agent.settings import Settings
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.records import Settled
 from bursar.policies.usage import Usage
@@ -150,3 +152,51 @@ def test_days_without_a_ledger_do_not_thin_the_saving(first_ns: tuple[int, ...],
     """From the first call seen to the end, a day at least: four days of calls are not spread over a week."""
     rows = [RouteUsage("r", "m", [at_ns], [1]) for at_ns in first_ns]
     assert observed_days(rows, 7 * DAY_NS) == days
+
+
+def test_what_was_dismissed_is_not_shown(db: Path) -> None:
+    """From then on, with its reason where everything is asked for; other advice stays."""
+    shown = json.loads(run("--json", "--db", str(db)).stdout)["recommendations"]
+    name = shown[0]["id"]
+    done = run("dismiss", name, "--reason", "we tried", "--db", str(db))
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == f"bursar: {name} on docs is not shown any more: we tried\n"
+    left = json.loads(run("--json", "--db", str(db)).stdout)["recommendations"]
+    assert ([one["route"] for one in left], left[0]["dismissed"]) == (["support.triage"], None)
+    every = json.loads(run("--json", "--all", "--db", str(db)).stdout)["recommendations"]
+    assert [one["dismissed"] and one["dismissed"]["reason"] for one in every] == ["we tried", None]
+    table = run("--all", environ={"BURSAR_DB": str(db), "COLUMNS": "80"}).stdout
+    assert "Dismissed by " in table
+    assert ": we tried" in table
+
+
+def test_an_id_that_is_not_advised_cannot_be_dismissed(db: Path) -> None:
+    """Exit code 1: nothing is under that id, and where to find those that are."""
+    done = run("dismiss", "00000000", "--reason", "x", "--db", str(db))
+    assert done.exit_code == 1
+    assert "nothing is advised under the id 00000000 since 7d: see `bursar advise --all`" in done.stderr
+
+
+def test_a_running_agent_keeps_a_dismissal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger is its own: it is asked to write."""
+    monkeypatch.setenv("BURSAR_STATE_DIR", str(tmp_path))
+    now_ns = time.time_ns()
+    with serving_agent(Settings(tmp_path, tmp_path / "db", port=0)) as agent:
+        monkeypatch.setenv("BURSAR_AGENT", agent.url)
+        records = [charge("docs", n, now_ns - (10 - n) * MINUTE_NS) for n in range(10)]
+        agent.ledger.book(records, holder="p", policy=None).result()
+        (one,) = json.loads(run("--json", "--db", str(tmp_path / "db")).stdout)["recommendations"]
+        assert run("dismiss", one["id"], "--reason", "no", "--db", str(tmp_path / "db")).exit_code == 0
+        assert json.loads(run("--json", "--db", str(tmp_path / "db")).stdout)["recommendations"] == []
+
+
+def test_an_agent_that_cannot_be_reached_is_said(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody writes the ledger, and no agent answers: exit code 3 with a remedy, and nothing is kept."""
+    (one, _) = json.loads(run("--json", "--db", str(db)).stdout)["recommendations"]
+    monkeypatch.setenv("BURSAR_AGENT", "http://127.0.0.1:9")
+    writer = Ledger(db, clock_ns=time.time_ns)
+    done = run("dismiss", one["id"], "--reason", "no", "--db", str(db))
+    writer.close()
+    assert done.exit_code == 3
+    assert "no agent answers at http://127.0.0.1:9" in done.stderr
+    assert len(json.loads(run("--json", "--db", str(db)).stdout)["recommendations"]) == 2

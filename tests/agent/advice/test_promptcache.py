@@ -101,9 +101,9 @@ def test_what_is_found_before_a_mark_keeps_its_own_time_to_live() -> None:
 
 
 def test_entries_do_not_pile_up() -> None:
-    """A new prompt every second for a day: 300 live at any time, and at most as many again as the least that is kept."""
+    """A new prompt every second for an hour and a half: 300 live at any time, and 1,024 are let stand."""
     cache = PromptCache(0)
-    for second in range(86_400):
+    for second in range(5_400):
         request(cache, second * SECOND, (Prefix(None, 1, 1_000), "5m"))
     assert 300 <= len(cache) <= 1_024 + 1
 

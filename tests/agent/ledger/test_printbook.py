@@ -128,3 +128,11 @@ def test_what_is_old_goes_and_a_shared_beginning_stays(db: Database) -> None:
     assert [one.hash[-1] for one in printbook.path(db, left.node, {})] == [1, 3]
     assert db.conn.execute("SELECT count(*) FROM nodes").fetchone() == (2,)
     assert db.conn.execute("SELECT count(*) FROM stretches").fetchone() == (1,)
+
+
+def test_a_price_s_modifiers_are_told(db: Database) -> None:
+    """A batch has no order that a cache would see: whoever judges caching must know."""
+    settled(db, "a", 1)
+    db.conn.execute("""UPDATE attempts SET modifiers = '["batch", "geo:us"]'""")
+    printbook.keep(db, [Fingerprint("a", (block(1),))], 5)
+    assert [prompt.modifiers for prompt in read(db)] == [("batch", "geo:us")]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from bursar.agent.advice import cachewords as words
 from bursar.agent.advice.cachewords import Why
+from bursar.agent.advice.case import Case
 from bursar.agent.advice.gaps import PING_NS, Gaps
-from bursar.agent.advice.interval import DAY_NS, LEAST_DAYS, per_day
+from bursar.agent.advice.interval import DAY_NS, per_day
 from bursar.agent.advice.layout import AS_IT_IS, NEW, Change, Layout
-from bursar.agent.advice.promptcache import Refresh
+from bursar.agent.advice.promptcache import LOOKBACK, Refresh
 from bursar.agent.advice.recommendation import Kind, Recommendation, Saving, ordered
 from bursar.agent.advice.replay import UNIT
-from bursar.agent.advice.snippet import marked_call, split_call, unmarked_call
-from bursar.agent.advice.study import Source, Study, Way, studied
+from bursar.agent.advice.snippet import marked_call, ordered_call, split_call, unmarked_call
+from bursar.agent.advice.study import Source, Way, studied
 from bursar.agent.advice.survey import Broken, Loss
 from bursar.policies.cachemarks import TAIL, Mark, Marking
 
@@ -46,18 +45,15 @@ def advised_marking(one: Recommendation) -> Marking | None:
     return Marking(one.id, one.route, one.model, tuple(Mark(mark["place"], mark["ttl"]) for mark in told))
 
 
-@dataclass(slots=True)
-class _Advisor:
-    """What is said of one study; `days`: how long the period was."""
-
-    study: Study
-    days: Fraction
+class _Advisor(Case):
+    """What is said of one study."""
 
     def all(self) -> Iterator[Recommendation]:
         """Everything that there is to say."""
         best = self.study.best()
         yield self._marks(best)
         yield from self._breaks()
+        yield from self._looked_too_short(best)
         for layout in self.study.searches:
             if layout.change is not Change.NONE and (moved := self._move(layout, best)) is not None:
                 yield moved
@@ -69,7 +65,7 @@ class _Advisor:
     def _marks(self, best: Way | None) -> Recommendation:
         study = self.study
         present, billed = study.present[Refresh.MARKED].total, study.plain.total
-        least = self._cost(best)
+        least = self.cost(best)
         gained = present - least >= WORTH_IT * present
         if gained and best is not None:
             return self._cut(best)
@@ -81,40 +77,40 @@ class _Advisor:
 
     def _cut(self, best: Way) -> Recommendation:
         survey = self.study.survey
-        marks = self._marks_of(best)
+        marks = self.marks_of(best)
         tally = self.study.tallies[best, Refresh.MARKED]
-        saving, under = self._saved(best)
+        saving, under = self.saved(best)
         read = Fraction(tally.read, max(tally.tokens, 1))
         automatic = [mark.place for mark in marks] == [TAIL]
-        stands = f", instead of the marks that stand ({self._standing()})" if survey.marks else ""
+        stands = f", instead of the marks that stand ({self.standing()})" if survey.marks else ""
         text = (
             f"Mark {words.marks_text(marks)}{stands}{': automatic caching does' if automatic else ''}. Of "
-            f"{self._prompts()}, {words.percent(read)} would be read from the cache; now "
-            f"{words.percent(survey.share_read)} is. {self._worth(saving)} {self._otherwise(under)}"
+            f"{self.prompts()}, {words.percent(read)} would be read from the cache; now "
+            f"{words.percent(survey.share_read)} is. {self.worth(saving)} {self.otherwise(under)}"
         )
-        return self._made(
+        return self.made(
             Kind.CUT,
             text,
             saving=saving,
             under=under,
-            evidence=self._evidence(Why.CUT, best),
+            evidence=self.evidence(Why.CUT, best),
             snippet=marked_call(self.study.group.model, marks),
             assumes=(words.RENEWED, words.ALONE),
         )
 
     def _removed(self) -> Recommendation:
-        saving, under = self._saved(None)
+        saving, under = self.saved(None)
         text = (
-            f"Take the cache marks away ({self._standing()}): of {self._prompts()}, "
+            f"Take the cache marks away ({self.standing()}): of {self.prompts()}, "
             f"{words.percent(self.study.survey.share_read)} is read from the cache, and writing it costs more than "
-            f"that brings. {self._worth(saving)}"
+            f"that brings. {self.worth(saving)}"
         )
-        return self._made(
+        return self.made(
             Kind.CUT,
             text,
             saving=saving,
             under=under,
-            evidence=self._evidence(Why.REMOVE, None),
+            evidence=self.evidence(Why.REMOVE, None),
             snippet=unmarked_call(dict.fromkeys(place for marks in self.study.survey.marks for place, _ in marks)),
             assumes=(words.RENEWED, words.ALONE),
         )
@@ -136,7 +132,7 @@ class _Advisor:
         return self._said(Kind.NOT_HERE, why, text, None)
 
     def _said(self, kind: Kind, why: Why, text: str, best: Way | None) -> Recommendation:
-        return self._made(kind, text, evidence=self._evidence(why, best), advised=False)
+        return self.made(kind, text, evidence=self.evidence(why, best), advised=False)
 
     def _breaks(self) -> Iterator[Recommendation]:
         survey = self.study.survey
@@ -155,10 +151,10 @@ class _Advisor:
         text = (
             f"{what[0].upper()}{what[1:]} in {broken.place} keeps what is behind it from being read from the cache: "
             f"in {loss.calls:,} calls ({words.percent(share)}), about {tokens:,} tokens each. {remedy} "
-            f"{self._worth(saving)}"
+            f"{self.worth(saving)}"
         )
         evidence = {
-            **self._evidence(None, None),
+            **self.evidence(None, None),
             "cause": broken.cause.value,
             "block": broken.place,
             "breaks": loss.calls,
@@ -166,7 +162,7 @@ class _Advisor:
             "tokens_lost_per_break": tokens,
             "cache_miss_reasons": dict(survey.misses),
         }
-        return self._made(
+        return self.made(
             Kind.BREAK,
             text,
             place=f"{broken.cause} {broken.place}",
@@ -175,47 +171,89 @@ class _Advisor:
             assumes=(words.APART,),
         )
 
-    def _move(self, layout: Layout, best: Way | None) -> Recommendation | None:
-        way = self.study.best(layout)
-        if way is None or not any(self.study.places(layout)[place] == NEW for place, _ in way.policy.marks):
-            return None
-        base = min(self.study.present[Refresh.MARKED].total, self._cost(best))
-        if base - self._cost(way) < WORTH_IT * base:
-            return None
-        saving, under = self._saved(way, beyond=best)
+    def _looked_too_short(self, best: Way | None) -> Iterator[Recommendation]:
+        way, survey = self.study.best_beyond(), self.study.survey
+        base = min(self.study.present[Refresh.MARKED].total, self.cost(best))
+        if way is None or base - self.cost(way) < WORTH_IT * base:
+            return
+        saving, under = self.saved_beyond(way, best)
         tally = self.study.tallies[way, Refresh.MARKED]
-        read = words.percent(Fraction(tally.read, max(tally.tokens, 1)))
-        evidence = {**self._evidence(None, way), "change": layout.change.value}
-        if layout.change is Change.CUT:
-            block = "messages[0]" if layout.section == "messages" else f"system[{layout.place}]"
-            text = (
-                f"Texts in {block} begin alike up to about byte {layout.cut:,}: send that as a block of its own with a "
-                f"mark on it, and the rest as a second one. {read} of the prompts would be read from the cache. "
-                f"{self._worth(saving)} {self._otherwise(under)}"
-            )
-            snippet = split_call(layout.section, "SYSTEM" if layout.section == "system" else "TEXT")
-            evidence = {**evidence, "block": block, "cut_bytes": layout.cut}
-        else:
-            text = (
-                f"Blocks of the system prompt that stay the same stand behind others that change: put the "
-                f"{len(layout.steady)} that stay the same first, with a mark on the last of them. {read} of the "
-                f"prompts would be read from the cache. {self._worth(saving)} {self._otherwise(under)}"
-            )
-            snippet = 'system=[\n    *STEADY,  # with "cache_control" on the last of them\n    *changing,\n],'
-        return self._made(
-            Kind.MOVE,
+        marks = self.marks_of(way)
+        beside = f"{words.marks_text(marks[:-1])}, " if marks[:-1] else ""
+        text = (
+            f"Turns add more blocks than the {LOOKBACK} that a mark looks back at: in "
+            f"{words.percent(Fraction(survey.wide, survey.turns))} of them the mark at the end does not find what the "
+            f"turn before wrote. Mark {beside}the last block of messages[-3], where the request before ended, and the "
+            f"end of each request for 5m: {words.percent(Fraction(tally.read, max(tally.tokens, 1)))} of the prompts "
+            f"would be read from the cache. {self.worth(saving)} {self.otherwise(under)}"
+        )
+        placed = [{"place": mark.place, "ttl": mark.ttl} for mark in marks]
+        placed.insert(-1, {"place": "messages[-3]", "ttl": "5m"})
+        told = {"cause": "look_back", "share_of_turns": round(survey.wide / survey.turns, 4), "marks": placed}
+        snippet = 'messages[-3]["content"][-1]["cache_control"] = {"type": "ephemeral"}\n' + marked_call(
+            self.study.group.model, marks
+        )
+        yield self.made(
+            Kind.BREAK,
             text,
-            place=str(layout.change),
+            place="look_back",
             saving=saving,
             under=under,
-            evidence=evidence,
+            evidence={**self.evidence(None, way), **told},
             snippet=snippet,
             assumes=(words.RENEWED, words.APART),
         )
 
+    def _move(self, layout: Layout, best: Way | None) -> Recommendation | None:
+        way = self.study.best(layout)
+        if way is None or not any(self.study.places(layout)[place] == NEW for place, _ in way.policy.marks):
+            return None
+        base = min(self.study.present[Refresh.MARKED].total, self.cost(best))
+        if base - self.cost(way) < WORTH_IT * base:
+            return None
+        saving, under = self.saved_beyond(way, best)
+        tally = self.study.tallies[way, Refresh.MARKED]
+        read = words.percent(Fraction(tally.read, max(tally.tokens, 1)))
+        what, snippet, more = self._in_two(way) if layout.change is Change.CUT else self._in_order(way)
+        return self.made(
+            Kind.MOVE,
+            f"{what} {read} of the prompts would be read from the cache. {self.worth(saving)} {self.otherwise(under)}",
+            place=str(layout.change),
+            saving=saving,
+            under=under,
+            evidence={**self.evidence(None, way), "change": layout.change.value, **more},
+            snippet=snippet,
+            assumes=(words.RENEWED, words.APART),
+        )
+
+    def _in_two(self, way: Way) -> tuple[str, str, dict[str, Any]]:
+        """Of a text that is sent as two blocks: what to do, as code, and what more is told."""
+        layout, in_messages = way.layout, way.layout.section == "messages"
+        block = f"messages[0].content[{layout.part}]" if in_messages else f"system[{layout.place}]"
+        text = (
+            f"Texts in {block} begin alike up to about byte {layout.cut:,}: send that as a block of its own, the "
+            f"rest as a second one, and mark {words.marks_text(self.marks_of(way))}."
+        )
+        snippet = split_call(layout.section, "TEXT" if in_messages else "SYSTEM", self._new_ttl(way))
+        return text, snippet, {"block": block, "cut_bytes": layout.cut}
+
+    def _in_order(self, way: Way) -> tuple[str, str, dict[str, Any]]:
+        """Of a system prompt in another order."""
+        steady = len(way.layout.steady)
+        text = (
+            "A part of the system prompt that stays the same stands behind one that changes: put the "
+            f"{f'{steady} blocks that stay' if steady > 1 else 'block that stays'} the same first, and mark "
+            f"{words.marks_text(self.marks_of(way))}."
+        )
+        return text, ordered_call(self._new_ttl(way)), {"steady_blocks": steady}
+
+    def _new_ttl(self, way: Way) -> str:
+        """How long the mark at the new place lives."""
+        return next(ttl for place, ttl in way.policy.marks if self.study.places(way.layout)[place] == NEW)
+
     def _kept(self, gaps: Gaps, best: Way) -> Iterator[Recommendation]:
         found = gaps.keep_alive()
-        if found is None or found.saving < KEEPING_WORTH_IT * self._cost(best):
+        if found is None or found.saving < KEEPING_WORTH_IT * self.cost(best):
             return
         mid = round(Fraction(found.saving, UNIT) / self.days)
         saving = Saving(0, mid, 2 * mid)
@@ -223,115 +261,26 @@ class _Advisor:
         text = (
             f"Keep {place} alive with a mark of {found.ttl}: after its last call read it again every "
             f"{words.span(PING_NS[found.ttl])} for {words.span(found.until_ns)}, by the same prompt with max_tokens=0. "
-            f"Worth {words.signed(mid)} USD a day as observed, {self._a_day(found.pings)} such reads paid."
+            f"Worth {words.signed(mid)} USD a day as observed, {self.a_day(found.pings)} such reads paid."
         )
         evidence = {
-            **self._evidence(None, best),
+            **self.evidence(None, best),
             "ttl": found.ttl,
             "every_seconds": PING_NS[found.ttl] // 10**9,
             "for_seconds": found.until_ns // 10**9,
-            "reads_per_day": self._a_day(found.pings),
+            "reads_per_day": self.a_day(found.pings),
         }
-        yield self._made(Kind.KEEP_ALIVE, text, place=place, saving=saving, evidence=evidence, assumes=(words.APART,))
+        yield self.made(Kind.KEEP_ALIVE, text, place=place, saving=saving, evidence=evidence, assumes=(words.APART,))
 
     def _warmed(self, gaps: Gaps, best: Way) -> Iterator[Recommendation]:
-        if gaps.parallel.total() < WORTH_IT * self._cost(best):
+        if gaps.parallel.total() < WORTH_IT * self.cost(best):
             return
         saving = per_day(gaps.parallel, self.days, unit=UNIT)
         place = self.study.names[gaps.place]
         text = (
-            f"Let one call go first: {self._a_day(gaps.parallel_calls)} calls a day start while another is still "
+            f"Let one call go first: {self.a_day(gaps.parallel_calls)} calls a day start while another is still "
             f"writing {place}, and each pays for writing it too. Wait for the first one's first token, or write it "
-            f"beforehand by the same prompt with max_tokens=0. {self._worth(saving)}"
+            f"beforehand by the same prompt with max_tokens=0. {self.worth(saving)}"
         )
-        evidence = {**self._evidence(None, best), "parallel_calls_per_day": self._a_day(gaps.parallel_calls)}
-        yield self._made(Kind.PREWARM, text, place=place, saving=saving, evidence=evidence, assumes=(words.APART,))
-
-    def _made(self, kind: Kind, text: str, *, assumes: tuple[str, ...] = (), **more: Any) -> Recommendation:
-        survey, saving = self.study.survey, more.get("saving")
-        conditions = (
-            (words.FEW_DAYS, saving is not None and self.days < LEAST_DAYS),
-            (words.SAMPLED, saving is not None and survey.sampled > 0),
-            (words.MINIMUM, not self.study.minimum_known),
-        )
-        said = (*assumes, *(told for told, holds in conditions if holds))
-        return Recommendation(kind, self.study.group.route, self.study.group.model, text.strip(), assumes=said, **more)
-
-    def _evidence(self, why: Why | None, way: Way | None) -> dict[str, Any]:
-        survey = self.study.survey
-        replayed = self.study.present[Refresh.MARKED].total
-        found: dict[str, Any] = {
-            "calls": survey.calls,
-            "calls_per_day": self._a_day(survey.weight),
-            "prompt_tokens_per_day": self._a_day(survey.tokens),
-            "days": round(float(self.days), 2),
-            "min_cacheable_tokens": survey.minimum,
-            "share_read": round(float(survey.share_read), 4),
-            "present_marks": [
-                {"marks": [{"place": place, "ttl": ttl} for place, ttl in marks], "calls": calls}
-                for marks, calls in survey.marks.most_common(3)
-            ],
-            "billed_nano_usd_per_day": self._nano_a_day(survey.billed.total()),
-            "replayed_nano_usd_per_day": self._nano_a_day(replayed),
-        }
-        if why is not None:
-            found = {"reason": why.value, **found}
-        if why is Why.REMOVE or way is not None:
-            marks = () if way is None else self._marks_of(way)
-            found["marks"] = [{"place": mark.place, "ttl": mark.ttl} for mark in marks]
-            found["predicted_nano_usd_per_day"] = self._nano_a_day(self._cost(way))
-            found["predicted_share_saved"] = round(1 - self._cost(way) / max(self.study.plain.total, 1), 4)
-        return found
-
-    def _saved(self, way: Way | None, beyond: Way | None = None) -> tuple[Saving, dict[str, Saving]]:
-        """Against the present marks, or the better of them and another way; under either reading of the rule."""
-        under: dict[str, Saving] = {}
-        for refresh in Refresh:
-            base = self.study.present[refresh]
-            if beyond is not None and self.study.tallies[beyond, refresh].total < base.total:
-                base = self.study.tallies[beyond, refresh]
-            by_day = Counter(base.cost)
-            by_day.subtract((self.study.plain if way is None else self.study.tallies[way, refresh]).cost)
-            under[refresh.value] = per_day(by_day, self.days, unit=UNIT)
-        return under[Refresh.MARKED.value], under
-
-    def _cost(self, way: Way | None) -> int:
-        return self.study.plain.total if way is None else self.study.tallies[way, Refresh.MARKED].total
-
-    def _marks_of(self, way: Way) -> tuple[Mark, ...]:
-        names = self.study.places(way.layout)
-        found = [Mark(self._place_name(names[place], way.layout), ttl) for place, ttl in way.policy.marks]
-        return (*found, Mark(TAIL, way.policy.tail)) if way.policy.tail else tuple(found)
-
-    def _place_name(self, name: str, layout: Layout) -> str:
-        """A place of a layout as the changed call has it."""
-        if name != NEW:
-            return name
-        if layout.change is Change.ORDER:
-            return f"system[{len(layout.steady) - 1}]"
-        return (
-            f"messages[0].content[{layout.part}]"
-            if layout.section == "messages"
-            else f"{layout.section}[{layout.place}]"
-        )
-
-    def _standing(self) -> str:
-        marks = self.study.survey.marks.most_common(1)[0][0]
-        return ", ".join(f"{place} {ttl}" for place, ttl in marks)
-
-    def _prompts(self) -> str:
-        survey = self.study.survey
-        return f"{survey.calls:,} prompts of about {survey.typical:,} tokens"
-
-    def _worth(self, saving: Saving) -> str:
-        return words.worth(saving, self.days)
-
-    def _otherwise(self, under: dict[str, Saving]) -> str:
-        mid = under[Refresh.HIGHEST.value].mid or 0
-        return f"Were only the longest hit renewed: {words.signed(mid)}."
-
-    def _a_day(self, thousandths: int) -> float:
-        return round(float(Fraction(thousandths, _MILLE) / self.days), 1)
-
-    def _nano_a_day(self, money: int) -> int:
-        return round(Fraction(money, UNIT) / self.days)
+        evidence = {**self.evidence(None, best), "parallel_calls_per_day": self.a_day(gaps.parallel_calls)}
+        yield self.made(Kind.PREWARM, text, place=place, saving=saving, evidence=evidence, assumes=(words.APART,))

@@ -44,6 +44,10 @@ SAMPLED = (
     "touched more often than was seen: the saving is rather larger."
 )
 MINIMUM = "The shortest prompt that the model caches is not known: 1,024 tokens are taken."
+OFF = (
+    "For the marks that stand the model of the cache comes to another sum than the bill, by more than 5%: see "
+    "billed_nano_usd_per_day and replayed_nano_usd_per_day."
+)
 ALONE = "Each route is judged by itself: what it shares with other routes on the same model is not seen."
 
 WHY_NOT = {

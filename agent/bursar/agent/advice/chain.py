@@ -39,6 +39,8 @@ class Call(NamedTuple):
     """What ends at each of the places where marks may stand, in the order of the cache; None where it has no such."""
     tail: Prefix | None
     """What ends with the last block that may be marked."""
+    previous: Prefix | None = None
+    """What the request before it in its conversation ended with, where that is looked for."""
 
 
 class Policy(NamedTuple):
@@ -46,15 +48,19 @@ class Policy(NamedTuple):
 
     marks: tuple[tuple[int, str], ...] = ()
     tail: str = ""
+    previous: str = ""
+    """Of a mark where the request before ended. Never searched for, only replayed."""
 
     @property
     def size(self) -> int:
         """How many marks that is."""
-        return len(self.marks) + bool(self.tail)
+        return len(self.marks) + bool(self.tail) + bool(self.previous)
 
     def on(self, call: Call) -> list[tuple[Prefix, str]]:
         """Its marks in one request: where two would stand on one block, that of the place stays."""
         found = [(prefix, ttl) for place, ttl in self.marks if (prefix := call.places[place]) is not None]
+        if self.previous and call.previous is not None and (not found or found[-1][0].depth < call.previous.depth):
+            found.append((call.previous, self.previous))
         if self.tail and call.tail is not None and (not found or found[-1][0] is not call.tail):
             found.append((call.tail, self.tail))
         return found

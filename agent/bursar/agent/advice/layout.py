@@ -82,6 +82,15 @@ class Layout:
                 whole = tuple(name for name in names if name == Section.SYSTEM)
                 return (*before, NEW, *whole, *behind)
 
+    def shifted(self, name: str) -> str:
+        """A place of the prompts as they are, as those of the layout call it: behind a cut is one block more."""
+        head, bracket, rest = name.rpartition("[")
+        if self.change is not Change.CUT or not bracket or self._before(name):
+            return name
+        if name.startswith("messages") != (self.section == Section.MESSAGES) or not name.startswith(self.section):
+            return name
+        return f"{head}[{int(rest[:-1]) + 1}]" if self.section == Section.SYSTEM or ".content" in head else name
+
     def _before(self, name: str) -> bool:
         """Whether a place stands before the text that is cut."""
         section, _, rest = name.partition("[")

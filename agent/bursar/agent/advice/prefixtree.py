@@ -10,6 +10,7 @@ from bursar.agent.advice.layout import AS_IT_IS, NEW, Layout, Piece
 from bursar.agent.advice.places import Shape, names
 from bursar.agent.advice.promptcache import LIFETIME_NS, Prefix
 from bursar.agent.ledger.printbook import Node, Prompt
+from bursar.policies.fingerprint import Section
 
 _KEPT_NS = LIFETIME_NS["1h"]
 SETTINGS = "settings"
@@ -36,6 +37,8 @@ class Known:
     """Hashes of settings that the next block is not without."""
     held: tuple[tuple[Node, Piece, int], ...]
     """Blocks that stand further behind in the layout, with their tokens."""
+    ended: bool = False
+    """Whether a section or a message was seen to end here."""
 
 
 Reader = Callable[[int], Node]
@@ -163,6 +166,19 @@ class PrefixTree:
             for number in numbers:
                 places[number] = prefix
             known.places = tuple(places)
+
+
+def request_before(known: Known) -> Prefix | None:
+    """What the request before this one ended with: two messages earlier, since an answer lies between them."""
+    if known.node is None or known.node.section != Section.MESSAGES:
+        return None
+    last = known.node.place - 2
+    at = known.parent
+    while at is not None and at.node is not None and at.node.section == Section.MESSAGES:
+        if at.node.place <= last and at.node.cacheable:
+            return at.prefix
+        at = at.parent
+    return None
 
 
 def _behind(parent: Prefix | None, tokens: int) -> Prefix:

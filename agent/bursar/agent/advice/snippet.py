@@ -31,13 +31,13 @@ def unmarked_call(places: Iterable[str]) -> str:
     return "\n".join(f"# no cache_control on {place}" for place in places)
 
 
-def split_call(section: str, name: str) -> str:
+def split_call(section: str, name: str, ttl: str) -> str:
     """A text as two blocks, the first of them marked."""
     block = [
         "{",
         f'{_INDENT}"type": "text",',
         f'{_INDENT}"text": {name}_SHARED,  # up to where texts begin to differ',
-        f'{_INDENT}"cache_control": {control("5m")},',
+        f'{_INDENT}"cache_control": {control(ttl)},',
         "},",
         f'{{"type": "text", "text": {name.lower()}_rest}},',
     ]
@@ -47,6 +47,12 @@ def split_call(section: str, name: str) -> str:
     return "\n".join(content)
 
 
+def ordered_call(ttl: str) -> str:
+    """A system prompt with what stays the same in front."""
+    block = f'{{**steady[-1], "cache_control": {control(ttl)}}},'
+    return "\n".join(["system=[", *_indented(["*steady[:-1],", block, "*changing,"]), "],"])
+
+
 def control(ttl: str) -> str:
     """A `cache_control`, as code."""
     told: Mapping[str, str] = {"type": "ephemeral"} if ttl == "5m" else {"type": "ephemeral", "ttl": ttl}
@@ -54,13 +60,15 @@ def control(ttl: str) -> str:
 
 
 def _tools(marks: Sequence[Mark]) -> list[str]:
-    found: list[str] = []
+    lines, begin = ["tools=["], 0
     for mark in marks:
         _, index, _ = parts(mark.place)
-        named = "tools[-1]" if index is None else f"tools[{index}]"
-        found.append(f'{{**{named}, "cache_control": {control(mark.ttl)}}},  # {mark.place}')
-    before = "*tools[:-1]," if parts(marks[-1].place)[1] is None else "*the_others,"
-    return ["tools=[", *_indented([before, *found]), "],"]
+        before = f"*tools[{begin or ''}:{-1 if index is None else index}],"
+        lines += _indented([before] if index != begin else [])
+        named = "tools[-1]" if index is None else mark.place
+        lines += _indented([f"# {mark.place}", f'{{**{named}, "cache_control": {control(mark.ttl)}}},'])
+        begin = -1 if index is None else index + 1
+    return [*lines, *_indented([f"*tools[{begin}:],"] if begin >= 0 else []), "],"]
 
 
 def _text(mark: Mark, name: str) -> list[str]:

@@ -13,7 +13,7 @@ from bursar.agent.advice.gaps import Gaps
 from bursar.agent.advice.interval import DAY_NS
 from bursar.agent.advice.layout import AS_IT_IS, Layout
 from bursar.agent.advice.places import places
-from bursar.agent.advice.prefixtree import Known, PrefixTree, Reader, Stretches
+from bursar.agent.advice.prefixtree import Known, PrefixTree, Reader, Stretches, request_before
 from bursar.agent.advice.promptcache import Bill, Prefix, Refresh
 from bursar.agent.advice.replay import Replay, Tally
 from bursar.agent.advice.survey import Survey
@@ -23,6 +23,8 @@ from bursar.policies.prices import PriceBook, Rates, rates
 ASSUMED_MINIMUM = 1_024
 """Tokens of the shortest prefix that is cached, where the price book does not know the model's."""
 _MILLE = 1_000
+_BESIDE = 2
+"""Marks that are left beside those at the end of a request and of the one before it."""
 _NEARLY = 99
 """Percent of the best saving from which on fewer marks are preferred."""
 
@@ -80,11 +82,14 @@ class Study:
 
     def best(self, layout: Layout = AS_IT_IS) -> Way | None:
         """The way with the fewest marks of those that save nearly most; None where none saves anything."""
-        tried = [
-            (self.plain.total - self.tallies[way, Refresh.MARKED].total, way)
-            for way in self.ways
-            if way.layout == layout
-        ]
+        return self._best(way for way in self.ways if way.layout == layout and not way.policy.previous)
+
+    def best_beyond(self) -> Way | None:
+        """Likewise of those with a mark where the request before ended."""
+        return self._best(way for way in self.ways if way.policy.previous)
+
+    def _best(self, ways: Iterable[Way]) -> Way | None:
+        tried = [(self.plain.total - self.tallies[way, Refresh.MARKED].total, way) for way in ways]
         most = max((saving for saving, _ in tried), default=0)
         if most <= 0:
             return None
@@ -158,6 +163,10 @@ def _searched(source: Source, studies: _Studies) -> None:
     for study in studies.values():
         for layout, search in study.searches.items():
             study.ways += [Way(layout, policy) for policy in _worth_a_replay(search) if policy.size]
+        if study.survey.looks_too_short:
+            fixed = [policy for _, policy in study.searches[AS_IT_IS].best() if not policy.tail]
+            kept = dict.fromkeys([next(one for one in fixed if one.size <= _BESIDE), Policy()])
+            study.ways += [Way(AS_IT_IS, one._replace(tail="5m", previous="5m")) for one in kept]
 
 
 def _worth_a_replay(search: Search) -> list[Policy]:
@@ -180,10 +189,13 @@ class _Proof:
     """Where calls without marks are counted."""
     present: list[Replay]
     gaps: list[tuple[Gaps, str]]
+    wide: bool
 
     def see(self, prompt: Prompt, at: Rates, day: int) -> None:
         known = self.tree.seen(prompt)
         call = _call(prompt, known, at)
+        if self.wide:
+            call = call._replace(previous=request_before(known))
         for policy, replay in self.replays:
             replay.see(call, day, policy.on(call))
         if self.plain is not None:
@@ -205,7 +217,14 @@ def _replayed(source: Source, studies: _Studies) -> None:
 
 def _proof(source: Source, study: Study, layout: Layout) -> _Proof:
     minimum = study.survey.minimum
-    proof = _Proof(PrefixTree(source.node, study.places(layout), layout, source.stretches), [], None, [], [])
+    proof = _Proof(
+        PrefixTree(source.node, study.places(layout), layout, source.stretches),
+        [],
+        None,
+        [],
+        [],
+        study.survey.looks_too_short,
+    )
     for way in study.ways:
         if way.layout != layout:
             continue

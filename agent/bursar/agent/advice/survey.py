@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from bursar.agent.advice.layout import Change, Layout
 from bursar.agent.advice.places import MESSAGES, NEARLY_ALL, Shape, names
-from bursar.agent.advice.prefixtree import SETTINGS, Known
+from bursar.agent.advice.prefixtree import SETTINGS, Known, request_before
+from bursar.agent.advice.promptcache import LOOKBACK
 from bursar.agent.ledger.printbook import Node, Prompt
 from bursar.policies.cachemarks import TAIL
 from bursar.policies.fingerprint import Cause, Section, cuts
@@ -24,6 +25,8 @@ _CUTS = 64
 _KINDS = 4_096
 """Different beginnings at one cut that are counted; with more of them nothing is shared there."""
 _LEAST_TEXTS = 3
+_ANSWERED = 2
+"""Messages of a conversation that has had one answer: with one more it goes on."""
 _A_TWENTIETH = 20
 _RECUR_NS = 3_600 * 10**9
 """A break counts where the call before came within the longest time to live: else nothing was there to be read."""
@@ -108,6 +111,10 @@ class Survey:
     """What the API itself said, where diagnostics were on."""
     texts: dict[tuple[str, int, int], Texts] = field(default_factory=dict[tuple[str, int, int], Texts])
     systems: list[tuple[Node, ...]] = field(default_factory=list[tuple[Node, ...]])
+    turns: int = 0
+    """Calls that go on with a conversation, of those that were looked at for it."""
+    wide: int = 0
+    """Those of them that add more blocks than a mark looks back at."""
     _every: int = 1
 
     def met(self, known: Known) -> Node | None:
@@ -115,10 +122,19 @@ class Survey:
         node = known.node
         if node is None:
             return None
-        self.kinds.update(names(node))
+        self.kinds.update(names(node)[:-1])
+        before = known.parent
+        if before is not None and before.node is not None and _apart(before.node, node):
+            self._ended(before)
         texted = node.kind == "text" and (node.section == Section.SYSTEM or (node.place == 0 and node.role == "user"))
         texts = self.texts.setdefault((node.section, node.place, node.part), Texts()) if texted else None
         return node if texts is not None and texts.count < _TEXTS else None
+
+    def _ended(self, known: Known) -> None:
+        """A section, or a message, was seen to end: what ends there is another beginning of its kind, once."""
+        if known.node is not None and not known.ended:
+            known.ended = True
+            self.kinds.update(names(known.node)[-1:])
 
     def see(self, prompt: Prompt, known: Known, weight: int, rates: Rates, day: int) -> None:
         """Count one call in."""
@@ -136,12 +152,15 @@ class Survey:
         cost += usage.cache_write_5m * rates.cache_write_5m + usage.cache_write_1h * rates.cache_write_1h
         self.billed[day] += weight * cost
         self.shapes[known.shape] += 1
+        self._ended(known)
         if prompt.marks or prompt.automatic:
             self.marks[tuple(_named(prompt, known))] += 1
         if prompt.miss_reason:
             self.misses[prompt.miss_reason] += 1
         if prompt.cause is not None and since_ns <= _RECUR_NS:
             self._broken(prompt, known, weight, rates, day)
+        if known.shape.messages > _ANSWERED:
+            self._turn(known)
         if known.shape.system > 1 and self.calls % self._every == 0:
             self._sample(known)
 
@@ -155,6 +174,17 @@ class Survey:
         loss.calls += 1
         loss.tokens += tokens
         loss.cost[day] += tokens * (rates.input - rates.cache_read)
+
+    def _turn(self, known: Known) -> None:
+        before = request_before(known)
+        if before is not None and known.tail is not None:
+            self.turns += 1
+            self.wide += known.tail.depth - before.depth >= LOOKBACK
+
+    @property
+    def looks_too_short(self) -> bool:
+        """Whether most turns add so many blocks that a mark at their end does not find the one before."""
+        return self.turns >= _LEAST_TEXTS and 2 * self.wide >= self.turns
 
     def _sample(self, known: Known) -> None:
         system = tuple(node for node in _path(known) if node.section == Section.SYSTEM and node.kind != SETTINGS)
@@ -199,6 +229,11 @@ class Survey:
     def share_read(self) -> Fraction:
         """Which part of the prompts was read from the cache."""
         return Fraction(self.read, max(self.tokens, 1))
+
+
+def _apart(one: Node, other: Node) -> bool:
+    """Whether two neighbours are of different sections or messages."""
+    return one.section != other.section or (one.section == Section.MESSAGES and one.place != other.place)
 
 
 def _behind(system: tuple[Node, ...], steady: frozenset[bytes]) -> bool:
