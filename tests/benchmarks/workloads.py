@@ -160,6 +160,13 @@ def create_large(clients: Clients) -> None:
     clients.plain.messages.create(**_asked(LARGE))
 
 
+def create_conversation(clients: Clients) -> None:
+    """The same, of a conversation that no other call is of."""
+    first, *rest = LARGE["messages"]
+    begun = {**first, "content": f"{next(_number)}: {first['content']}"}
+    clients.plain.messages.create(**_asked({**LARGE, "messages": [begun, *rest]}))
+
+
 def create_stream(clients: Clients) -> None:
     """Every event of a stream."""
     for _ in clients.streaming.messages.create(**_asked(SMALL), stream=True):

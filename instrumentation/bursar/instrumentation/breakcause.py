@@ -39,7 +39,8 @@ _DAYS = (
 _TIMES = (
     r"(?<![\d.])\d{4}([-/.])\d{1,2}\1\d{1,2}(?:(?:[T_ ]|,? at | - )+\d{1,2}[:.]?\d{2}(?:[:.]?\d{2})?(?:[.,]\d+)?)?"
     r"(?:\s*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?(?![\d.]\d)",
-    r"(?<![\d./v-])(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:(?:19|20)\d{2}|\d{2})(?![\d]|[./-]\d)",
+    r"(?<![\d./v-])(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:19|20)\d{2}(?![\d]|[./-]\d)",
+    r"(?<![\d./v-])(?:0[1-9]|[12]\d|3[01])([-/.])(?:0[1-9]|[12]\d|3[01])\3\d{2}(?![\d]|[./-]\d)",
     r"(?<![\d:])\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*(?:[ap]\.?m\b\.?|Z|UTC|GMT|Uhr|[+-]\d{2}:?\d{2}))?(?![\d:])",
     r"(?<!\w)\d{1,2}(?:\s?[ap]\.?m\b|\s?h\s?\d{2}\b|(?:[.:]\d{2})?\s?Uhr)",
     rf"(?<!\w)\d{{1,2}}(?:st|nd|rd|th|er|\.|º|ª)?[\s-]*(?:de\s+|of\s+)?(?:{_MONTHS})\b\.?(?:[\s,.'-]*(?:de[l]?\s+)?\d{{2,4}})?",
@@ -58,7 +59,7 @@ _STRONG = (
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
     r"(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}(?:-[0-9a-fA-F]{4,})*",
     r"(?=[0-9A-Z]*\d)(?=[0-9A-Z]*[A-Z])[0-9A-HJKMNP-TV-Z]{20,}",
-    r"(?:[A-Za-z]{1,12}[-_:])+(?=[\w-]*\d)[A-Za-z0-9_-]{7,}",
+    r"(?:[A-Za-z]{1,12}[-_:])+(?:(?=[\w-]*\d)[\w-]{7,}|(?=\w*[a-z][A-Z]\w*[a-z][A-Z])\w{12,})",
     r"(?=[\w-]*\d\D*\d)(?=[\w-]*[A-Za-z][^A-Za-z]*[A-Za-z])(?!\d+[a-z]+\b)[A-Za-z0-9_-]{10,}",
     r"(?=[\w+/-]*\d)(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])[\w+/-]{16,}={0,2}",
     r"\d{14,}",
@@ -69,6 +70,7 @@ _IDS = (
     "ids?|uuid|guid|request|req|session|sess|trace|span|nonce|hash|token|correlation|digest|etag|checksum|commit|sha|"
     "build|ticket|case|order|invoice|ref|reference|run|job|transaction|txn|salt|seed|key|thread|conversation|kennung|vorgang"
 )
+_COUNTS = "number|no|nr|count|counter|turn|attempt|try|step|page|iteration|index|version|left|total"
 _PERSONS = (
     "name|username|user|customer|client|account|acct|member|patient|employee|contact|e-?mail|mail|phone|tel|address|"
     "dear|hello|hi|mr|mrs|ms|dr|prof|owner|subscriber|caller|guest|student|passenger|speaking with|talking to|"
@@ -79,7 +81,7 @@ _PERSONS = (
 )
 _EMAIL = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 _NAME = r"(?:[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’-]*[a-zß-ÿĀ-ž]|[A-Z]\.)"
-_NAMES = rf"{_NAME}(?:\s+(?:(?:de|del|van|von|der|da|dos|di|la|le|bin|al|ten)\s+)*{_NAME})+"
+_NAMES = rf"{_NAME}(?: +(?:(?:de|del|van|von|der|da|dos|di|la|le|bin|al|ten) +)*{_NAME})+"
 _NUMBER = r"[-+]?[$€£¥]?\s?\d[\d.,_'\s]*(?:\s?%|[$€£¥])?"
 
 
@@ -115,7 +117,7 @@ def same_objects(stretch: Stretch) -> bool:
         place = head.rfind("{", 0, place)
         if place < 0:
             return False
-        old, new = _object_at(stretch.old, place), _object_at(stretch.new, place)
+        old, new = _object_at(stretch.old, place, stretch.start), _object_at(stretch.new, place, stretch.start)
         if old is not None and old == new:
             return True
     return False
@@ -132,6 +134,12 @@ class _Side:
     @property
     def said(self) -> str:
         return self.text[self.start : self.end]
+
+    @property
+    def lines(self) -> str:
+        """The whole lines that it is in."""
+        end = self.text.find("\n", self.end)
+        return self.text[self.text.rfind("\n", 0, self.start) + 1 : end if end >= 0 else None]
 
     @property
     def before(self) -> str:
@@ -183,7 +191,7 @@ def _is_passage(old: _Side, new: _Side) -> bool:
     mail, person = _compiled(_EMAIL), _compiled(rf"(?im)^\W*(?:[\w-]+ )?(?:{_PERSONS})\b[^\n:]{{0,20}}:")
     if _both(mail, old, new):
         return True
-    return all(len(person.findall(one.said)) >= 2 for one in (old, new))
+    return all(len(person.findall(one.lines)) >= 2 for one in (old, new))
 
 
 def _is_time(old: _Side, new: _Side) -> bool:
@@ -222,32 +230,34 @@ def _is_number(old: _Side, new: _Side) -> bool:
 
 
 def _label(side: _Side) -> str:
-    """What the nearest word before it, on its line, says that it is: `id`, `person`, or nothing known."""
-    words = _compiled(rf"(?i)(?<![^\W_])(?:(?P<id>{_IDS})|(?P<person>{_PERSONS}))(?![^\W_])")
+    """What the nearest word before it, on its line, says that it is: `id`, `person`, `count`, or nothing known."""
+    count = rf"(?:(?:{_IDS})\s)?(?:{_COUNTS})"
+    kinds = rf"(?P<person>(?:{_PERSONS})(?:\s(?:{_COUNTS}|id))?)|(?P<count>{count})|(?P<id>{_IDS})"
+    words = _compiled(rf"(?i)(?<![^\W_])(?:{kinds})(?![^\W_])")
     head = side.before[-60:]
     found = [*words.finditer(head)]
     if not found or found[-1].end() < len(head) - 24:
         return ""
-    return "id" if found[-1]["id"] else "person"
+    return found[-1].lastgroup or ""
 
 
 def _same_lines(stretch: Stretch) -> bool:
-    """Whether what differs are the same lines in another order."""
-    old, new = stretch.old[: stretch.old_end], stretch.new[: stretch.new_end]
-    first = stretch.new.rfind("\n", 0, stretch.start) + 1
-    return _lines(old[first:]) == _lines(new[first:])
+    """Whether both are the same lines in another order."""
+    return _lines(stretch.old) == _lines(stretch.new)
 
 
 def _lines(text: str) -> Counter[str]:
     return Counter(line.strip() for line in text.split("\n") if line.strip())
 
 
-def _object_at(text: str, place: int) -> Any:
+def _object_at(text: str, place: int, until: int) -> Any:
+    """The JSON object that begins there and reaches beyond `until`, or None."""
     try:
-        found: Any = json.JSONDecoder().raw_decode(text, place)[0]
+        found: Any
+        found, end = json.JSONDecoder().raw_decode(text, place)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and found else None  # pyright: ignore[reportUnknownVariableType]
+    return found if found and end > until else None
 
 
 _RULES: tuple[tuple[Cause, Callable[[_Side, _Side], bool]], ...] = (

@@ -17,10 +17,13 @@ from bursar.policies.values import value
 LEAST_TOKENS = 16
 """What must be the same behind a change, for the change to cost anything worth telling."""
 LEAST_OF_TURN = 32
-"""The same within a user's last turn, which is made to differ."""
+"""The same within a user's last turn, which is made to differ: behind a date, an id, a person, things rearranged."""
+LEAST_OF_TEMPLATE = 256
+"""And behind anything else: the turn is made of a template that is filled in ahead of most of its text."""
 ALIKE = 0.3
 """The share of a block that must be the same for it to be the same block, changed."""
-_SURE = (Cause.TIMESTAMP, Cause.IDENTIFIER, Cause.PERSON)
+_PLAIN = (Cause.TEXT, Cause.NUMBER, Cause.TOOLS, Cause.THINKING, Cause.IMAGES)
+"""What differs in a user's last turn as a matter of course."""
 _THOUGHTS = ("thinking", "redacted_thinking")
 
 
@@ -37,7 +40,7 @@ def divergence(old: Kept, new: Kept) -> Break | None:
     None where the new prompt only goes on, or ends otherwise, as prompts do.
 
     A break is a change ahead of what stayed the same: in tools or system, or in turns that were sent before; also in
-    the settings of what follows. In a user's last turn only a date, an id or a person is one, ahead of text that stays.
+    the settings of what follows. A user's last turn is made to differ: there it takes more of what stays.
     """
     depth = first_difference(old.blocks, new.blocks)
     if depth >= min(len(old.blocks), len(new.blocks)):
@@ -65,6 +68,8 @@ def _of_settings(old: Kept, new: Kept, depth: int) -> Break | None:
     before, after = ([one for one in kept.blocks[depth + 1 :] if one.kind != SETTINGS][:1] for kept in (old, new))
     if not after or [one.hash for one in before] != [one.hash for one in after]:
         return None
+    if _same_tokens(old.blocks[depth:], new.blocks[depth:]) < LEAST_TOKENS:
+        return None
     return _break(old, new, depth, _changed_setting(_settings(old, depth), _settings(new, depth)), None)
 
 
@@ -88,17 +93,28 @@ def _changed_setting(old: dict[str, Any], new: dict[str, Any]) -> Cause:
 
 def _of_tools(old: Kept, new: Kept, depth: int) -> Break | None:
     before, after = _section(old, Section.TOOLS), _section(new, Section.TOOLS)
-    behind = _same_tokens(old.blocks[depth:], new.blocks[depth:])
+    stretch = _stretch(old, new, depth) if len(before) == len(after) and _same_tool(old, new, depth) else None
+    within = same_behind(stretch) // 4 if stretch is not None else 0
+    if within + _same_tokens(old.blocks[depth:], new.blocks[depth:]) < LEAST_TOKENS:
+        return None
     if Counter(one.hash for one in before) == Counter(one.hash for one in after):
         return _break(old, new, depth, Cause.TOOL_ORDER, None)
-    known, now = _values(old, before), _values(new, after)
-    if known is not None and now is not None and known == now:
-        return _break(old, new, depth, Cause.KEY_ORDER, _stretch(old, new, depth))
-    stretch = _stretch(old, new, depth)
-    if stretch is None or len(before) != len(after) or not _is_same_block(stretch):
-        return _break(old, new, depth, Cause.TOOLS, None) if behind >= LEAST_TOKENS else None
-    cause = cause_of(stretch)
+    if stretch is None:
+        return _break(old, new, depth, Cause.TOOLS, None)
+    cause = _cause(old, new, depth, _described(old, new, depth) or stretch)
     return _break(old, new, depth, Cause.TOOLS if cause in (Cause.TEXT, Cause.ORDER) else cause, stretch)
+
+
+def _described(old: Kept, new: Kept, depth: int) -> Stretch | None:
+    """What differs in two tools' own descriptions, read apart from the JSON around them; None where nothing does."""
+    one, other = (_description(_decoded(kept, depth)) for kept in (old, new))
+    if not isinstance(one, str) or not isinstance(other, str) or one == other:
+        return None
+    return first_stretch(one, other)
+
+
+def _description(tool: Any) -> object:
+    return tool.get("description") if isinstance(tool, dict) else None  # pyright: ignore
 
 
 def _of_text(old: Kept, new: Kept, depth: int, section: Section) -> Break | None:
@@ -110,19 +126,32 @@ def _of_text(old: Kept, new: Kept, depth: int, section: Section) -> Break | None
     if moved:
         return _break(old, new, depth, Cause.ORDER, None)
     stretch = _stretch(old, new, depth)
+    if _begins_otherwise(old, new, depth) and (stretch is None or not _is_same_block(stretch)):
+        return None
     same_block = stretch is not None and _is_same_block(stretch)
     within = same_behind(stretch) // 4 if stretch is not None and same_block else 0
-    cause = _cause(old, new, depth, stretch)
-    last = section is Section.MESSAGES and (_in_last_turn(old, depth) or _in_last_turn(new, depth))
-    if last:
-        sure = cause in (*_SURE, Cause.KEY_ORDER, Cause.ORDER) and same_block
-        told = sure and within + behind >= LEAST_OF_TURN
-    elif section is Section.MESSAGES:
-        rest = sum(one.tokens for one in old.blocks[depth + 1 :])
-        told = behind >= max(LEAST_TOKENS, rest // 2) or (same_block and within >= LEAST_TOKENS)
+    if section is not Section.MESSAGES:
+        enough, unless = within + behind >= LEAST_TOKENS, same_block
+    elif _in_last_turn(old, depth) or _in_last_turn(new, depth):
+        enough, unless = same_block and within + behind >= LEAST_OF_TEMPLATE, within + behind >= LEAST_OF_TURN
     else:
-        told = within + behind >= LEAST_TOKENS or (same_block and cause is not Cause.TEXT)
-    return _break(old, new, depth, cause, stretch) if told else None
+        rest = sum(one.tokens for one in old.blocks[depth + 1 :])
+        enough, unless = behind >= max(LEAST_TOKENS, rest // 2) or within >= LEAST_TOKENS, False
+    if not enough and not (unless and same_block):
+        return None
+    cause = _cause(old, new, depth, stretch)
+    plain = (Cause.TEXT,) if section is not Section.MESSAGES else _PLAIN
+    return _break(old, new, depth, cause, stretch) if enough or cause not in plain else None
+
+
+def _begins_otherwise(old: Kept, new: Kept, depth: int) -> bool:
+    """Whether a first message is another: of another conversation, unless turns were taken away from its beginning."""
+    here, there = new.blocks[depth], old.blocks[depth]
+    if here.section is not Section.MESSAGES or here.index or there.index:
+        return False
+    return not any(one.hash == here.hash for one in old.blocks) and not any(
+        one.hash == there.hash for one in new.blocks
+    )
 
 
 def _cause(old: Kept, new: Kept, depth: int, stretch: Stretch | None) -> Cause:
@@ -132,11 +161,18 @@ def _cause(old: Kept, new: Kept, depth: int, stretch: Stretch | None) -> Cause:
             return Cause.THINKING
         if "image" in kinds:
             return Cause.IMAGES
-    if stretch is None:
+    if stretch is None or not _same_name(old, new, depth):
         return Cause.TEXT
-    if _same_value(stretch.old, stretch.new):
-        return Cause.KEY_ORDER
-    return cause_of(stretch)
+    known = _decoded(old, depth)
+    return Cause.KEY_ORDER if known is not None and known == _decoded(new, depth) else cause_of(stretch)
+
+
+def _same_name(old: Kept, new: Kept, depth: int) -> bool:
+    """Whether two tools, or two calls of one, have the same name and type; other blocks have none."""
+    known, now = _decoded(old, depth), _decoded(new, depth)
+    if not isinstance(known, dict) or not isinstance(now, dict):
+        return True
+    return all(known.get(name) == now.get(name) for name in ("name", "type"))  # pyright: ignore
 
 
 def _break(old: Kept, new: Kept, depth: int, cause: Cause, stretch: Stretch | None) -> Break:
@@ -187,20 +223,22 @@ def _is_same_block(stretch: Stretch) -> bool:
     return same >= ALIKE * max(len(stretch.old), len(stretch.new), 1)
 
 
-def _same_value(old: str, new: str) -> bool:
-    """Whether two canonical texts say the same in another order."""
-    known, now = _decoded(old), _decoded(new)
-    return known is not None and known == now
+def _same_tool(old: Kept, new: Kept, depth: int) -> bool:
+    """Whether two tools differ in their descriptions alone, or in what is no tool's doing: the order of keys."""
+    return bool(_undescribed(_decoded(old, depth)) == _undescribed(_decoded(new, depth)))
 
 
-def _values(kept: Kept, blocks: Sequence[Block]) -> list[Any] | None:
-    found = [_decoded(kept.text(one.hash) or "") for one in blocks]
-    return None if None in found else sorted(found, key=lambda one: json.dumps(one, sort_keys=True))
+def _undescribed(told: Any) -> Any:
+    if isinstance(told, dict):
+        return {name: _undescribed(one) for name, one in told.items() if name != "description"}  # pyright: ignore
+    return told
 
 
-def _decoded(text: str) -> Any:
+def _decoded(kept: Kept, depth: int) -> Any:
+    """What a block says that is no plain text; None for one that is, or of which not all is at hand."""
+    text = kept.text(kept.blocks[depth].hash) or ""
     try:
-        return json.loads(text[text.find("{") :])
+        return None if _TEXT.match(text) else json.loads(text[text.find("{") :])
     except (ValueError, RecursionError):
         return None
 

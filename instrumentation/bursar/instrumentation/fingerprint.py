@@ -19,7 +19,8 @@ class Hashing:
     def __init__(self, key: str) -> None:
         """`key` in hex, at most 64 bytes. Raises `ValueError` where it is none."""
         self._key = bytes.fromhex(key)
-        blake2b(key=self._key)
+        if not 0 < len(self._key) <= blake2b.MAX_KEY_SIZE:
+            raise ValueError(f"a key has 1 to {blake2b.MAX_KEY_SIZE} bytes, not {len(self._key)}")
         self._met: OrderedDict[str, None] = OrderedDict()
 
     def hash(self, text: str | bytes, size: int = HASH_BYTES) -> str:

@@ -6,14 +6,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from queue import Empty, SimpleQueue
 
 from bursar.instrumentation.answered import Answered
 from bursar.instrumentation.cpubudget import CpuBudget
 from bursar.instrumentation.fingerprint import Hashing
 from bursar.instrumentation.lastprompts import LastPrompts
-from bursar.instrumentation.link import AgentLink, Unreachable
-from bursar.instrumentation.printpost import PrintPost
+from bursar.instrumentation.link import Unreachable
+from bursar.instrumentation.printpost import Link, PrintPost
 from bursar.instrumentation.promptblocks import prompt_of
 from bursar.instrumentation.quiet import quiet, tell_once
 from bursar.instrumentation.rules import Rules
@@ -26,8 +28,8 @@ BEHIND_SECONDS = 10.0
 """How long the oldest prompt may wait before fewer conversations are looked at."""
 AWAY_SECONDS = 10.0
 """How long an agent that does not answer is left alone."""
-MOST = 512
-"""Prompts that may wait, and bytes of them in all."""
+MOST = 1_024
+"""Prompts that may wait, and bytes of them in all. At half of either the worker is woken before its time."""
 MOST_BYTES = 16 * 2**20
 LARGE_BYTES = 4 * 2**20
 """A prompt beyond that is not looked at: it would hold up the application's threads for too long at once."""
@@ -44,12 +46,16 @@ class Fingerprinting:
 
     def __init__(
         self,
-        link: AgentLink,
+        link: Link,
         holder: Callable[[], str],
         rules: Callable[[], Rules],
         clock: Callable[[], float] = time.perf_counter,
         cpu: Callable[[], float] = time.thread_time,
+        *,
+        threaded: bool = True,
     ) -> None:
+        """`threaded`: ticks in a thread of its own; else whoever made it does."""
+        self._threaded = threaded
         self._link = link
         self._rules = rules
         self._clock = clock
@@ -66,6 +72,9 @@ class Fingerprinting:
         self._hashing: Hashing | None = None
         self._prompts = LastPrompts()
         self._away_until = float("-inf")
+        # Destructors append at any bytecode: of the standard library's signals only this queue takes that.
+        self._signal: SimpleQueue[None] = SimpleQueue()
+        self._woken = False
         self._working = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -76,6 +85,16 @@ class Fingerprinting:
         """The share of conversations that is looked at."""
         return self._sampling.share
 
+    @property
+    def spent(self) -> float:
+        """Seconds of CPU that all this took so far."""
+        return self._budget.spent
+
+    @property
+    def waiting(self) -> int:
+        """How many prompts wait to be looked at."""
+        return len(self._queue)
+
     def take(self, answered: Answered) -> None:
         """Look at a prompt some time later. Cheap, never waits; safe from destructors."""
         size = len(answered.content)
@@ -84,8 +103,10 @@ class Fingerprinting:
             return
         self._queue.append(answered)
         self._queued += size
-        if self._thread is None:
+        if self._thread is None and self._threaded:
             self._start()
+        if not self._woken and (len(self._queue) > MOST // 2 or self._queued > MOST_BYTES // 2):
+            self._wake()
 
     def tick(self) -> None:
         """What is done once a second: look at what waits, as far as the budget goes, and tell it."""
@@ -110,6 +131,7 @@ class Fingerprinting:
     def close(self, seconds: float) -> None:
         """Stop, telling what can be told within so long."""
         self._stopping.set()
+        self._wake()
         if seconds and self._clock() >= self._away_until and (self._queue or len(self._post)):
             with quiet("tell the last fingerprints"):
                 self.flush(seconds)
@@ -124,7 +146,7 @@ class Fingerprinting:
         lost, self._lost_ns = self._lost_ns, None
         if lost is not None:
             self._sampling.lost(lost / 1e9)
-            self._sampling.halve()
+            self._sampling.halve(at_once=True)
         while self._queue and may_go_on():
             answered = self._queue.popleft()
             with quiet("take a fingerprint"):
@@ -149,6 +171,8 @@ class Fingerprinting:
         if not self._sampling.takes(sampled):
             return
         at = answered.sent_ns / 1e9
+        if self._sampling.gone(at):
+            return
         if len(answered.content) > LARGE_BYTES:
             self._sampling.lost_of(sampled, at)
             return
@@ -201,7 +225,15 @@ class Fingerprinting:
                 self._thread = threading.Thread(target=self._run, name="bursar-fingerprints", daemon=True)
                 self._thread.start()
 
+    def _wake(self) -> None:
+        self._woken = True
+        self._signal.put(None)
+
     def _run(self) -> None:
-        while not self._stopping.wait(TICK_SECONDS):
+        while not self._stopping.is_set():
+            with suppress(Empty):
+                self._signal.get(timeout=TICK_SECONDS)
+            self._woken = False
             with quiet("take fingerprints"):
-                self.tick()
+                if not self._stopping.is_set():  # whoever stops it tells the rest
+                    self.tick()

@@ -27,6 +27,14 @@ class Link(Protocol):
         """Raises `Unreachable`."""
         ...
 
+    def close(self) -> None:
+        """Hang up."""
+        ...
+
+    def abandon(self) -> None:
+        """Forget it after a fork."""
+        ...
+
 
 class PrintPost:
     """Fingerprints that are to be told, oldest first; kept within bounds while the agent is away."""

@@ -70,22 +70,22 @@ def prompt_of(content: bytes) -> Prompt:
         body: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise PromptError(f"the body is no JSON: {type(error).__name__}") from None
-    if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
-        raise PromptError("the body is no request for a message")
-    if body.get("thread") is not None:
-        raise PromptError("the API holds the conversation, and the body shows only its end")
-    return prompt_in(body)
+    return prompt_in(_object(body))
 
 
 def prompt_in(body: Json) -> Prompt:
     """The prompt of a decoded body. Raises `PromptError`."""
+    if not isinstance(body.get("messages"), list):
+        raise PromptError("the body is no request for a message")
+    if body.get("thread") is not None:
+        raise PromptError("the API holds the conversation, and the body shows only its end")
     messages = tuple(_messages(body["messages"]))
     turns = [one.get("role") for one in body["messages"]]
     return Prompt(
         blocks=(
             *_tools(body.get("tools")),
             _settings(Section.SYSTEM, _of_system(body, messages)),
-            *_system(body.get("system")),
+            *_system(body.get("system") or None),
             _settings(Section.MESSAGES, _of_messages(body, messages)),
             *messages,
         ),

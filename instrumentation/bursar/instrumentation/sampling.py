@@ -80,6 +80,10 @@ class Sampling:
         gap = max(self._lost_at, self._entered(hash_))
         return at - self._out.get(hash_, _ALWAYS) >= GAP_SECONDS and (since > gap or at - gap >= GAP_SECONDS)
 
+    def gone(self, at: float) -> bool:
+        """Whether a call sent then can be of no whole conversation, however that began: another was lost since."""
+        return at <= self._lost_at
+
     def lost(self, at: float) -> None:
         """A call was lost, and nobody knows whose."""
         self._lost_at = max(self._lost_at, at)
@@ -89,10 +93,10 @@ class Sampling:
         """A call of this conversation was lost."""
         _keep(self._out, hash_, at)
 
-    def halve(self) -> None:
-        """There is too much to do; no more than once in a while."""
+    def halve(self, *, at_once: bool = False) -> None:
+        """There is too much to do. No more than once in a while, unless calls are being lost."""
         now = self._clock()
-        if now - self._halved_at >= HALVE_SECONDS:
+        if at_once or now - self._halved_at >= HALVE_SECONDS:
             self.share = max(LEAST, self.share / 2)
             self._halved_at = now
         self._period = None
