@@ -38,7 +38,7 @@ def transposed(
     if {LINKED, REFUSED} & set(modifiers):
         return Transposed(Quote(0), SAME)
     factor = tokenizer_factor(of, to, book)
-    there = usage if factor == SAME else _scaled(usage, factor)
+    there = usage if factor == SAME else scaled(usage, factor)
     report = UsageReport(there, (Part(there),), inference_geo="us" if "geo:us" in modifiers else None)
     region = "us-gov" if "us-gov" in modifiers else None
     regional = "regional" in modifiers
@@ -54,7 +54,7 @@ def tokenizer_factor(of: str, to: str, book: PriceBook) -> Fraction:
     return NEWER if there.tokenizer == "new" else 1 / NEWER
 
 
-def _scaled(usage: Usage, factor: Fraction) -> Usage:
+def scaled(usage: Usage, factor: Fraction) -> Usage:
     """Tokens times a factor, each class rounded to the nearest; requests stay as many."""
     counts = {field.name: getattr(usage, field.name) for field in fields(Usage)}
     return Usage(**{name: count if name in _COUNTS else round(count * factor) for name, count in counts.items()})

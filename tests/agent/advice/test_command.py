@@ -36,6 +36,7 @@ def charge(route: str, place: int, at_ns: int) -> Settled:
             model="claude-sonnet-5-5",
             requested_model="claude-sonnet-5-5",
             route=route,
+            labels={"team": "desk"},
             at_ns=at_ns,
         )
     )

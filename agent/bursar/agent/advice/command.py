@@ -24,11 +24,12 @@ from bursar.agent.commands import agenturl
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.reach import RefusedError, TurnedAwayError, UnreachableError
 from bursar.agent.commands.span_of_time import SpanError, parse_span
-from bursar.agent.ledger import Ledger, LedgerError, LedgerInUse, open_for_reading, printbook, verdictbook
+from bursar.agent.ledger import Ledger, LedgerError, LedgerInUse, open_for_reading, pastcalls, printbook, verdictbook
 from bursar.agent.ledger.balances import iso
 from bursar.agent.ledger.verdictbook import Dismissal
 from bursar.agent.serving import desk
 from bursar.agent.settings import Settings, SettingsError, read_settings
+from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.prices import PriceBookError
 
 _EACH = 500
@@ -118,7 +119,7 @@ def _advice(
         return *_read(settings, route, since_ns, until_ns), since_ns, until_ns
     except (SettingsError, SpanError) as error:
         raise _WrongUsage(str(error)) from error
-    except (LedgerError, PriceBookError) as error:
+    except (LedgerError, PriceBookError, PolicyError) as error:
         raise _CannotStart(str(error)) from error
 
 
@@ -128,7 +129,8 @@ def _read(
     book = load_book(settings.prices)
     bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with open_for_reading(settings.db) as db, bar as progress:
-        task = progress.add_task("reading prompts", total=LOOKS * printbook.count(db, since_ns, until_ns))
+        total = LOOKS * printbook.count(db, since_ns, until_ns) + pastcalls.count(db, since_ns, until_ns)
+        task = progress.add_task("reading calls", total=total)
         done = 0
 
         def told() -> None:

@@ -10,6 +10,7 @@ from functools import partial
 
 from sqlite_utils import Database
 
+from bursar.agent.advice.beside import beside_caching
 from bursar.agent.advice.cacheadvice import cache_advice
 from bursar.agent.advice.interval import DAY_NS
 from bursar.agent.advice.reading import route_usage
@@ -22,7 +23,7 @@ from bursar.policies.prices import PriceBook
 
 LOOKS = 3
 """How often the calls with fingerprints are read."""
-_ENOUGH = 50
+ENOUGH = 50
 """Calls with fingerprints that say more than the token counts of all; fewer do where they are half of a route's."""
 
 
@@ -38,7 +39,8 @@ def gathered(
     """
     All advice for the calls of a stretch of time, the surest saving first; `route` is a glob.
 
-    `told` is called for each fingerprint read: `LOOKS` times as often as `printbook.count` says.
+    `told` is called for each fingerprint read, `LOOKS` times as often as `printbook.count` says, and for each attempt,
+    as often as `pastcalls.count` does. Raises `PolicyError` where the rules in force cannot be read.
     """
     everything = route_usage(db, since_ns, until_ns)
     rows = [row for row in everything if route is None or fnmatchcase(row.route, route)]
@@ -56,7 +58,8 @@ def gathered(
     at = datetime.fromtimestamp(until_ns // 10**9, UTC).date()
     rest = [row for row in rows if (row.route, row.model) not in covered]
     counted = [recommendation(one) for one in advise(rest, book, at, observed_days(everything, until_ns))]
-    return ordered([*printed, *counted])
+    beside = beside_caching(db, book, since_ns, until_ns, route=route, told=told)
+    return ordered([*printed, *counted, *beside])
 
 
 def observed_days(rows: list[RouteUsage], until_ns: int) -> Fraction:
@@ -71,4 +74,4 @@ def observed_days(rows: list[RouteUsage], until_ns: int) -> Fraction:
 
 def _enough(one: Recommendation, calls: int) -> bool:
     seen: int = one.evidence["calls"]
-    return seen >= min(_ENOUGH, calls / 2)
+    return seen >= min(ENOUGH, calls / 2)

@@ -37,6 +37,11 @@ def per_day(by_day: Mapping[int, int], days: Fraction, *, unit: int) -> Saving:
     return Saving(mid - half, mid, mid + half)
 
 
+def day_back(at_ns: int, until_ns: int) -> int:
+    """Which 24 hours back from the end an instant is in: 0 is the last; the end itself is in none."""
+    return (until_ns - 1 - at_ns) // DAY_NS
+
+
 def student(freedom: int) -> float:
     """The 95% quantile of Student's t; between the rows of the table that of the fewer degrees of freedom."""
     if freedom <= len(_T):

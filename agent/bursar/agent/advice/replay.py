@@ -23,12 +23,16 @@ class Tally:
     tokens: int = 0
     """In thousandths, as those read."""
     read: int = 0
+    write_5m: int = 0
+    write_1h: int = 0
 
     def add(self, call: Call, day: int, bill: Bill) -> None:
         """Count one call in."""
         self.cost[day] += call.weight * price(call.rates, bill)
         self.tokens += call.weight * sum(bill)
         self.read += call.weight * bill.read
+        self.write_5m += call.weight * bill.write_5m
+        self.write_1h += call.weight * bill.write_1h
 
     @property
     def total(self) -> int:

@@ -27,7 +27,7 @@ def show(found: Sequence[Recommendation], dismissed: Mapping[str, Dismissal], co
     console.print(table)
     for one in found:
         if one.advised and one.snippet and one.snippet not in one.text:
-            console.print(Text(f"{one.id}, {one.route}:", "bold"))
+            console.print(Text(f"{one.id}, {one.route or 'all routes'}:", "bold"))
             console.print(Text(f"{one.snippet}\n"), soft_wrap=True)
     for said in dict.fromkeys(said for one in found for said in one.assumes):
         console.print(Text(said, "dim"))

@@ -127,10 +127,10 @@ def _advise(row: RouteUsage, book: PriceBook, at: date, days: Fraction) -> Findi
     known = book.find(row.model)
     pattern = _pattern(row, known.min_cacheable_tokens if known is not None else None)
     prices = rates(row.model, at, book, prompt_tokens=pattern.typical)
-    reason = _reason(row, pattern, prices)
+    reason = reason_of(row, pattern, prices)
     saving = None
     if prices is not None and reason in (Reason.UNCACHED, Reason.UNREAD_WRITES):
-        saving = _saving(row, pattern, prices, days)
+        saving = saving_a_day(row, pattern, prices, days)
         if saving[1] == 0:
             return None
     return Finding(
@@ -167,7 +167,8 @@ def _cold_starts(at_ns: Sequence[int]) -> int:
     return (1 if at_ns else 0) + sum(gap > LIFETIME_NS for gap in gaps)
 
 
-def _reason(row: RouteUsage, pattern: Pattern, prices: Rates | None) -> Reason:
+def reason_of(row: RouteUsage, pattern: Pattern, prices: Rates | None) -> Reason:
+    """Whether caching would pay; of the row only what was read and written counts."""
     if pattern.minimum is not None and pattern.typical < pattern.minimum:
         return Reason.TOO_SHORT
     if pattern.calls < CALLS_A_WRITE * pattern.writes:
@@ -177,9 +178,11 @@ def _reason(row: RouteUsage, pattern: Pattern, prices: Rates | None) -> Reason:
     return Reason.UNREAD_WRITES if row.cache_write else Reason.UNCACHED
 
 
-def _saving(row: RouteUsage, pattern: Pattern, prices: Rates, days: Fraction) -> tuple[int, int]:
+def saving_a_day(row: RouteUsage, pattern: Pattern, prices: Rates, days: Fraction) -> tuple[int, int]:
     """
     From, to, in nano-dollars a day, against what the row's own cache use saves or wastes already.
+
+    Of the row only what was read and written counts.
 
     With s tokens shared by n calls, w of which write: n s input - w s write - (n - w) s read. Writes live five minutes.
     """

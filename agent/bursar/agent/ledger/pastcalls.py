@@ -23,6 +23,12 @@ class Past(NamedTuple):
     cost_nano: int | None
     usage: Usage
     modifiers: tuple[str, ...]
+    basis: str = "usage"
+
+    @property
+    def counted(self) -> bool:
+        """Whether somebody saw what it used, rather than a bound being taken for it."""
+        return self.basis in ("usage", "span")
 
 
 _USAGE = tuple(Usage.__dataclass_fields__)
@@ -39,11 +45,11 @@ def count(db: Database, since_ns: int, until_ns: int) -> int:
 def past_calls(db: Database, since_ns: int, until_ns: int) -> Iterator[Past]:
     """Each of them in order of time, one after the other: never all in memory."""
     rows = db.conn.execute(
-        f"SELECT at_ns, route, model, requested_model, labels, cost_nano, modifiers, {_COLUMNS} FROM attempts "
+        f"SELECT at_ns, route, model, requested_model, labels, cost_nano, modifiers, basis, {_COLUMNS} FROM attempts "
         f"WHERE {_WHERE} ORDER BY at_ns, attempt_id",
         [since_ns, until_ns],
     )
-    for at_ns, route, model, requested_model, labels, cost_nano, modifiers, *counts in rows:
+    for at_ns, route, model, requested_model, labels, cost_nano, modifiers, basis, *counts in rows:
         yield Past(
             at_ns,
             route,
@@ -52,7 +58,8 @@ def past_calls(db: Database, since_ns: int, until_ns: int) -> Iterator[Past]:
             _labels(labels),
             cost_nano,
             Usage(*counts),
-            _modifiers(modifiers or "[]"),
+            modifiers_of(modifiers or "[]"),
+            basis or "unknown",
         )
 
 
@@ -63,5 +70,6 @@ def _labels(text: str) -> Mapping[str, str]:
 
 
 @lru_cache(maxsize=256)
-def _modifiers(text: str) -> tuple[str, ...]:
+def modifiers_of(text: str) -> tuple[str, ...]:
+    """Those of a charge, from the JSON of its column."""
     return tuple(json.loads(text))
