@@ -58,4 +58,4 @@ class Worker:
 
 def _drawn(digest: str) -> float:
     """From 0 up to, and without, 1."""
-    return int(digest, 16) / 16 ** len(digest)
+    return int(digest, 16) / float(1 << 4 * len(digest))
