@@ -87,7 +87,8 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 def run(name: str, arguments: Sequence[str], db: Path, calls: int) -> Run:
     """Run a command to its end, its errors on a terminal of its own."""
-    command = [sys.executable, "-m", "bursar.agent", *arguments, "--db", str(db)]
+    peak = db.with_suffix(".peak")
+    command = [sys.executable, "-m", "tests.benchmarks.measured", str(peak), *arguments, "--db", str(db)]
     ours, theirs = pty.openpty()
     begun = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env={**os.environ, "COLUMNS": "80"})
@@ -104,7 +105,14 @@ def run(name: str, arguments: Sequence[str], db: Path, calls: int) -> Run:
     shown = len(set(re.findall(r"\d+%", text)))
     said = "" if process.returncode == 0 else text[-300:]
     return Run(
-        name, calls, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss // 1024, shown, process.returncode, said
+        name,
+        calls,
+        seconds,
+        used.ru_utime + used.ru_stime,
+        int(peak.read_text()) // 1024,
+        shown,
+        process.returncode,
+        said,
     )
 
 

@@ -37,7 +37,7 @@ def test_what_is_made_up_hangs_together(ledger: Path) -> None:
     assert found[0].at_ns > now_ns - CALLS * DAY_SECONDS * SECOND / A_DAY - 60 * SECOND
 
 
-@pytest.mark.parametrize("name", ["advise --json", "simulate --policy"])
+@pytest.mark.parametrize("name", ["advise --json", "simulate --policy", "simulate --levers"])
 def test_a_command_is_run_to_its_end(ledger: Path, tmp_path: Path, name: str) -> None:
     one = run(name, commands(tmp_path)[name], ledger, CALLS)
     assert (one.code, one.said) == (0, "")
