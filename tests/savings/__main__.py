@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.savings", description=__doc__)
     parser.add_argument("names", nargs="*", help="Days whose names have these words in them; without, all.")
     parser.add_argument("--share", type=float, default=1.0, help="Of each generated day, only the first part.")
+    parser.add_argument("--alone", action="store_true", help="Recorded conversations only, each a route of its own.")
     parser.add_argument("--off", type=float, default=0.0, help="Put estimates of tokens off by up to this share.")
     parser.add_argument("--told", type=float, default=1.0, help="Share of conversations with fingerprints.")
     parser.add_argument("--best", action="store_true", help="Also try all sets of marks, to hold the advice against.")
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     days = [
         day
-        for day in (*generated.workloads(asked.share), *rebuilt.workloads(), *rebuilt.workloads(MOVED))
+        for day in _days(asked.share, alone=asked.alone)
         if not asked.names or any(word in day.name for word in asked.names)
     ]
     rows = _proved(days, Blur(asked.off, asked.told), tried=asked.best)
@@ -81,6 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not rebuilt.RECORDED.exists():
         sys.stderr.write("The recorded traffic does not lie beside this checkout: its conversations were left out.\n")
     return 0 if rows and all(row.proof.holds for row in rows) else 1
+
+
+def _days(share: float, *, alone: bool) -> list[Workload]:
+    if alone:
+        return [*rebuilt.alone(), *rebuilt.alone(MOVED)]
+    return [*generated.workloads(share), *rebuilt.workloads(), *rebuilt.workloads(MOVED)]
 
 
 def _proved(days: Sequence[Workload], blur: Blur, *, tried: bool) -> list[Row]:

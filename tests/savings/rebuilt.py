@@ -21,6 +21,9 @@ from typing import Any
 from tests.savings.placing import unmarked
 from tests.savings.workload import Ask, Workload, in_order
 
+from bursar.agent.sandbox.errors import ApiError
+from bursar.agent.sandbox.request import parse_request
+
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "recorded.jsonl.xz"
 _CALLS = ("messages", "messages_stream")
 _BETA = "anthropic-beta"
@@ -44,11 +47,29 @@ def workloads(model: str | None = None, times: int = 6) -> list[Workload]:
     projects: dict[str, list[list[Said]]] = defaultdict(list)
     for project, conversation in conversations():
         projects[project].append(conversation)
-    end = "as recorded" if model is None else f"on {model}"
+    return [_workload(project, held, model, times) for project, held in sorted(projects.items())]
+
+
+def alone(model: str | None = None, times: int = 12) -> list[Workload]:
+    """A day for each conversation that is long enough to be cached, as if it were all that its route is asked."""
     return [
-        in_order(f"{_named(project)}, {end}", _day(random.Random(project), held, model, times))
-        for project, held in sorted(projects.items())
+        _workload(f"{project} {number}", [conversation], model, times)
+        for number, (project, conversation) in enumerate(conversations())
+        if any(_long_enough(_own(body, 0, model), betas) for body, betas in conversation)
     ]
+
+
+def _workload(name: str, held: list[list[Said]], model: str | None, times: int) -> Workload:
+    end = "as recorded" if model is None else f"on {model}"
+    return in_order(f"{_named(name)}, {end}", _day(random.Random(name), held, model, times))
+
+
+def _long_enough(body: Json, betas: str) -> bool:
+    try:
+        request = parse_request(body, betas or None)
+    except ApiError:
+        return False
+    return request.prompt_tokens >= request.model.min_cache
 
 
 @cache
@@ -70,7 +91,7 @@ def _conversations() -> Iterator[tuple[str, list[Said]]]:
 
 def _named(project: str) -> str:
     """Without owner, registry and version."""
-    return project.removeprefix("pypi:").partition("==")[0].rpartition("/")[2]
+    return re.sub(r"==\S+ \(sdist\)|^pypi:|^[^/]+/", "", project)
 
 
 def _rows() -> Iterator[Json]:
