@@ -105,6 +105,18 @@ def test_an_image_changes_the_settings_of_messages() -> None:
     assert settings(body(IMAGE))[1] == settings(body(IMAGE, IMAGE))[1]
 
 
+def test_what_a_tool_returns_changes_the_settings_too() -> None:
+    """An image, or a document that is to be cited, wherever in the prompt it stands; a text that reads like one not."""
+    cited = {"type": "document", "source": {"type": "url", "url": "https://x"}, "citations": {"enabled": True}}
+    result = {"type": "tool_result", "tool_use_id": "t"}
+    plain = settings(body({**result, "content": [TEXT]}))
+    alike = {"type": "text", "text": '{"type":"image"}'}
+    assert settings(body({**result, "content": [alike]})) == plain
+    for at, held in ((1, IMAGE), (0, cited)):
+        found = settings(body({**result, "content": [held]}))
+        assert [one == other for one, other in zip(found, plain, strict=True)] == [at != 0, at != 1]
+
+
 def test_binary_data_does_not_count_by_its_size() -> None:
     """1,600 tokens an image, and its bytes left out; 4 for the role, and for a text one for four bytes begun."""
     told = prompt_in(body(IMAGE, {"type": "text", "text": "12345"}))

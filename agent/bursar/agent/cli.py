@@ -314,12 +314,20 @@ def check(policy: Path, db: Path | None, as_json: bool) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file in which batches and bill outlive a restart.",
 )
-def sandbox(port: int, batch_delay: float, state: Path | None) -> None:
+@click.option(
+    "--refresh",
+    default="all",
+    show_default=True,
+    type=click.Choice(["all", "highest"]),
+    help="What a hit in the prompt cache keeps alive: the shorter prefixes marked under it too, or only itself.",
+)
+def sandbox(port: int, batch_delay: float, state: Path | None, refresh: str) -> None:
     """Run a Claude API that costs nothing and bills faithfully: for rehearsals and tests. Ends with Ctrl-C."""
     from bursar.agent.commands.rehearsal import rehearse
+    from bursar.agent.sandbox import Refresh
 
     try:
-        rehearse(port, click.echo, batch_delay_s=batch_delay, state=state)
+        rehearse(port, click.echo, batch_delay_s=batch_delay, state=state, refresh=Refresh(refresh))
     except OSError as error:
         _end(error.strerror or error, CANNOT_START)
 

@@ -23,7 +23,9 @@ _NOT_CACHEABLE = ("thinking", "redacted_thinking")
 _ROLES = ("user", "assistant", "system")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
 """Kinds are told as they stand: nothing that could be a text may pass for one."""
-_CITED = '"citations":{"enabled":true}'
+_CITED, _IMAGE = '"citations":{"enabled":true}', '"type":"image"'
+_HOLDERS = ("document", "image", "tool_result")
+"""Blocks that are, or may hold, what changes more than themselves."""
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 Json = Mapping[str, Any]
@@ -131,15 +133,19 @@ def _settings(section: Section, told: Json) -> PromptBlock:
 
 def _of_system(body: Json, messages: tuple[PromptBlock, ...]) -> Json:
     """What changes the system prompt under the hood. Server tools do too, and differ as tools already."""
-    cited = any(block.kind == "document" and _CITED in block.text for block in messages)
-    return {"speed": "fast" if body.get("speed") == "fast" else "standard", CITATIONS: cited}
+    return {"speed": "fast" if body.get("speed") == "fast" else "standard", CITATIONS: _holds(messages, _CITED)}
+
+
+def _holds(messages: tuple[PromptBlock, ...], json_text: str) -> bool:
+    """Whether some block is of that JSON, in a tool's result too; no text can be, whose quotes are escaped."""
+    return any(block.kind in _HOLDERS and json_text in block.text for block in messages)
 
 
 def _of_messages(body: Json, messages: tuple[PromptBlock, ...]) -> Json:
     output = body.get("output_config")
     return {
         "tool_choice": body.get("tool_choice"),
-        IMAGES: any(block.kind == "image" for block in messages),
+        IMAGES: _holds(messages, _IMAGE),
         "thinking": body.get("thinking"),
         "effort": output.get("effort") if isinstance(output, dict) else None,  # pyright: ignore[reportUnknownMemberType]
     }

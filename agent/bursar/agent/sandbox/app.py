@@ -21,7 +21,7 @@ from bursar.agent.sandbox.batch_routes import BatchRoutes, Surroundings
 from bursar.agent.sandbox.batch_work import BatchWork
 from bursar.agent.sandbox.batches import Batches
 from bursar.agent.sandbox.bill import Bill, Line, Usage, key_label
-from bursar.agent.sandbox.cache import PromptCache
+from bursar.agent.sandbox.cache import PromptCache, Refresh
 from bursar.agent.sandbox.chronicle import Chronicle
 from bursar.agent.sandbox.delivery import CutShort, EventStream, NoAnswer
 from bursar.agent.sandbox.errors import NOT_FOUND, ApiError, error_body
@@ -50,15 +50,16 @@ def create_app(
     batch_delay_s: float = 0,
     limits: Limits | None = None,
     state: Path | None = None,
+    refresh: Refresh = Refresh.ALL,
 ) -> Starlette:
     """The sandbox as an ASGI application; its bill is also at `app.state.bill`, what is staged at `app.state.staging`.
 
     `clock` gives seconds since the epoch, for cache and batches; `sleep` waits seconds, for staged latency; `new_id`
     gives unique texts. `batch_delay_s` is how long a batch takes that does not say so; `state` a file in which batches
-    and bill outlive a restart, until then for this sandbox alone (`app.state.close` lets it go). Raises OSError where
-    the file cannot be had.
+    and bill outlive a restart, until then for this sandbox alone (`app.state.close` lets it go); `refresh` what a hit
+    in the cache keeps alive. Raises OSError where the file cannot be had.
     """
-    sandbox = _Sandbox(clock, sleep, new_id, Chronicle(state), batch_delay_s, limits or Limits())
+    sandbox = _Sandbox(clock, sleep, new_id, Chronicle(state), batch_delay_s, limits or Limits(), PromptCache(refresh))
     app = Starlette(
         routes=[
             Route("/v1/messages", sandbox.create_message, methods=["POST"]),
@@ -103,12 +104,13 @@ class _Sandbox:
         chronicle: Chronicle,
         batch_delay_s: float,
         limits: Limits,
+        cache: PromptCache,
     ) -> None:
         self._chronicle = chronicle
         self._reports = Reports(clock)
         self.bill = Bill(self._catch_up, self._note_charge, self._reports.count)
         self.staging = Staging()
-        self._cache = PromptCache()
+        self._cache = cache
         self._callboard = Callboard()
         self._clock = clock
         self._sleep = sleep
