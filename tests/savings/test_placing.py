@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.savings import generated
 from tests.savings.placing import Json, marked, unmarked
 
-from bursar.policies.cachemarks import Mark
+from bursar.agent.sandbox.request import parse_request
+from bursar.policies.cachemarks import Mark, Marking
+from bursar.policies.marking import Marked, Unmarked
+from bursar.policies.marking import marked as guarded
 
 FIVE = {"type": "ephemeral", "ttl": "5m"}
 HOUR = {"type": "ephemeral", "ttl": "1h"}
@@ -80,3 +84,29 @@ def test_two_marks_on_one_block_are_one() -> None:
     """Where the last block has a mark of its own, that one stays: the API refuses another life there."""
     made = marked(body(), [Mark("messages[2]", "1h"), Mark("tail")])
     assert (places(made), made["messages"][2]["content"][0]["cache_control"]) == (["2.0"], HOUR)
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        (Mark("system", "1h"), Mark("tail")),
+        (Mark("tools", "1h"), Mark("system"), Mark("messages[0]")),
+        (Mark("system[0]", "1h"),),
+        (Mark("messages[0].content[0]"), Mark("tail")),
+        (Mark("tail", "1h"),),
+    ],
+    ids=lambda marks: ", ".join(map(str, marks)),
+)
+def test_the_guard_sets_the_same_marks(marks: tuple[Mark, ...]) -> None:
+    """What is proved of advice that is followed by hand holds for `cache = "auto"`, if all places are there."""
+    compared = 0
+    for day in generated.workloads():
+        for ask in day.asks[:3]:
+            added = guarded(unmarked(ask.body), Marking("id", "proof", ask.body["model"], marks, held_out=0.0))
+            if isinstance(added, Marked):
+                by_guard = parse_request(unmarked(ask.body) | dict(added.changes))
+                assert by_guard.prompt.marks == parse_request(marked(ask.body, marks)).prompt.marks
+                compared += 1
+            else:
+                assert added is Unmarked.NO_PLACE
+    assert compared > 20
