@@ -18,6 +18,7 @@ _PLAIN = (
     "attempt_id", "holder", "call_id", "at_ns", "route", "model", "requested_model", "bound_nano", "expected_nano",
     "bound_tokens", "expected_tokens", "own_tokens", "action", "reason", "floor_nano", "request_id", "response_id",
     "source", "settled_ns", "own_cost_nano", "lease_charged_nano", "duplicate_of",
+    "told_nano",
 )  # fmt: skip
 """Fields of `Attempt` that are columns as they stand."""
 
@@ -148,6 +149,7 @@ def _charge(row: Mapping[str, Any]) -> Charge:
         missing=tuple(json.loads(row["missing"])),
         modifiers=tuple(json.loads(row["modifiers"])),
         stage=_stage(row),
+        told_nano_usd=row["told_nano"],
         **{name: row[name] for name in _REPEATED},
     )
 

@@ -97,6 +97,15 @@ def orphan(db: Database, holder: str, *, policy: Policy | None = None, now_ns: i
     return desk.booked()
 
 
+def count_under(db: Database, attempt_id: str, keeper: str, *, policy: Policy | None, now_ns: int) -> Booked:
+    """Have an attempt that another one turns out to tell of count there, and nowhere else. One unknown is none."""
+    desk = _Desk(db, None, policy, now_ns)
+    before = attempts.load(db, attempt_id)
+    if before is not None and before.duplicate_of is None:
+        _keep(desk, before, as_duplicate(before, keeper))
+    return desk.booked()
+
+
 def hold(db: Database, attempt: Attempt) -> None:
     """Keep a hold that was just granted, unless its attempt is known to be further already."""
     before = attempts.load(db, attempt.attempt_id)
@@ -186,7 +195,12 @@ def _unite(desk: _Desk, keeper: Attempt, other: Attempt) -> Attempt:
         if follower.attempt_id != keeper.attempt_id:
             _keep(desk, follower, as_duplicate(follower, keeper.attempt_id))
     desk.duplicates.append(other.attempt_id)
-    merged = replace(keeper, duplicate_of=None, response_id=other.response_id or keeper.response_id)
+    merged = replace(
+        keeper,
+        duplicate_of=None,
+        response_id=other.response_id or keeper.response_id,
+        told_nano=other.told_nano if keeper.told_nano is None else keeper.told_nano,
+    )
     if other.charge is not None and other.source is not None:
         final = other.state is not State.PROVISIONAL
         merged = with_charge(merged, other.charge, final=final, source=other.source, now_ns=desk.now_ns)

@@ -89,6 +89,8 @@ class Attempt:
     """The attempt under which the same response counts."""
     stage: Stage | None = None
     """Its place in a cascade."""
+    told_nano: int | None = None
+    """What a sender of telemetry itself holds that it cost: shown, and counted nowhere."""
 
     @property
     def open(self) -> bool:
@@ -271,6 +273,7 @@ def _named(attempt: Attempt, charge: Charge) -> Attempt:
         attempt,
         request_id=attempt.request_id or charge.request_id,
         response_id=attempt.response_id or charge.response_id,
+        told_nano=charge.told_nano_usd if attempt.told_nano is None else attempt.told_nano,
     )
     if attempt.sent or attempt.charge is not None:
         return ids

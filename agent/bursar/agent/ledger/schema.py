@@ -8,6 +8,7 @@ from sqlite_utils import Database, Migrations
 
 from bursar.agent.ledger.deferraltables import DEFERRALS
 from bursar.agent.ledger.printtables import FINGERPRINTS
+from bursar.agent.ledger.sightings import SIGHTINGS
 
 MIGRATIONS = Migrations("bursar")
 """In order; a name once released is never changed, since files remember which ones they have seen."""
@@ -384,6 +385,17 @@ def m014_fingerprints(db: Database) -> None:
     dismissed, and those that were pulled, with what came of them.
     """
     db.executescript(FINGERPRINTS)
+
+
+@MIGRATIONS()
+def m017_told(db: Database) -> None:
+    """
+    What senders of telemetry say themselves that an attempt cost; and which sessions were told of, and how.
+
+    attempts: `told_nano`, NULL where nobody says. sightings: a request that was told by itself (`summed` 0), or a sum
+    over some (1), by the session and the stretch of time it is of. counters: the last value of each running total.
+    """
+    db.executescript(SIGHTINGS)
 
 
 def _known() -> set[str]:

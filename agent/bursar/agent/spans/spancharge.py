@@ -17,7 +17,8 @@ from bursar.policies.usage import Usage
 EARLIER_ATTEMPTS = "earlier attempts of the call"
 
 _SECOND = 10**9
-_MOST = 2**63 - 1
+MOST_NANO = 10**15
+"""A million dollars, in nano-dollars: no call costs that, and sums of such stay sums."""
 _RESENDS = "http.request.resend_count"
 _SERVICE = "service.name"
 _ENVIRONMENTS = ("deployment.environment.name", "deployment.environment")
@@ -67,7 +68,7 @@ def _stamp(span: SeenSpan) -> _Stamp | None:
     return _Stamp(
         attempt_id=attempt_id,
         attempts=span.count(names.ATTEMPTS) or 1,
-        cost_nano=cost if isinstance(cost, int) and 0 <= cost <= _MOST else None,
+        cost_nano=cost if isinstance(cost, int) and 0 <= cost <= MOST_NANO else None,
         basis=_stamped_basis(span.text(names.COST_BASIS)),
         missing=tuple(str(what) for what in missing) if isinstance(missing, tuple) else (str(missing),),
     )
@@ -127,7 +128,7 @@ def _with_quote(charge: Charge, quote: Quote, basis: Basis, missing: tuple[str, 
 def _quote(charge: Charge, call: Inference, book: PriceBook) -> Quote:
     if call.report is None:
         return Quote(None)
-    return price(call.report, model=call.model, at=_day(charge.at_ns), book=book, region=call.region)
+    return price(call.report, model=call.model, at=day(charge.at_ns), book=book, region=call.region)
 
 
 def _blank(span: SeenSpan, call: Inference, policy: Policy | None) -> Charge:
@@ -188,5 +189,6 @@ def _first(values: Iterable[AttributeValue | None]) -> str | None:
     return next((value for value in values if isinstance(value, str) and value), None)
 
 
-def _day(at_ns: int) -> date:
+def day(at_ns: int) -> date:
+    """The day of an instant, in UTC: the day of its price."""
     return datetime.fromtimestamp(at_ns // _SECOND, UTC).date()
