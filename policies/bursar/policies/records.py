@@ -183,16 +183,22 @@ def _charge(charge: Charge) -> str:
         f'"response_id":{nullable(charge.response_id)},"at_ns":{charge.at_ns},'
         f'"lines":[{",".join([_line(line) for line in charge.lines])}],'
         f"{_remarks(charge.missing, charge.modifiers, charge.action, charge.reason)}"
-        f"{'' if charge.stage is None else _stage(charge.stage)}}}"
+        f"{'' if charge.stage is None else _stage(charge.stage)}"
+        f"{'' if charge.told_nano_usd is None else _told(charge.told_nano_usd)}}}"
     )
 
 
 def _stage(stage: Stage) -> str:
-    """The last field of an object, written only where there is one."""
+    """One of the last fields of an object, written only where there is one."""
     return (
         f',"stage":{{"cascade":{quoted(stage.cascade)},"name":{quoted(stage.name)},"strong":{quoted(stage.strong)},'
         f'"why":{quoted(stage.why)}}}'
     )
+
+
+def _told(nano_usd: int) -> str:
+    """The other one."""
+    return f',"told_nano_usd":{nano_usd}'
 
 
 def _line(line: Line) -> str:

@@ -338,7 +338,8 @@ def _figures(record: Record) -> dict[str, object]:
         case Sent():
             return {name: getattr(record, name) for name in _OF_SENT}
         case Settled(charge=charge):
-            return {"at_ns": charge.at_ns, "cost_nano_usd": charge.cost_nano_usd, **attempts.counts(charge.usage)}
+            amounts = {"cost_nano_usd": charge.cost_nano_usd, "told_nano_usd": charge.told_nano_usd}
+            return {"at_ns": charge.at_ns, **amounts, **attempts.counts(charge.usage)}
         case Decided():
             return {"at_ns": record.at_ns}
         case Released():
