@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Protocol, Self, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.json_format import MessageToJson, ParseDict, ParseError  # type: ignore[import-untyped]
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -40,16 +40,8 @@ class MalformedError(ValueError):
     """A body that is no export; the text says what is wrong with it."""
 
 
-class Message(Protocol):
-    """A class that protobuf has made."""
-
-    @classmethod
-    def FromString(cls, s: bytes) -> Self:  # noqa: N802 - protobuf's name
-        """The message in these bytes."""
-        ...
-
-
 M = TypeVar("M", bound=Message)
+"""A kind of message that protobuf has made."""
 
 
 @dataclass(frozen=True, slots=True)
