@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -133,7 +134,9 @@ def test_a_stretch_without_events_is_counted_beside_others(db: Database) -> None
     assert total(db)["input"] == 2005
 
 
-@pytest.mark.parametrize("odd", [point(1000, **{"session.id": None}), point(1000, "thoughts")])
+@pytest.mark.parametrize(
+    "odd", [replace(point(1000), attributes={"type": "input", "model": MODEL}), point(1000, "thoughts")]
+)
 def test_points_that_cannot_be_told_apart_are_passed_over(db: Database, odd: SeenPoint) -> None:
     """Without a session nothing could know them for what events count; of a type nobody knows there is no price."""
     assert book(db, odd) == intake.Counted()

@@ -104,9 +104,10 @@ def read(body: bytes, encoding: Encoding, kind: type[M], shaped: Callable[[Any],
     name = kind.__name__
     if encoding is Encoding.PROTOBUF:
         try:
-            return kind.FromString(body)
+            request: M = kind.FromString(body)
         except DecodeError as error:
             raise MalformedError(f"the body is no protobuf {name} ({error})") from error
+        return request
     try:
         request = kind()
         ParseDict(shaped(json.loads(body)), request, ignore_unknown_fields=True)
