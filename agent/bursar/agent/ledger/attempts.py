@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -30,9 +31,9 @@ _STAGE = {"cascade": "cascade", "stage": "name", "strong_model": "strong", "esca
 _COLUMNS = (*_PLAIN, "state", "sent", "own_final", "labels", "balances", "leased", "decision", *_CHARGE, *_STAGE)
 
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM attempts"
+_ADD = f"INSERT INTO attempts ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 _SAVE = (
-    f"INSERT INTO attempts ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) "
-    f"ON CONFLICT (attempt_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
+    f"{_ADD} ON CONFLICT (attempt_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
 )
 
 
@@ -67,9 +68,32 @@ def duplicates_of(db: Database, attempt_id: str) -> list[Attempt]:
     return list(_found(db, "duplicate_of = ?", attempt_id))
 
 
+def strangers(db: Database, charges: Sequence[Charge]) -> list[bool]:
+    """
+    Which of these charges are of attempts, responses and requests that neither the ledger nor the others know of.
+
+    What is rolled up is not looked for.
+    """
+    named = [("attempt_id", [charge.attempt_id for charge in charges])]
+    named.append(("response_id", [charge.response_id or "" for charge in charges]))
+    named.append(("request_id", [charge.request_id or "" for charge in charges]))
+    alone = [True] * len(charges)
+    for column, names in named:
+        known = _present(db, column, names)
+        often = {name for name, times in Counter(names).items() if times > 1}
+        for place, name in enumerate(names):
+            alone[place] = alone[place] and not (name and (name in known or name in often))
+    return alone
+
+
 def save(db: Database, attempt: Attempt) -> None:
     """Keep an attempt, new or changed."""
     db.conn.execute(_SAVE, _row(attempt))
+
+
+def add(db: Database, new: Sequence[Attempt]) -> None:
+    """Keep attempts that are not there."""
+    db.conn.executemany(_ADD, map(_row, new))
 
 
 def counts(usage: Usage) -> dict[str, int]:
@@ -80,6 +104,12 @@ def counts(usage: Usage) -> dict[str, int]:
 def _found(db: Database, where: str, value: str) -> Iterator[Attempt]:
     for row in db.conn.execute(f"{_SELECT} WHERE {where}", [value]).fetchall():
         yield _attempt(dict(zip(_COLUMNS, row, strict=True)))
+
+
+def _present(db: Database, column: str, names: Sequence[str]) -> set[str]:
+    wanted = json.dumps([name for name in names if name])
+    sql = f"SELECT {column} FROM attempts WHERE {column} IN (SELECT value FROM json_each(?))"
+    return {name for (name,) in db.conn.execute(sql, [wanted]).fetchall()}
 
 
 def _row(attempt: Attempt) -> dict[str, Any]:
@@ -160,5 +190,9 @@ _REPEATED = (
 )  # fmt: skip
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+"""Made once: `json.dumps` would make one for every text."""
+
+
 def _json(value: Any) -> str:
-    return json.dumps(value if not isinstance(value, Mapping) else dict(value), separators=(",", ":"))  # pyright: ignore[reportUnknownArgumentType]
+    return _encode(value if not isinstance(value, Mapping) else dict(value))  # pyright: ignore[reportUnknownArgumentType]

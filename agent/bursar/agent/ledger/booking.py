@@ -16,6 +16,7 @@ from bursar.agent.ledger.life import (
     State,
     as_duplicate,
     as_orphan,
+    of_charge,
     with_charge,
     with_own_word,
     with_release,
@@ -71,6 +72,35 @@ def book(db: Database, records: Sequence[Record], *, holder: str | None, policy:
         if not _is_over(db, record):
             _BOOK[type(record)](desk, record)
     return desk.booked()
+
+
+def book_new(db: Database, charges: Sequence[Charge], *, policy: Policy | None, now_ns: int) -> tuple[Booked, int]:
+    """
+    Book final charges that spans tell of what `attempts.strangers` says is known to nobody: what `book` does, at once.
+
+    Those whose figures cannot be true are left out, as are those that are rolled up. Also how many were booked.
+    """
+    desk = _Desk(db, None, policy, now_ns)
+    sound = [charge for charge in charges if _is_sound(charge)]
+    names = [(charge.attempt_id, charge.response_id) for charge in sound]
+    buried = rollups.are_buried(db, names)
+    new = [
+        _with_balances(desk, of_charge(charge, source="span", now_ns=now_ns))
+        for charge, over in zip(sound, buried, strict=True)
+        if not over
+    ]
+    attempts.add(db, new)
+    for attempt in new:
+        desk.touched |= postings.add(db, attempt, policy=policy, now_ns=now_ns)
+    return desk.booked(), len(new)
+
+
+def _is_sound(charge: Charge) -> bool:
+    try:
+        _refuse_unsound(Settled(charge))
+    except RecordError:
+        return False
+    return True
 
 
 def _is_over(db: Database, record: Record) -> bool:

@@ -214,6 +214,29 @@ def with_charge(attempt: Attempt, charge: Charge, *, final: bool, source: Source
     )
 
 
+def of_charge(charge: Charge, *, source: Source, now_ns: int) -> Attempt:
+    """What `with_charge` makes of an attempt that nobody has told of and a final charge, made at once."""
+    return Attempt(
+        charge.attempt_id,
+        state=State.SETTLED,
+        call_id=charge.call_id,
+        at_ns=charge.at_ns,
+        route=charge.route,
+        model=charge.model,
+        requested_model=charge.requested_model,
+        labels=_texts(charge.labels),
+        action=charge.action,
+        reason=charge.reason,
+        charge=charge,
+        request_id=charge.request_id,
+        response_id=charge.response_id,
+        source=source,
+        settled_ns=now_ns,
+        stage=charge.stage,
+        told_nano=charge.told_nano_usd,
+    )
+
+
 def with_own_word(attempt: Attempt, charge: Charge, holder: str) -> Attempt:
     """The attempt once the process that sent it has told its final charge: from the first such word its leases pay."""
     if attempt.own_final:

@@ -39,6 +39,15 @@ def bring(db: Database, attempt: Attempt, *, policy: Policy | None, now_ns: int)
     return moved
 
 
+def add(db: Database, attempt: Attempt, *, policy: Policy | None, now_ns: int) -> set[str]:
+    """What `bring` does for an attempt that is new and has no postings."""
+    due = _due(attempt)
+    for key in sorted(due):
+        balances.ensure(db, key, policy)
+        _move(db, attempt.attempt_id, key, _NONE, due[key], now_ns)
+    return set(due)
+
+
 def _due(attempt: Attempt) -> Mapping[str, Posting]:
     posted = attempt.posted
     if posted is None:

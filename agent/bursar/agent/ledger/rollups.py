@@ -70,6 +70,13 @@ def is_buried(db: Database, *names: str | None) -> bool:
     return bool(db.conn.execute(f"SELECT 1 FROM tombs WHERE mark IN ({holes}) LIMIT 1", marks).fetchone())
 
 
+def are_buried(db: Database, names: Sequence[tuple[str | None, ...]]) -> list[bool]:
+    """`is_buried` for many."""
+    if db.conn.execute("SELECT 1 FROM tombs LIMIT 1").fetchone() is None:
+        return [False] * len(names)
+    return [is_buried(db, *one) for one in names]
+
+
 def prune(db: Database, now_ns: int) -> None:
     """Forget minutes, hours, decisions and balances that nothing asks for any more."""
     connection = db.conn

@@ -59,11 +59,13 @@ def book_spans(
             told.append((span, charge))
     enclosing = {(span.trace_id, span.parent) for span, _ in told}
     # Bursar's own figures first: of two spans for one call the first stays, and these see more.
+    inner: list[Charge] = []
     for span, charge in sorted(told, key=lambda pair: not _stamped(pair[0])):
         if _repeats_inner(span, charge, enclosing):
             tally.known += 1
         else:
-            tally.book(charge)
+            inner.append(charge)
+    tally.book_all(inner)
     return tally.counted(len(spans))
 
 
@@ -123,6 +125,17 @@ class _Tally:
         self.charges += before is None
         self.known += before is not None
         return target.attempt_id
+
+    def book_all(self, charges: Sequence[Charge]) -> None:
+        """Book charges in their order; those of calls that are new to everybody at once, which is much faster."""
+        alone = attempts.strangers(self.db, charges)
+        new = [charge for charge, is_new in zip(charges, alone, strict=True) if is_new and _credible(charge)]
+        booked, number = booking.book_new(self.db, new, policy=self.policy, now_ns=self.now_ns)
+        self.moved |= booked.balances
+        self.charges += number
+        for charge, is_new in zip(charges, alone, strict=True):
+            if not is_new:
+                self.book(charge)
 
     def count_under(self, attempt_id: str, keeper: str) -> None:
         """Have what an attempt was charged count under another one."""

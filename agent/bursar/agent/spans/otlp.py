@@ -197,10 +197,14 @@ def attributes(pairs: Iterable[KeyValue]) -> dict[str, AttributeValue]:
 
 
 def _value(value: AnyValue) -> AttributeValue | None:
-    if value.WhichOneof("value") == "array_value":
-        items = (_scalar(item) for item in value.array_value.values)
-        return tuple(item for item in items if item is not None)
-    return _scalar(value)
+    kind = value.WhichOneof("value")
+    if kind in _SCALARS:
+        scalar: AttributeValue = getattr(value, kind)
+        return scalar
+    if kind != "array_value":
+        return None
+    items = (_scalar(item) for item in value.array_value.values)
+    return tuple(item for item in items if item is not None)
 
 
 def _scalar(value: AnyValue) -> str | int | float | bool | None:
