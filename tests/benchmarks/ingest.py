@@ -10,6 +10,9 @@ says that they are on the disk. Beside it, on the same machine right after:
   and indexes, WAL and synchronous FULL as the ledger's, with a commit for each request's worth of them;
 - the bare parse: the same bodies through protobuf's own parser.
 
+A busy machine slows the agent more than what runs beside it alone, so the same share is told by CPU time as well: the
+agent's, less that of an agent that takes nothing, against that of the bare executemany.
+
 In the end the ledger must hold each span once, priced; else the exit code is 1.
 """
 
@@ -19,12 +22,14 @@ import argparse
 import http.client
 import json
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,6 +60,8 @@ class Speed:
     ledger: float
     executemany: float
     parse: float
+    cpu_share: float
+    """The bare executemany's CPU time as a share of the agent's."""
     whole: bool
     """Whether the ledger has each span once, priced."""
 
@@ -84,12 +91,24 @@ def measure(size: int, spans: int, *, policy: bool) -> Speed:
     bodies = list(requests(spans, size))
     with TemporaryDirectory() as name:
         folder = Path(name)
-        with household.agent(folder, policy=household.POLICY if policy else "") as url:
-            ledger = _timed(lambda: _send_all(url, bodies))
-        whole = _whole(folder / household.LEDGER, spans)
-        bare = _executemany(folder, size)
+        rules = household.POLICY if policy else ""
+        _, idle_cpu = _under_agent(folder / "idle", rules, [])
+        ledger, agent_cpu = _under_agent(folder / "busy", rules, bodies)
+        whole = _whole(folder / "busy" / household.LEDGER, spans)
+        bare, bare_cpu = _executemany(folder / "busy", size)
     parse = _timed(lambda: [ExportTraceServiceRequest.FromString(body) for body in bodies])
-    return Speed(size, spans / ledger, spans / bare, spans / parse, whole)
+    cpu_share = bare_cpu / (agent_cpu - idle_cpu)
+    return Speed(size, spans / ledger, spans / bare, spans / parse, cpu_share, whole)
+
+
+def _under_agent(folder: Path, policy: str, bodies: Sequence[bytes]) -> tuple[float, float]:
+    """Seconds that an agent took for these, and of CPU that it used in all."""
+    folder.mkdir()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with household.agent(folder, policy=policy) as url:
+        seconds = _timed(lambda: _send_all(url, bodies))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def requests(spans: int, size: int) -> Iterator[bytes]:
@@ -156,27 +175,19 @@ def _send_all(url: str, bodies: Sequence[bytes]) -> None:
     """Every body until it is taken, over some connections; who is told to wait does."""
     waiting = iter(bodies)
     lock = threading.Lock()
-    failed: list[BaseException] = []
 
     def send() -> None:
-        try:
-            connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_SECONDS)
-            while True:
-                with lock:
-                    body = next(waiting, None)
-                if body is None:
-                    return
-                _send(connection, body)
-        except BaseException as error:  # told by who waits for the thread
-            failed.append(error)
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_SECONDS)
+        while True:
+            with lock:
+                body = next(waiting, None)
+            if body is None:
+                return
+            _send(connection, body)
 
-    threads = [threading.Thread(target=send) for _ in range(CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        for sent in [pool.submit(send) for _ in range(CONNECTIONS)]:
+            sent.result()
 
 
 def _send(connection: http.client.HTTPConnection, body: bytes) -> None:
@@ -199,8 +210,12 @@ def _whole(ledger: Path, spans: int) -> bool:
     return total["charges"] == spans and not total["unknown_charges"] and total["nano_usd"] > 0
 
 
-def _executemany(folder: Path, size: int) -> float:
-    """Seconds to put the agent's rows into an empty table like its own, with a commit for each request's worth."""
+def _executemany(folder: Path, size: int) -> tuple[float, float]:
+    """
+    Seconds, and those of CPU, to put the agent's rows into an empty table like its own.
+
+    With a commit for each request's worth.
+    """
     with sqlite3.connect(folder / household.LEDGER) as ledger:
         schema = ledger.execute(
             "SELECT sql FROM sqlite_master WHERE tbl_name = 'attempts' AND sql IS NOT NULL ORDER BY type = 'index'"
@@ -220,14 +235,24 @@ def _executemany(folder: Path, size: int) -> float:
             bare.executemany(insert, rows[start : start + size])
             bare.execute("COMMIT")
 
+    before = time.process_time()
     seconds = _timed(work)
+    cpu = time.process_time() - before
     bare.close()
-    return seconds
+    return seconds, cpu
 
 
 def _table(speeds: Sequence[Speed]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="spans a second", title_justify="left")
-    for name in ("a request", "into the ledger", "bare executemany", "bare parse", f"share (goal {GOAL})", "each once"):
+    for name in (
+        "a request",
+        "into the ledger",
+        "bare executemany",
+        "bare parse",
+        f"share (goal {GOAL})",
+        "by CPU",
+        "each once",
+    ):
         table.add_column(name, justify="right")
     for speed in speeds:
         table.add_row(
@@ -236,6 +261,7 @@ def _table(speeds: Sequence[Speed]) -> Table:
             f"{speed.executemany:,.0f}",
             f"{speed.parse:,.0f}",
             f"{speed.share:.3f}",
+            f"{speed.cpu_share:.3f}",
             "yes" if speed.whole else "no",
         )
     return table

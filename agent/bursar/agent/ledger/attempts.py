@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from bursar.agent.ledger.life import Attempt, State
 from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge, Line
+from bursar.policies.records import line_text
 from bursar.policies.usage import Usage
 
 _PLAIN = (
@@ -24,16 +25,16 @@ _PLAIN = (
 """Fields of `Attempt` that are columns as they stand."""
 
 _USAGE = tuple(f.name for f in fields(Usage))
-_LINE = tuple(f.name for f in fields(Line))
 _CHARGE = ("basis", "cost_nano", "price_id", "lines", "missing", "modifiers", *_USAGE)
 _STAGE = {"cascade": "cascade", "stage": "name", "strong_model": "strong", "escalation": "why"}
 """Columns that are fields of a `Stage`, all of them NULL for what is part of no cascade."""
 _COLUMNS = (*_PLAIN, "state", "sent", "own_final", "labels", "balances", "leased", "decision", *_CHARGE, *_STAGE)
 
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM attempts"
-_ADD = f"INSERT INTO attempts ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
+_ADD = f"INSERT INTO attempts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 _SAVE = (
-    f"{_ADD} ON CONFLICT (attempt_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
+    f"INSERT INTO attempts ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) "
+    f"ON CONFLICT (attempt_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
 )
 
 
@@ -93,7 +94,7 @@ def save(db: Database, attempt: Attempt) -> None:
 
 def add(db: Database, new: Sequence[Attempt]) -> None:
     """Keep attempts that are not there."""
-    db.conn.executemany(_ADD, map(_row, new))
+    db.conn.executemany(_ADD, [tuple(_row(attempt).values()) for attempt in new])
 
 
 def counts(usage: Usage) -> dict[str, int]:
@@ -113,6 +114,7 @@ def _present(db: Database, column: str, names: Sequence[str]) -> set[str]:
 
 
 def _row(attempt: Attempt) -> dict[str, Any]:
+    """An attempt by column, in the order of `_COLUMNS`."""
     return {
         **{name: getattr(attempt, name) for name in _PLAIN},
         "state": attempt.state.value,
@@ -139,7 +141,7 @@ def _charge_columns(charge: Charge | None) -> dict[str, Any]:
         "basis": charge.basis.value,
         "cost_nano": charge.cost_nano_usd,
         "price_id": charge.price_id,
-        "lines": _json([{name: getattr(line, name) for name in _LINE} for line in charge.lines]),
+        "lines": f"[{','.join(map(line_text, charge.lines))}]",
         "missing": _json(charge.missing),
         "modifiers": _json(charge.modifiers),
         **counts(charge.usage),
@@ -195,4 +197,6 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _json(value: Any) -> str:
+    if not value:
+        return "{}" if isinstance(value, Mapping) else "[]"
     return _encode(value if not isinstance(value, Mapping) else dict(value))  # pyright: ignore[reportUnknownArgumentType]

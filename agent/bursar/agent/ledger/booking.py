@@ -85,7 +85,7 @@ def book_new(db: Database, charges: Sequence[Charge], *, policy: Policy | None, 
     names = [(charge.attempt_id, charge.response_id) for charge in sound]
     buried = rollups.are_buried(db, names)
     new = [
-        _with_balances(desk, of_charge(charge, source="span", now_ns=now_ns))
+        of_charge(charge, balances=_balances(policy, charge), source="span", now_ns=now_ns)
         for charge, over in zip(sound, buried, strict=True)
         if not over
     ]
@@ -93,6 +93,14 @@ def book_new(db: Database, charges: Sequence[Charge], *, policy: Policy | None, 
     for attempt in new:
         desk.touched |= postings.add(db, attempt, policy=policy, now_ns=now_ns)
     return desk.booked(), len(new)
+
+
+def _balances(policy: Policy | None, told: Charge | Attempt) -> tuple[str, ...]:
+    """The balances of a policy that something counts in."""
+    if policy is None:
+        return ()
+    matched = balances.matching(policy, at_ns=told.at_ns, route=told.route, model=told.model, labels=dict(told.labels))
+    return tuple(dict.fromkeys(matched))
 
 
 def _is_sound(charge: Charge) -> bool:
@@ -297,9 +305,7 @@ def _with_balances(desk: _Desk, attempt: Attempt) -> Attempt:
     if desk.policy is None:
         # Money that was spent under no policy belongs to no budget, also when one is written later.
         return replace(attempt, balances=lenders) if attempt.posted_nano is not None else attempt
-    matched = balances.matching(
-        desk.policy, at_ns=attempt.at_ns, route=attempt.route, model=attempt.model, labels=dict(attempt.labels)
-    )
+    matched = _balances(desk.policy, attempt)
     return replace(attempt, balances=tuple(dict.fromkeys((*matched, *lenders))))
 
 

@@ -214,8 +214,8 @@ def with_charge(attempt: Attempt, charge: Charge, *, final: bool, source: Source
     )
 
 
-def of_charge(charge: Charge, *, source: Source, now_ns: int) -> Attempt:
-    """What `with_charge` makes of an attempt that nobody has told of and a final charge, made at once."""
+def of_charge(charge: Charge, *, balances: tuple[str, ...], source: Source, now_ns: int) -> Attempt:
+    """What `with_charge` makes of an attempt that nobody has told of and a final charge, made at once: that is fast."""
     return Attempt(
         charge.attempt_id,
         state=State.SETTLED,
@@ -225,6 +225,7 @@ def of_charge(charge: Charge, *, source: Source, now_ns: int) -> Attempt:
         model=charge.model,
         requested_model=charge.requested_model,
         labels=_texts(charge.labels),
+        balances=balances,
         action=charge.action,
         reason=charge.reason,
         charge=charge,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 from bursar.agent.spans.inference import Inference, read_inference
 from bursar.agent.spans.seenspan import AttributeValue, SeenSpan
@@ -47,16 +48,15 @@ def charge_of(span: SeenSpan, book: PriceBook, *, policy: Policy | None = None, 
     call = read_inference(span)
     if call is None:
         return None
-    charge = _blank(span, call, policy)
     stamp = _stamp(span)
-    if stamp is not None:
-        charge = replace(charge, attempt_id=stamp.attempt_id)
-        if stamp.cost_nano is not None and _may_stand(stamp, call, known=known):
-            return _stamped(charge, call, stamp, stamp.cost_nano, book)
-    if call.report is None:
+    if stamp is not None and stamp.cost_nano is not None and _may_stand(stamp, call, known=known):
+        figures = _stamped(span, call, stamp, stamp.cost_nano, book)
+    elif call.report is not None:
+        more = stamp.attempts > 1 if stamp is not None else bool(span.count(_RESENDS))
+        figures = _priced(call, _quote(span, call, book), (EARLIER_ATTEMPTS,) if more else ())
+    else:
         return None
-    more = stamp.attempts > 1 if stamp is not None else bool(span.count(_RESENDS))
-    return _priced(charge, call, _quote(charge, call, book), (EARLIER_ATTEMPTS,) if more else ())
+    return _charge(span, call, policy, figures, None if stamp is None else stamp.attempt_id)
 
 
 def _stamp(span: SeenSpan) -> _Stamp | None:
@@ -92,9 +92,17 @@ def _may_stand(stamp: _Stamp, call: Inference, *, known: bool) -> bool:
     return not known and (call.complete or stamp.basis is Basis.SPAN)
 
 
-def _stamped(charge: Charge, call: Inference, stamp: _Stamp, cost_nano: int, book: PriceBook) -> Charge:
+class _Figures(NamedTuple):
+    """What a charge comes to."""
+
+    quote: Quote
+    basis: Basis
+    missing: tuple[str, ...]
+
+
+def _stamped(span: SeenSpan, call: Inference, stamp: _Stamp, cost_nano: int, book: PriceBook) -> _Figures:
     """The stamped cost; explained line by line where the span's own tokens come to the same."""
-    quote = _quote(charge, call, book)
+    quote = _quote(span, call, book)
     if quote.cost_nano_usd != cost_nano:
         quote = Quote(cost_nano)
     missing = dict.fromkeys(stamp.missing)
@@ -102,49 +110,43 @@ def _stamped(charge: Charge, call: Inference, stamp: _Stamp, cost_nano: int, boo
         missing["token counts"] = None
     if stamp.attempts > 1:
         missing[f"token counts of {EARLIER_ATTEMPTS}"] = None
-    return _with_quote(charge, quote, stamp.basis, tuple(missing))
+    return _Figures(quote, stamp.basis, tuple(missing))
 
 
-def _priced(charge: Charge, call: Inference, quote: Quote, unseen: tuple[str, ...]) -> Charge:
-    """The charge at the price of what the span tells; without output tokens a lower bound."""
+def _priced(call: Inference, quote: Quote, unseen: tuple[str, ...]) -> _Figures:
+    """The price of what the span tells; without output tokens a lower bound."""
     basis = Basis.SPAN if call.complete and not quote.estimated else Basis.ESTIMATE
     if quote.cost_nano_usd is None:
         basis = Basis.UNKNOWN
-    return _with_quote(charge, quote, basis, (*quote.missing, *call.missing, *unseen))
+    return _Figures(quote, basis, (*quote.missing, *call.missing, *unseen))
 
 
-def _with_quote(charge: Charge, quote: Quote, basis: Basis, missing: tuple[str, ...]) -> Charge:
-    return replace(
-        charge,
-        cost_nano_usd=quote.cost_nano_usd,
-        basis=basis,
-        price_id=quote.price_id,
-        lines=quote.lines,
-        modifiers=quote.modifiers,
-        missing=missing,
-    )
-
-
-def _quote(charge: Charge, call: Inference, book: PriceBook) -> Quote:
+def _quote(span: SeenSpan, call: Inference, book: PriceBook) -> Quote:
     if call.report is None:
         return Quote(None)
-    return price(call.report, model=call.model, at=day(charge.at_ns), book=book, region=call.region)
+    return price(call.report, model=call.model, at=day(span.start_ns), book=book, region=call.region)
 
 
-def _blank(span: SeenSpan, call: Inference, policy: Policy | None) -> Charge:
-    """Everything about the charge but its cost."""
+def _charge(
+    span: SeenSpan, call: Inference, policy: Policy | None, figures: _Figures, attempt_id: str | None
+) -> Charge:
+    quote = figures.quote
     return Charge(
-        attempt_id=f"span-{span.trace_id}-{span.span_id}",
-        cost_nano_usd=None,
+        attempt_id=attempt_id or f"span-{span.trace_id}-{span.span_id}",
+        cost_nano_usd=quote.cost_nano_usd,
         usage=Usage() if call.report is None else call.report.usage,
-        basis=Basis.UNKNOWN,
+        basis=figures.basis,
         model=call.model,
         requested_model=call.requested_model,
         route=_route(span, policy),
         labels=dict(_labels(span)),
+        price_id=quote.price_id,
         request_id=span.text(names.REQUEST_ID),
         response_id=span.text(names.RESPONSE_ID),
         at_ns=span.start_ns,
+        lines=quote.lines,
+        missing=figures.missing,
+        modifiers=quote.modifiers,
         action=span.text(names.ACTION) or "go",
         reason=span.text(names.REASON) or "",
     )
