@@ -24,6 +24,9 @@ from bursar.agent.spans.seenspan import AttributeValue, Kind, SeenSpan, StatusCo
 LATEST_NS = 2**63 - 1
 """What a ledger's integer column holds."""
 
+MOST_ITEMS = 20_000
+"""Spans, records or metrics of one request: more than twice what a collector sends by default, in bounded memory."""
+
 _KINDS: Final[Mapping[int, Kind]] = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
 _STATUS: Final[Mapping[int, StatusCode]] = {1: "OK", 2: "ERROR"}
 _SCALARS = frozenset(("string_value", "bool_value", "int_value", "double_value"))
@@ -38,6 +41,13 @@ class Encoding(StrEnum):
 
 class MalformedError(ValueError):
     """A body that is no export; the text says what is wrong with it."""
+
+
+class TooManyError(ValueError):
+    """An export of more things at once than are taken."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"there are {number} of them, and at most {MOST_ITEMS} are taken at once")
 
 
 M = TypeVar("M", bound=Message)
@@ -56,8 +66,9 @@ class Export:
 
 
 def decode(body: bytes, encoding: Encoding) -> Export:
-    """The spans of an export. Raises `MalformedError`."""
+    """The spans of an export. Raises `MalformedError` and `TooManyError`."""
     request = read(body, encoding, ExportTraceServiceRequest, _with_protobuf_ids)
+    refuse_too_many(len(scope.spans) for resource in request.resource_spans for scope in resource.scope_spans)
     spans: list[SeenSpan] = []
     reasons: list[str] = []
     for resource_spans in request.resource_spans:
@@ -70,6 +81,13 @@ def decode(body: bytes, encoding: Encoding) -> Export:
                 else:
                     reasons.append(reason)
     return Export(tuple(spans), len(reasons), reasons[0] if reasons else "")
+
+
+def refuse_too_many(numbers: Iterable[int]) -> None:
+    """Raise `TooManyError` where these come to more than is taken at once."""
+    total = sum(numbers)
+    if total > MOST_ITEMS:
+        raise TooManyError(total)
 
 
 def encode_answer(export: Export, encoding: Encoding) -> bytes:
@@ -97,7 +115,9 @@ def encode(message: Any, encoding: Encoding) -> bytes:
 
 def read(body: bytes, encoding: Encoding, kind: type[M], shaped: Callable[[Any], dict[str, Any]]) -> M:
     """
-    The request in a body; `shaped` makes of OTLP's JSON what protobuf's has. Raises `MalformedError`.
+    The request in a body; `shaped` makes of OTLP's JSON what protobuf's has.
+
+    Raises `MalformedError`, and `TooManyError` for a list in JSON that nothing need be made of.
 
     In JSON, enums may be numbers or names, whole numbers may be texts, and unknown fields are passed over.
     """
@@ -111,6 +131,8 @@ def read(body: bytes, encoding: Encoding, kind: type[M], shaped: Callable[[Any],
     try:
         request = kind()
         ParseDict(shaped(json.loads(body)), request, ignore_unknown_fields=True)
+    except TooManyError:
+        raise
     except (ValueError, RecursionError, ParseError) as error:
         raise MalformedError(f"the body is no OTLP/JSON {name} ({error})") from error
     return request
@@ -150,7 +172,11 @@ def _base64(hexadecimal: Any) -> str:
 
 
 def objects(parent: Any, name: str) -> list[Mapping[str, Any]]:
-    """The JSON objects in a list; an absent or null list is empty. Raises `ValueError` for anything else."""
+    """
+    The JSON objects in a list; an absent or null list is empty.
+
+    Raises `TooManyError` for a list of too many, and `ValueError` for anything else.
+    """
     if not isinstance(parent, Mapping):
         raise ValueError(f"expected an object with {name}, got {type(parent).__name__}")  # noqa: TRY004 - told as one kind of mistake
     items: Any = cast("Mapping[str, Any]", parent).get(name)
@@ -158,6 +184,7 @@ def objects(parent: Any, name: str) -> list[Mapping[str, Any]]:
         return []
     if isinstance(items, list):
         entries: list[Any] = items  # pyright: ignore[reportUnknownVariableType]
+        refuse_too_many([len(entries)])
         if all(isinstance(entry, Mapping) for entry in entries):
             return entries
     raise ValueError(f"{name} must be a list of objects")

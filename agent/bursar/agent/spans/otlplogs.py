@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from bursar.agent.spans.otlp import LATEST_NS, Encoding, attributes, encode, objects, read
+from bursar.agent.spans.otlp import LATEST_NS, Encoding, attributes, encode, objects, read, refuse_too_many
 from bursar.agent.spans.seenevent import SeenEvent
 
 _READ = ("timeUnixNano", "observedTimeUnixNano", "body", "attributes", "eventName")
@@ -26,8 +26,9 @@ class Logs:
 
 
 def decode(body: bytes, encoding: Encoding, *, wanted: Callable[[str], bool]) -> Logs:
-    """The events of an export that libraries of a wanted name tell. Raises `MalformedError`."""
+    """The events of an export that libraries of a wanted name tell. Raises `MalformedError` and `TooManyError`."""
     request = read(body, encoding, ExportLogsServiceRequest, _for_protobuf)
+    refuse_too_many(len(scope.log_records) for resource in request.resource_logs for scope in resource.scope_logs)
     events: list[SeenEvent] = []
     rejected = 0
     for resource_logs in request.resource_logs:

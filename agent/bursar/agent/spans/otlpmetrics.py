@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric, NumberDataPoint
 
-from bursar.agent.spans.otlp import LATEST_NS, Encoding, attributes, encode, objects, read
+from bursar.agent.spans.otlp import LATEST_NS, Encoding, attributes, encode, objects, read, refuse_too_many
 from bursar.agent.spans.seenevent import SeenPoint
 
 _READ = ("startTimeUnixNano", "timeUnixNano", "attributes", "asDouble", "asInt")
@@ -31,8 +31,10 @@ class Metrics:
 
 
 def decode(body: bytes, encoding: Encoding, *, wanted: Callable[[str], bool]) -> Metrics:
-    """The points of monotonic sums with a wanted metric name. Raises `MalformedError`."""
+    """The points of monotonic sums with a wanted metric name. Raises `MalformedError` and `TooManyError`."""
     request = read(body, encoding, ExportMetricsServiceRequest, _for_protobuf)
+    metrics = (metric for told in request.resource_metrics for scope in told.scope_metrics for metric in scope.metrics)
+    refuse_too_many(1 + len(metric.sum.data_points) for metric in metrics)
     points: list[SeenPoint] = []
     rejected = 0
     for resource_metrics in request.resource_metrics:

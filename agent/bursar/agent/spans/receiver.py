@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bursar.agent.spans import claudecode, claudecodemetrics, otlp, otlplogs, otlpmetrics
-from bursar.agent.spans.otlp import Encoding, MalformedError, encode_status
+from bursar.agent.spans.otlp import Encoding, MalformedError, TooManyError, encode_status
 from bursar.agent.spans.seenevent import SeenEvent, SeenPoint
 from bursar.agent.spans.seenspan import SeenSpan
 
@@ -22,11 +23,17 @@ __all__ = ["BehindError", "OnEvents", "OnPoints", "OnSpans", "SeenSpan", "routes
 PATH, LOGS, METRICS = "/v1/traces", "/v1/logs", "/v1/metrics"
 
 MOST_COMPRESSED = 4 * 2**20
-MOST_PLAIN = 32 * 2**20
+MOST_PLAIN = 16 * 2**20
 """Bytes of a body, compressed and not."""
 
 MOST_AT_ONCE = 8
-"""Requests that are read and booked at the same time: what bounds the memory that senders can take."""
+"""Requests that are read and booked at the same time."""
+MOST_HELD = 32 * 2**20
+"""
+Bytes of bodies, not compressed, that are read and booked at the same time.
+
+Taken apart they are larger, and so only one is at a time; together that bounds the memory that senders can take.
+"""
 
 _INVALID_ARGUMENT, _RESOURCE_EXHAUSTED, _UNAVAILABLE = 3, 8, 14
 """Codes of google.rpc."""
@@ -94,10 +101,31 @@ def _points(body: bytes, encoding: Encoding) -> tuple[Sequence[SeenPoint], bytes
 
 
 class _Crowd:
-    """How many requests all endpoints together are busy with."""
+    """How many requests, and bytes of them, all endpoints together are busy with."""
 
     def __init__(self) -> None:
         self.busy = 0
+        self.held = 0
+        self.decoding = asyncio.Lock()
+
+
+class _Room:
+    """The place that one request takes, by its bytes."""
+
+    def __init__(self, crowd: _Crowd) -> None:
+        self._crowd = crowd
+        self._bytes = 0
+
+    def take(self, size: int) -> None:
+        """Make it that large, or refuse with 429 where others leave no place; the only one always has it."""
+        if self._crowd.held - self._bytes and self._crowd.held - self._bytes + size > MOST_HELD:
+            raise _wait(f"{self._crowd.held} bytes are being taken already")
+        self._crowd.held += size - self._bytes
+        self._bytes = size
+
+    def leave(self) -> None:
+        self._crowd.held -= self._bytes
+        self._bytes = 0
 
 
 class _Receiver:
@@ -120,15 +148,11 @@ class _Receiver:
 
     async def _take(self, request: Request, encoding: Encoding) -> bytes:
         if self._crowd.busy >= MOST_AT_ONCE:
-            raise _RefusedError(
-                429,
-                _RESOURCE_EXHAUSTED,
-                f"{MOST_AT_ONCE} exports are being taken already: send this one again",
-                retry_after_seconds=1,
-            )
+            raise _wait(f"{MOST_AT_ONCE} exports are being taken already")
         self._crowd.busy += 1
+        room = _Room(self._crowd)
         try:
-            items, answer = await self._read(request, encoding)
+            items, answer = await self._read(request, encoding, room)
             if items:
                 await self._door.take(items)
         except BehindError as behind:
@@ -137,25 +161,38 @@ class _Receiver:
             ) from behind
         finally:
             self._crowd.busy -= 1
+            room.leave()
         return answer
 
-    async def _read(self, request: Request, encoding: Encoding) -> tuple[Sequence[Any], bytes]:
+    async def _read(self, request: Request, encoding: Encoding, room: _Room) -> tuple[Sequence[Any], bytes]:
         """What is in a request's body. Off the event loop, since a large body takes a while to decode."""
         compression = request.headers.get("content-encoding", "identity").strip().lower()
         if compression not in ("identity", "gzip"):
             raise _unsupported("content-encoding", request, "gzip, or none")
         gzipped = compression == "gzip"
-        body = await _body(request, MOST_COMPRESSED if gzipped else MOST_PLAIN, self._door.fewer)
-        return await run_in_threadpool(self._decode, body, encoding, gzipped=gzipped)
+        body = await _body(request, MOST_COMPRESSED if gzipped else MOST_PLAIN, self._door.fewer, room)
+        async with self._crowd.decoding:
+            if gzipped:
+                body = await run_in_threadpool(self._inflated, body)
+                room.take(len(body))
+            return await run_in_threadpool(self._decode, body, encoding)
 
-    def _decode(self, body: bytes, encoding: Encoding, *, gzipped: bool) -> tuple[Sequence[Any], bytes]:
+    def _inflated(self, body: bytes) -> bytes:
         try:
-            return self._door.read(_inflate(body, self._door.fewer) if gzipped else body, encoding)
+            return _inflate(body, self._door.fewer)
         except MalformedError as error:
-            raise _RefusedError(400, _INVALID_ARGUMENT, f"{error}: nothing of it was taken") from error
+            raise _malformed(error) from error
+
+    def _decode(self, body: bytes, encoding: Encoding) -> tuple[Sequence[Any], bytes]:
+        try:
+            return self._door.read(body, encoding)
+        except MalformedError as error:
+            raise _malformed(error) from error
+        except TooManyError as error:
+            raise _RefusedError(413, _INVALID_ARGUMENT, f"{error}: send {self._door.fewer}") from error
 
 
-async def _body(request: Request, most: int, fewer: str) -> bytes:
+async def _body(request: Request, most: int, fewer: str, room: _Room) -> bytes:
     """The body as sent, of at most so many bytes."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > most:
@@ -166,6 +203,7 @@ async def _body(request: Request, most: int, fewer: str) -> bytes:
             body += chunk
             if len(body) > most:
                 raise _too_large("the body is longer", most, fewer)
+            room.take(len(body))
     except ClientDisconnect as gone:
         raise _RefusedError(400, _INVALID_ARGUMENT, "the body broke off before its end") from gone
     return bytes(body)
@@ -197,6 +235,14 @@ def _unsupported(header: str, request: Request, expected: str) -> _RefusedError:
     value = request.headers.get(header)
     told = "is missing" if value is None else f"{value!r} is not supported"
     return _RefusedError(415, _INVALID_ARGUMENT, f"the {header} {told}: send {expected}")
+
+
+def _malformed(error: MalformedError) -> _RefusedError:
+    return _RefusedError(400, _INVALID_ARGUMENT, f"{error}: nothing of it was taken")
+
+
+def _wait(why: str) -> _RefusedError:
+    return _RefusedError(429, _RESOURCE_EXHAUSTED, f"{why}: send this one again", retry_after_seconds=1)
 
 
 def _too_large(what: str, most: int, fewer: str) -> _RefusedError:
