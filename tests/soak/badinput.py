@@ -19,7 +19,7 @@ from tests.benchmarks import household
 from tests.soak.figure import Claim, Figure, Progress, silently
 from tests.soak.mutation import JSON, Bad, monsters, mutated
 
-MOST_MEGABYTES = 768
+MOST_MEGABYTES = 1024
 """What the agent may have in memory at the most."""
 MONSTERS_EVERY = 2_000
 MEGABYTES = 100

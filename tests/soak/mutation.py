@@ -7,14 +7,16 @@ import json
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
-_ODD: tuple[Any, ...] = (
-    *(None, True, [], {}, [[]], "", "\0", "x" * 5_000, "NaN", "-1"),
-    *(-1, 0, 2**63, 2**64, -(2**63), 10**400, 0.5, 1e308, float("nan"), float("inf")),
-    *({"intValue": "x"}, {"doubleValue": "Infinity"}, {"arrayValue": {"values": [{}]}}, {"kvlistValue": None}),
+_NUMBERS = (-1, 0, 2**63, 2**64, -(2**63), 10**400, 0.5, 1e308, float("nan"), float("inf"))
+_TEXTS = ("", "\0", "x" * 5_000, "NaN", "-1")
+_SHAPES = (
+    "null true [] {} [[]]",
+    '{"intValue":"x"} {"doubleValue":"Infinity"} {"arrayValue":{"values":[{}]}} {"kvlistValue":null}',
 )
+_ODD: tuple[Any, ...] = (*_NUMBERS, *_TEXTS, *(json.loads(shape) for line in _SHAPES for shape in line.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,11 @@ def _nested(body: bytes, rng: random.Random) -> bytes:
 
 
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
-    children = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
-    for key, value in list(children):
+    keys: list[Any] = []
+    if isinstance(tree, dict):
+        keys = list(cast("dict[str, Any]", tree))
+    elif isinstance(tree, list):
+        keys = list(range(len(tree)))  # pyright: ignore[reportUnknownArgumentType]
+    for key in keys:
         yield tree, key
-        yield from _places(value)
+        yield from _places(tree[key])

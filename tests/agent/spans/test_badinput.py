@@ -76,7 +76,7 @@ WRITTEN: dict[str, dict[str, Any]] = {
     receiver.LOGS: {"resourceLogs": [{"resource": {}, "scopeLogs": [{"scope": SCOPE, "logRecords": [EVENT]}]}]},
     receiver.METRICS: {"resourceMetrics": [{"resource": {}, "scopeMetrics": [{"scope": SCOPE, "metrics": [METRIC]}]}]},
 }
-KINDS = {
+KINDS: dict[str, Any] = {
     receiver.PATH: ExportTraceServiceRequest,
     receiver.LOGS: ExportLogsServiceRequest,
     receiver.METRICS: ExportMetricsServiceRequest,
@@ -145,6 +145,13 @@ def test_mutations_of_good_exports_raise_nothing(house: House) -> None:
     fresh = json.loads(json.dumps(WRITTEN[receiver.LOGS]).replace('"r1"', '"a request that nobody has told of"'))
     assert house.answers([Bad(receiver.LOGS, json.dumps(fresh).encode(), {"content-type": JSON})]) == {200: 1}
     assert house.total()["charges"] == before + 1
+
+
+@pytest.mark.parametrize("value", [b"Infinity", b"NaN", b"1e400", b"[1]", b"{}", b"true"])
+def test_numbers_that_are_none_are_refused(house: House, value: bytes) -> None:
+    """Python's reader of JSON takes more than there is: protobuf's answers in more ways than it says."""
+    body = b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"startTimeUnixNano":%b}]}]}]}' % value
+    assert house.answers([Bad(receiver.PATH, body, {"content-type": JSON})]) == {400: 1}
 
 
 @pytest.mark.parametrize("path", list(WRITTEN))

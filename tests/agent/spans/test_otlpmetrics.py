@@ -25,7 +25,8 @@ def anyone(metric: str) -> bool:
 
 
 def export(*points: NumberDataPoint, **changes: Any) -> bytes:
-    total = Sum(**{"data_points": points, "aggregation_temporality": DELTA, "is_monotonic": True, **changes})
+    settings: dict[str, Any] = {"aggregation_temporality": DELTA, "is_monotonic": True, **changes}
+    total = Sum(data_points=points, **settings)
     scope = ScopeMetrics(metrics=[Metric(name="spent", sum=total)])
     body: bytes = ExportMetricsServiceRequest(
         resource_metrics=[ResourceMetrics(scope_metrics=[scope])]
@@ -45,7 +46,8 @@ def test_loose_json_says_what_protobuf_does(temporality: Any, cumulative: bool) 
         "exemplars": [{"traceId": "0a", "spanId": "x"}],
     }
     told = {"name": "spent", "sum": {"aggregationTemporality": temporality, "isMonotonic": True, "dataPoints": [point]}}
-    written = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [told, {"name": "else", "gauge": {}}]}]}]}
+    other: dict[str, Any] = {"name": "else", "gauge": {}}
+    written = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [told, other]}]}]}
     [seen] = decode(json.dumps(written).encode(), Encoding.JSON, wanted=anyone).points
     assert (seen.metric, seen.value, seen.since_ns, seen.until_ns, seen.cumulative) == ("spent", 5.0, 1, 2, cumulative)
 

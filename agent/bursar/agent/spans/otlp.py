@@ -133,7 +133,7 @@ def read(body: bytes, encoding: Encoding, kind: type[M], shaped: Callable[[Any],
         ParseDict(shaped(json.loads(body)), request, ignore_unknown_fields=True)
     except TooManyError:
         raise
-    except (ValueError, RecursionError, ParseError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError, ParseError) as error:
         raise MalformedError(f"the body is no OTLP/JSON {name} ({error})") from error
     return request
 
