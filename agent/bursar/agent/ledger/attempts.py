@@ -53,6 +53,19 @@ def with_request(db: Database, request_id: str) -> list[Attempt]:
     return list(_found(db, "request_id = ?", request_id))
 
 
+def alike(db: Database, charge: Charge, until_ns: int) -> bool:
+    """Whether a response that is known by name was asked for between a charge's time and another, and used the same."""
+    usage = charge.usage
+    found = db.conn.execute(
+        """
+        SELECT 1 FROM attempts WHERE at_ns BETWEEN ? AND ? AND response_id IS NOT NULL AND model = ?
+            AND input = ? AND cache_read = ? AND cache_write_5m + cache_write_1h = ? AND output = ? LIMIT 1
+        """,
+        [charge.at_ns, until_ns, charge.model, usage.input, usage.cache_read, usage.cache_write, usage.output],
+    )
+    return found.fetchone() is not None
+
+
 def of_call(db: Database, call_id: str) -> list[Attempt]:
     """Every attempt of one call, in the order they were sent."""
     return sorted(_found(db, "call_id = ?", call_id), key=lambda attempt: attempt.at_ns)

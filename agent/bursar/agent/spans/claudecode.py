@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
 from typing import Any
 
 from bursar.agent.spans.seenevent import SeenEvent, text, whole
-from bursar.agent.spans.seenspan import Attributes, AttributeValue, SeenSpan
-from bursar.agent.spans.spancharge import MOST_NANO, day
+from bursar.agent.spans.seenspan import Attributes, SeenSpan
+from bursar.agent.spans.spancharge import MOST_NANO, day, nano_of
 from bursar.policies import attributes as names
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.models import canonical
@@ -106,17 +105,6 @@ def labels_of(attributes: Attributes, resource: Attributes) -> dict[str, str]:
     """Who and where; `bursar.label.*` of either wins."""
     found = {name: text(attributes, *told) or text(resource, *told) for name, told in LABELS.items()}
     return {name: value for name, value in found.items() if value} | dict(_chosen(resource)) | dict(_chosen(attributes))
-
-
-def nano_of(usd: AttributeValue | None) -> int | None:
-    """An amount of dollars, as a number or a text, in whole nano-dollars; None for what is none."""
-    if isinstance(usd, bool) or not isinstance(usd, int | float | str):
-        return None
-    try:
-        nano = Decimal(str(usd)) * 10**9
-        return int(nano.to_integral_value()) if 0 <= nano <= MOST_NANO else None
-    except InvalidOperation:
-        return None
 
 
 def _chosen(attributes: Attributes) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from bursar.agent.spans import claudecode
 from bursar.agent.spans.claudecode import LIFETIME, UNTOLD
 from bursar.agent.spans.seenevent import SeenPoint, text
 from bursar.agent.spans.seenspan import AttributeValue
-from bursar.agent.spans.spancharge import day
+from bursar.agent.spans.spancharge import day, nano_of
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.policy import Policy
 from bursar.policies.prices import PriceBook, price
@@ -116,7 +116,7 @@ def _together(news: Sequence[tuple[SeenPoint, float, int]]) -> Used:
     kinds: set[str] = set()
     for point, value, _ in news:
         if point.metric == COST:
-            told_nano = claudecode.nano_of(value)
+            told_nano = nano_of(value)
             continue
         kind = text(point.attributes, _TYPE) or ""
         counted = _CLASSES.get(kind)

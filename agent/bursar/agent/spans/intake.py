@@ -61,7 +61,7 @@ def book_spans(
     # Bursar's own figures first: of two spans for one call the first stays, and these see more.
     inner: list[Charge] = []
     for span, charge in sorted(told, key=lambda pair: not _stamped(pair[0])):
-        if _repeats_inner(span, charge, enclosing):
+        if _repeats_inner(span, charge, enclosing) or _repeats_named(db, span, charge):
             tally.known += 1
         else:
             inner.append(charge)
@@ -179,6 +179,16 @@ def _repeats_inner(span: SeenSpan, charge: Charge, enclosing: set[tuple[str, str
     """
     unnamed = charge.response_id is None and not _stamped(span)
     return unnamed and (span.trace_id, span.span_id) in enclosing
+
+
+def _repeats_named(db: Database, span: SeenSpan, charge: Charge) -> bool:
+    """
+    Whether a span that names nothing is around a call that came before, by a journal or in another export.
+
+    Such a call has a name, was sent while the span lasted, and used exactly the same.
+    """
+    unnamed = charge.response_id is None and charge.request_id is None and not _stamped(span)
+    return unnamed and _credible(charge) and attempts.alike(db, charge, max(span.end_ns, charge.at_ns))
 
 
 def _matched(db: Database, charge: Charge) -> Charge:

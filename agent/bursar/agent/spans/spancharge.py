@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from bursar.agent.spans.inference import Inference, read_inference
@@ -15,6 +16,8 @@ from bursar.policies.policy import Policy, find_route
 from bursar.policies.prices import PriceBook, Quote, price
 from bursar.policies.usage import Usage
 
+_COSTS = ("operation.cost", names.COST_USD, "llm.cost.total")
+"""In dollars: Logfire's, OpenLIT's (and ours, where a span is stamped), OpenInference's."""
 EARLIER_ATTEMPTS = "earlier attempts of the call"
 
 _SECOND = 10**9
@@ -149,7 +152,13 @@ def _charge(
         modifiers=quote.modifiers,
         action=span.text(names.ACTION) or "go",
         reason=span.text(names.REASON) or "",
+        told_nano_usd=_told(span) if attempt_id is None else None,
     )
+
+
+def _told(span: SeenSpan) -> int | None:
+    """What the library that made the span holds that the call cost."""
+    return next((nano for name in _COSTS if (nano := nano_of(span.attributes.get(name))) is not None), None)
 
 
 def _route(span: SeenSpan, policy: Policy | None) -> str:
@@ -189,6 +198,17 @@ def _labels(span: SeenSpan) -> Iterator[tuple[str, str]]:
 
 def _first(values: Iterable[AttributeValue | None]) -> str | None:
     return next((value for value in values if isinstance(value, str) and value), None)
+
+
+def nano_of(usd: AttributeValue | None) -> int | None:
+    """An amount of dollars, as a number or a text, in whole nano-dollars; None for what is none."""
+    if isinstance(usd, bool) or not isinstance(usd, int | float | str):
+        return None
+    try:
+        nano = Decimal(str(usd)) * 10**9
+        return int(nano.to_integral_value()) if 0 <= nano <= MOST_NANO else None
+    except InvalidOperation:
+        return None
 
 
 def day(at_ns: int) -> date:
