@@ -90,8 +90,7 @@ def book_new(db: Database, charges: Sequence[Charge], *, policy: Policy | None, 
         if not over
     ]
     attempts.add(db, new)
-    for attempt in new:
-        desk.touched |= postings.add(db, attempt, policy=policy, now_ns=now_ns)
+    desk.touched |= postings.add(db, new, policy=policy, now_ns=now_ns)
     return desk.booked(), len(new)
 
 
