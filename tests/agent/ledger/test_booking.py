@@ -166,22 +166,23 @@ def test_new_charges_are_booked_at_once_as_one_by_one(policy: Policy | None) -> 
         untrue = charge("absurd", cost=2**63)
         booked, number = book_new(fast, [*charges, untrue], policy=policy, now_ns=NOON)
         assert (number, booked.balances) == (3, frozenset(spent(fast)))
-        for table in ("attempts", "balances", "postings", "flows", "holds", "leases"):
+        for table in ("attempts", "balances", "postings", "flows", "holds", "leases", "meters"):
             rows = [db.conn.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for db in (slowly, fast)]
             assert rows[0] == rows[1], table
         assert attempts.strangers(fast, [charge("new"), charges[0]]) == [True, False]
 
 
-@pytest.mark.parametrize(
-    ("names", "alone"),
-    [
-        ([{}, {"attempt_id": "b"}], [True, True]),
-        ([{}, {}], [False, False]),
-        ([{}, {"attempt_id": "b", "request_id": "known"}], [True, False]),
-        ([{}, {"attempt_id": "b", "response_id": "known"}], [True, False]),
-        ([{"request_id": "r"}, {"attempt_id": "b", "request_id": "r"}, {"attempt_id": "c"}], [False, False, True]),
-    ],
-)
+SAME: dict[str, str] = {}
+SHARING: list[tuple[list[dict[str, str]], list[bool]]] = [
+    ([SAME, {"attempt_id": "b"}], [True, True]),
+    ([SAME, SAME], [False, False]),
+    ([SAME, {"attempt_id": "b", "request_id": "known"}], [True, False]),
+    ([SAME, {"attempt_id": "b", "response_id": "known"}], [True, False]),
+    ([{"request_id": "r"}, {"attempt_id": "b", "request_id": "r"}, {"attempt_id": "c"}], [False, False, True]),
+]
+
+
+@pytest.mark.parametrize(("names", "alone"), SHARING)
 def test_strangers_share_no_name_with_anybody(db: Database, names: list[dict[str, str]], alone: list[bool]) -> None:
     """Neither with what the ledger has, nor with each other."""
     told(db, Settled(replace(charge("old"), request_id="known", response_id="known")), by=None)

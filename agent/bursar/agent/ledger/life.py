@@ -91,6 +91,8 @@ class Attempt:
     """Its place in a cascade."""
     told_nano: int | None = None
     """What a sender of telemetry itself holds that it cost: shown, and counted nowhere."""
+    marking: str | None = None
+    """As `Sent.marking`; None for what has none."""
 
     @property
     def open(self) -> bool:
@@ -191,6 +193,7 @@ def with_sent(attempt: Attempt, sent: Sent, holder: str | None) -> Attempt:
         reason=sent.reason,
         decision=sent.decision,
         stage=sent.stage,
+        marking=sent.marking or None,
     )
 
 
