@@ -45,6 +45,7 @@ _LATER = {
     "deferrals": "bursar.agent.commands.deferrals:deferrals_command",
     "explain": "bursar.agent.commands.explain:explain_command",
     "simulate": "bursar.agent.whatif.command:simulate_command",
+    "forwards": "bursar.agent.forward.command:forwards_command",
     "overrides": "bursar.agent.commands.overriding:overrides_command",
     "pause": "bursar.agent.commands.overriding:pause_command",
     "raise": "bursar.agent.commands.overriding:raise_command",
