@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from bursar.agent.spans.otlp import Encoding, decode
-from bursar.agent.spans.seenspan import SeenSpan
+from bursar.agent.spans.seenspan import SeenSpan, Wire
 
 MOST_SPANS = 512
 MOST_BYTES = 10**6
@@ -37,25 +38,26 @@ def pack(spans: Iterable[SeenSpan]) -> bytes:
     Neighbours of one resource, and of one scope in it, stand under one, as they did when they came.
     """
     request = ExportTraceServiceRequest()
-    last_resource: ResourceSpans | None = None
-    last_scope: ScopeSpans | None = None
-    for span in spans:
-        wire = span.wire
-        if wire is None:
-            raise ValueError(f"the span {span.span_id} was not received, so there is nothing to be passed on")
-        if wire.resource is not last_resource:
-            resource = request.resource_spans.add(schema_url=wire.resource.schema_url)
-            if wire.resource.HasField("resource"):
-                resource.resource.CopyFrom(wire.resource.resource)
-            last_resource = wire.resource
-        if wire.scope is not last_scope:
-            scope = request.resource_spans[-1].scope_spans.add(schema_url=wire.scope.schema_url)
-            if wire.scope.HasField("scope"):
-                scope.scope.CopyFrom(wire.scope.scope)
-            last_scope = wire.scope
-        request.resource_spans[-1].scope_spans[-1].spans.add().CopyFrom(wire.span)
+    wires = [_wire(span) for span in spans]
+    for _, of_resource in groupby(wires, key=lambda wire: id(wire.resource)):
+        neighbours = list(of_resource)
+        came = neighbours[0].resource
+        resource = request.resource_spans.add(schema_url=came.schema_url)
+        if came.HasField("resource"):
+            resource.resource.CopyFrom(came.resource)
+        for _, of_scope in groupby(neighbours, key=lambda wire: id(wire.scope)):
+            _add_scope(resource, list(of_scope))
     body: bytes = request.SerializeToString()
     return body
+
+
+def _add_scope(resource: ResourceSpans, wires: Sequence[Wire]) -> None:
+    came = wires[0].scope
+    scope = resource.scope_spans.add(schema_url=came.schema_url)
+    if came.HasField("scope"):
+        scope.scope.CopyFrom(came.scope)
+    for wire in wires:
+        scope.spans.add().CopyFrom(wire.span)
 
 
 def unpack(bodies: Iterable[bytes]) -> tuple[SeenSpan, ...]:
@@ -64,4 +66,10 @@ def unpack(bodies: Iterable[bytes]) -> tuple[SeenSpan, ...]:
 
 
 def _length(span: SeenSpan) -> int:
-    return 0 if span.wire is None else int(span.wire.span.ByteSize())
+    return int(_wire(span).span.ByteSize())
+
+
+def _wire(span: SeenSpan) -> Wire:
+    if span.wire is None:
+        raise ValueError(f"the span {span.span_id} was not received, so there is nothing to be passed on")
+    return span.wire

@@ -21,11 +21,12 @@ CREATE TABLE parcels (
 ) STRICT;
 CREATE TABLE targets (
     name TEXT PRIMARY KEY, kind TEXT NOT NULL DEFAULT '', url TEXT NOT NULL DEFAULT '',
-    protocol TEXT NOT NULL DEFAULT '', present INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL DEFAULT 0, spans INTEGER NOT NULL DEFAULT 0,
-    bytes INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0, refused INTEGER NOT NULL DEFAULT 0,
-    passed_over INTEGER NOT NULL DEFAULT 0, overflowed INTEGER NOT NULL DEFAULT 0,
-    abandoned INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, next_try_ns INTEGER NOT NULL DEFAULT 0,
-    failing_since_ns INTEGER, last_sent_ns INTEGER, last_error TEXT, last_error_ns INTEGER
+    protocol TEXT NOT NULL DEFAULT '', present INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL DEFAULT 0,
+    spans INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0,
+    refused INTEGER NOT NULL DEFAULT 0, passed_over INTEGER NOT NULL DEFAULT 0,
+    overflowed INTEGER NOT NULL DEFAULT 0, abandoned INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
+    next_try_ns INTEGER NOT NULL DEFAULT 0, failing_since_ns INTEGER, last_sent_ns INTEGER, last_error TEXT,
+    last_error_ns INTEGER
 ) STRICT;
 CREATE TRIGGER parcel_comes AFTER INSERT ON parcels BEGIN
     UPDATE targets SET spans = spans + NEW.spans, bytes = bytes + NEW.bytes WHERE name = NEW.target;
@@ -114,9 +115,11 @@ def _make(db: sqlite3.Connection) -> None:
 
 
 _STATES = """
-SELECT name, kind, url, protocol, present, spans, bytes, (SELECT min(queued_ns) FROM parcels WHERE target = name AND number =
-    (SELECT min(number) FROM parcels WHERE target = name)), sent, refused, passed_over, overflowed, abandoned, tries,
-    next_try_ns, failing_since_ns, last_sent_ns, last_error, last_error_ns
+SELECT name, kind, url, protocol, present, spans, bytes,
+    (SELECT min(queued_ns) FROM parcels WHERE target = name AND number =
+        (SELECT min(number) FROM parcels WHERE target = name)),
+    sent, refused, passed_over, overflowed, abandoned, tries, next_try_ns, failing_since_ns, last_sent_ns, last_error,
+    last_error_ns
 FROM targets ORDER BY name
 """
 
