@@ -102,6 +102,10 @@ class Forwarding:
             _log.warning('forward "%s" is not in the policy any more: %d spans for it were dropped', name, count)
         self.nudge()
 
+    async def idle(self) -> None:
+        """Wait until every receiver has what it can have now."""
+        await asyncio.gather(*self._tasks.values())
+
     async def aclose(self) -> None:
         """Break off; what no receiver has answered for stays in the queue for the next start."""
         self._closed = True

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bursar.agent.ledger.forwardtables import TargetState, explained, open_file, read_states
+from bursar.agent.ledger.forwardtables import TargetState, explained, give_back, open_file, read_states
 
 Fate = Literal["sent", "refused", "passed_over", "overflowed", "abandoned"]
 """
@@ -134,7 +134,8 @@ class ForwardQueue:
                 )
             if error is not None:
                 _note_error(db, target, error, now_ns)
-            db.execute("PRAGMA incremental_vacuum(256)").fetchall()
+        with self._turn, explained(self._path):
+            give_back(self._db)
 
     def isolate(self, parcels: Sequence[Parcel], error: str) -> None:
         """Have each of these be sent by itself: together they were refused."""

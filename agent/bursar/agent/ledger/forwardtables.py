@@ -13,6 +13,7 @@ from bursar.agent.ledger.writer import LedgerError
 _VERSION = 1
 _BUSY_SECONDS = 5.0
 _MOST_LOG_BYTES = 4 * 2**20
+_FREE_PAGES = 256
 _SCHEMA = f"""
 CREATE TABLE parcels (
     target TEXT NOT NULL, number INTEGER NOT NULL, part TEXT NOT NULL DEFAULT '', spans INTEGER NOT NULL,
@@ -104,6 +105,14 @@ def open_file(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def give_back(db: sqlite3.Connection) -> None:
+    """Shorten the file by the pages that nothing needs; a megabyte of them stays for what comes next."""
+    (free,) = db.execute("PRAGMA freelist_count").fetchone()
+    if free > _FREE_PAGES:
+        # As a script: `execute` steps once, which is one page.
+        db.executescript(f"PRAGMA incremental_vacuum({free - _FREE_PAGES});")
 
 
 def _make(db: sqlite3.Connection) -> None:
