@@ -43,7 +43,8 @@ def value_of(value: Any) -> AnyValue:
     if isinstance(value, float):
         return AnyValue(double_value=value)
     if isinstance(value, list | tuple):
-        return AnyValue(array_value=ArrayValue(values=[value_of(item) for item in value]))
+        items: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
+        return AnyValue(array_value=ArrayValue(values=[value_of(item) for item in items]))
     return AnyValue(string_value=str(value))
 
 
@@ -74,7 +75,9 @@ def call(number: int, **told: Any) -> Span:
 def failed(number: int, kind: str) -> Span:
     """The SDK's span of a call that the API refused."""
     told = {key: value for key, value in CALL.items() if "usage" not in key and "response" not in key}
-    return span(number, "anthropic.messages.create", {**told, "error.type": kind}, status=Status(code=2))
+    return span(
+        number, "anthropic.messages.create", {**told, "error.type": kind}, status=Status(code=Status.STATUS_CODE_ERROR)
+    )
 
 
 def export(*scopes: tuple[str, list[Span]], service: str = "desk") -> ExportTraceServiceRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -56,7 +57,7 @@ def test_a_large_export_is_cut_into_requests_of_bounded_size() -> None:
 
 def test_json_keeps_its_events_and_links() -> None:
     """Their ids are hex in JSON and bytes in protobuf; an event or link that is none goes, and nothing with it."""
-    told = {
+    told: dict[str, Any] = {
         "traceId": "0af7651916cd43dd8448eb211c80319c",
         "spanId": "00000000000000aa",
         "name": "work",

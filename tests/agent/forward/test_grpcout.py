@@ -14,19 +14,19 @@ from google.protobuf.any_pb2 import Any as Packed  # type: ignore[import-untyped
 from google.protobuf.duration_pb2 import Duration  # type: ignore[import-untyped]
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
-    TraceServiceServicer,
-    add_TraceServiceServicer_to_server,
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceServicer
 from tests.agent.forward.received import SDK, call, export, seen
 
 from bursar.agent.forward.answers import Answer, Verdict
 from bursar.agent.forward.dressing import for_otlp
 from bursar.agent.forward.grpcout import GrpcOut
+
+ADD: Any = getattr(trace_service_pb2_grpc, "add_TraceServiceServicer_to_server")  # noqa: B009 - it has no types
 
 
 class Service(TraceServiceServicer):
@@ -66,7 +66,7 @@ def send(service: Service | None) -> Answer:
         server: Any = grpc.aio.server()
         port = free_port() if service is None else server.add_insecure_port("127.0.0.1:0")
         if service is not None:
-            add_TraceServiceServicer_to_server(service, server)
+            ADD(service, server)
             await server.start()
         outlet = GrpcOut(f"http://127.0.0.1:{port}", {"authorization": "Bearer k-123"}, dressed=for_otlp)
         try:
