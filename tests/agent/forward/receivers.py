@@ -59,13 +59,14 @@ def taken_by_otlp() -> Response:
 
 
 class Otlp:
-    """An OTLP/HTTP endpoint: protobuf, its path alone, a header where it wants one."""
+    """An OTLP/HTTP endpoint: protobuf, its path alone, the headers that it wants."""
 
-    def __init__(self, path: str = "/v1/traces", *, authorization: str | None = None) -> None:
+    def __init__(self, path: str = "/v1/traces", **wanted: str) -> None:
+        """`wanted`: headers by name, `_` for `-`."""
         self.staged = Staged()
         self.resources: list[ResourceSpans] = []
         self.headers: list[Mapping[str, str]] = []
-        self._authorization = authorization
+        self._wanted = {name.replace("_", "-"): value for name, value in wanted.items()}
         self.app = Starlette(routes=[Route(path, self._take, methods=["POST"]), *self.more()])
 
     def more(self) -> list[Route]:
@@ -80,8 +81,8 @@ class Otlp:
         staged = self.staged.answer()
         if staged is not None:
             return staged
-        if self._authorization is not None and request.headers.get("authorization") != self._authorization:
-            return PlainTextResponse(f"unauthorized: {request.headers.get('authorization')}", 401)
+        if any(request.headers.get(name) != value for name, value in self._wanted.items()):
+            return PlainTextResponse("unauthorized", 401)
         if request.headers.get("content-type") != PROTOBUF:
             return PlainTextResponse("unsupported media type", 415)
         self.headers.append(dict(request.headers))

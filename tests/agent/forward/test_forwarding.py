@@ -136,9 +136,16 @@ def test_nothing_is_kept_where_there_is_nobody_to_send_it_to(scene: Scene) -> No
 def test_an_hour_away_loses_nothing_and_repeats_nothing(scene: Scene, otlp: Otlp) -> None:
     """An export a minute for an hour into a receiver that is down; then it is up, and has each span once, in order."""
     otlp.staged.down = True
-    for minute in range(60):
-        scene.take(calls(5, first=5 * minute + 1))
-        scene.wait(60)
+
+    async def an_hour(forwarding: Forwarding) -> None:
+        for minute in range(60):
+            await forwarding.take(calls(5, first=5 * minute + 1))
+            await forwarding.idle()
+            scene.now_ns += 60 * SECOND
+            await forwarding.tend()
+            await forwarding.idle()
+
+    scene.run(an_hour)
     away = scene.state("jaeger")
     assert (away.spans, away.sent, away.dropped, otlp.spans) == (300, 0, 0, [])
     assert (away.failing_since_ns, away.last_error) == (NOON, "it answered 503 no healthy upstream")
