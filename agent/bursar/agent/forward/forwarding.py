@@ -11,6 +11,7 @@ from pathlib import Path
 from bursar.agent.forward.answers import Answer, Verdict, delay_ns
 from bursar.agent.forward.bundle import MOST_BYTES, MOST_SPANS, pack, parcels, unpack
 from bursar.agent.forward.calls import Called, calls_of
+from bursar.agent.forward.keeping import Keeping
 from bursar.agent.forward.outlets import Outlets, address_of
 from bursar.agent.ledger import LedgerError
 from bursar.agent.ledger.forwardqueue import Fate, ForwardQueue, Parcel
@@ -52,9 +53,12 @@ class Forwarding:
         self._clock_ns = clock_ns
         self._chance = chance
         self._queue: ForwardQueue | None = None
+        self._keeping = Keeping(self._put)
         self._known: tuple[Forward, ...] | None = None
         self._opening = threading.Lock()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._resting: dict[str, int] = {}
+        """Until when a receiver is left alone, where that is known without the queue."""
         self._closed = False
 
     def after(self, on_spans: OnSpans) -> OnSpans:
@@ -68,17 +72,19 @@ class Forwarding:
 
     async def take(self, spans: Sequence[SeenSpan]) -> None:
         """Keep spans for every receiver; on the disk on return. Raises `BehindError` where they cannot be kept."""
-        forwards = self._forwards()
-        if not forwards:
+        if not self._forwards():
             return
-        limits = [(forward.name, forward.queue_mb * _MB) for forward in forwards]
         try:
-            lost = await asyncio.to_thread(lambda: self._opened().put(limits, parcels(spans)))
+            await self._keeping.keep(spans)
         except LedgerError as error:
             raise BehindError(str(error), retry_after_seconds=RETRY_SECONDS) from error
+        self.nudge()
+
+    async def _put(self, spans: Sequence[SeenSpan]) -> None:
+        limits = [(forward.name, forward.queue_mb * _MB) for forward in self._forwards()]
+        lost = await asyncio.to_thread(lambda: self._opened().put(limits, parcels(spans)))
         for name, count in lost.items():
             _log.warning('forward "%s": its queue is full, and its %d oldest spans were dropped', name, count)
-        self.nudge()
 
     def nudge(self) -> None:
         """Send soon what waits. To be called in the event loop; comes back at once."""
@@ -86,7 +92,8 @@ class Forwarding:
             return
         for forward in self._forwards():
             task = self._tasks.get(forward.name)
-            if task is None or task.done():
+            resting = self._clock_ns() < self._resting.get(forward.name, 0)
+            if (task is None or task.done()) and not resting:
                 self._tasks[forward.name] = asyncio.get_running_loop().create_task(self._run(forward))
 
     async def tend(self) -> None:
@@ -170,6 +177,7 @@ class Forwarding:
         waited = queue.put_off(
             name, answer.said or "", lambda tries: delay_ns(tries, answer.retry_after, self._chance())
         )
+        self._resting[name] = self._clock_ns() + waited
         _log.warning('forward "%s": %s; the next try in %.1f s', name, answer.said, waited / _SECOND)
 
     def _forwards(self) -> tuple[Forward, ...]:
