@@ -35,6 +35,9 @@ HANDBOOK = "\n".join(
 )
 
 
+EPHEMERAL: anthropic.types.CacheControlEphemeralParam = {"type": "ephemeral"}
+
+
 @dataclass(frozen=True)
 class Ticket:
     """One customer's question."""
@@ -52,8 +55,9 @@ def tickets(count: int) -> list[Ticket]:
 class Desk:
     """What is done with a ticket."""
 
-    def __init__(self, client: anthropic.Anthropic) -> None:
+    def __init__(self, client: anthropic.Anthropic, *, cached: bool = False) -> None:
         self.client = client
+        self.cached = cached
 
     def triage(self, ticket: Ticket) -> str:
         """Sort a ticket into a queue."""
@@ -69,7 +73,7 @@ class Desk:
         message = self.client.messages.create(
             model="claude-opus-5-5",
             max_tokens=250,
-            system=HANDBOOK,
+            system=[{"type": "text", "text": HANDBOOK, "cache_control": EPHEMERAL}] if self.cached else HANDBOOK,
             messages=[{"role": "user", "content": ticket.text}],
         )
         return _text(message)
@@ -120,10 +124,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tickets", type=int, default=40, help="how many tickets came in")
     parser.add_argument("--people", type=int, default=6, help="how many work at once")
+    parser.add_argument("--only-answer", action="store_true", help="answer them by the handbook, one after the other")
+    parser.add_argument("--cached", action="store_true", help="mark the handbook for the prompt cache")
     given = parser.parse_args()
+    if given.only_answer:
+        with anthropic.Anthropic() as client:
+            said = [Desk(client, cached=given.cached).answer(ticket) for ticket in tickets(given.tickets)]
+        print(f"{len(said)} of {given.tickets} tickets answered")
+        return
     with anthropic.Anthropic() as client, ThreadPoolExecutor(given.people + 1) as people:
         digests = people.submit(lambda: asyncio.run(digest(["acme", "globex", "initech", "umbrella"])))
-        done = sum(people.map(Desk(client).handle, tickets(given.tickets)))
+        done = sum(people.map(Desk(client, cached=given.cached).handle, tickets(given.tickets)))
         said = digests.result()
     print(f"{done} of {given.tickets} tickets answered, {len(said)} digests written")
 

@@ -9,7 +9,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-DAEMON = ("apscheduler", "click", "rich", "sqlite_utils", "starlette", "uvicorn", "platformdirs", "httpx")
+DAEMON = (
+    "prometheus_client",
+    "apscheduler",
+    "click",
+    "rich",
+    "sqlite_utils",
+    "starlette",
+    "uvicorn",
+    "platformdirs",
+    "httpx",
+    "pyarrow",
+)
 PROBE = f"""
 import importlib.util
 import bursar.instrumentation as guest

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from tests.agent.ledger.test_rollups import NOON, charge, kept
 
 from bursar.agent.housekeeping import Housekeeping
-from bursar.agent.ledger import Ledger, reports
+from bursar.agent.ledger import Ledger, printbook, reports
 from bursar.agent.ledger.rollups import DAY_NS, HOUR_NS
+from bursar.policies.fingerprint import Block, Fingerprint, Section
 from bursar.policies.records import Settled
 
 
@@ -44,3 +46,16 @@ def test_a_ledger_that_is_gone_is_left_for_the_next_round(tmp_path: Path) -> Non
     ledger = Ledger(tmp_path / "db", clock_ns=lambda: NOON)
     ledger.close()
     Housekeeping(ledger, clock_ns=lambda: NOON).run()
+
+
+def test_fingerprints_go_with_their_calls(tmp_path: Path) -> None:
+    """After thirty days; a younger one stays."""
+    ledger = Ledger(tmp_path / "db", clock_ns=lambda: NOON)
+    block = Block("00" * 8, Section.SYSTEM, 0, 0, "text", "", 400, 100)
+    for name, told_ns in (("old", NOON), ("young", NOON + HOUR_NS)):
+        one = Fingerprint(name, (block,))
+        ledger.submit(partial(printbook.keep, prints=[one], now_ns=told_ns)).result()
+    Housekeeping(ledger, clock_ns=lambda: NOON + 30 * DAY_NS + HOUR_NS).run()
+    with ledger.reading() as db:
+        assert [row[0] for row in db.conn.execute("SELECT attempt_id FROM fingerprints")] == ["young"]
+    ledger.close()

@@ -269,3 +269,19 @@ def test_nothing_is_put_off_without_a_key(tmp_path: Path) -> None:
     in_force = RulesInForce(settings(tmp_path))
     in_force.put_off("00" * 16)
     assert in_force.current.snapshot.salt == ""
+
+
+def test_fingerprints_and_marks_are_told_in_the_snapshot(tmp_path: Path) -> None:
+    """Each under an id of its own, so that guards hear of them; and taken back as if they had never been."""
+    in_force = RulesInForce(settings(tmp_path))
+    before = in_force.current
+    in_force.fingerprint("00" * 32)
+    asked = in_force.current.snapshot
+    in_force.mark("[]")
+    marked = in_force.current.snapshot
+    assert (asked.fingerprint_key, asked.markings, marked.markings) == ("00" * 32, None, "[]")
+    assert len({before.snapshot.id, asked.id, marked.id}) == 3
+    in_force.mark(None)
+    assert in_force.current.snapshot == asked
+    in_force.fingerprint("")
+    assert in_force.current == before

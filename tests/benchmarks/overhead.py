@@ -6,7 +6,7 @@ What a call costs with Bursar: instructions and CPU time, as ratios to the bare 
     .venv/bin/python tests/benchmarks/overhead.py --profile small       # where the time goes
 
 Five workloads (see `workloads`) go over a mock transport that does next to nothing, so that the ratios are to the
-SDK's own work alone: against a call over a network they would not be visible. Four ways:
+SDK's own work alone: against a call over a network they would not be visible. Five ways:
 
 - bare: `open_telemetry=False`, no Bursar.
 - the SDK's tracing: `open_telemetry={}`, a real TracerProvider, and the base `SpanProcessor`, which drops every span.
@@ -14,6 +14,9 @@ SDK's own work alone: against a call over a network they would not be visible. F
   with alert, downgrade and block, one of the route), journal on disk, leases, metrics to a reader in memory. Labels
   come from the environment and the route from the policy: there is no change to the calling code.
 - Bursar without the SDK's tracing: Bursar makes the span itself.
+- Bursar with fingerprints of prompts, which the other two ways do without: what they add for the caller, and apart
+  from that the work of their worker, as if it looked at every call. Then calls of the largest prompts without a break,
+  at full speed: what CPU time the worker takes, of what it may.
 
 Instructions are those of callgrind for so many calls after as many others, by all threads that serve the call;
 callgrind is switched on for these calls only. In valgrind calls take fifty times as long, and Bursar's clock would not:
@@ -58,7 +61,7 @@ from tests.benchmarks.ways import Way
 from tests.benchmarks.workloads import WORKLOADS
 
 ROUNDS = 11
-WIDTH = 160
+WIDTH = 190
 Planned = tuple[str, int, Callable[[Step], None]]
 """A stage's name, its number of steps, and how it is run."""
 
@@ -108,6 +111,8 @@ def _plan(stages: Stages, talk: Console, given: argparse.Namespace) -> list[Plan
         talk.print(why_not)
     elif not given.no_count:
         plan.append(("instructions", names * len(stages.ways), stages.count))
+    if Way.PRINTS in stages.ways and not given.no_time:
+        plan.append(("fingerprints", 1, stages.work))
     if not given.no_memory:
         plan.append(("memory", len(stages.keepers), stages.keep))
     if not given.no_time:
@@ -137,7 +142,9 @@ def _wide() -> Console:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="What a call costs with Bursar, as ratios to the bare SDK.")
     parser.add_argument("--only", type=_workloads, default=list(WORKLOADS), help=f"of {', '.join(WORKLOADS)}")
-    parser.add_argument("--ways", type=_ways, default=[*Way], help="of sdk, bursar, own-span; bare is always measured")
+    parser.add_argument(
+        "--ways", type=_ways, default=[*Way], help="of sdk, bursar, own-span, prints; bare is always measured"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of CPU time")
     parser.add_argument("--no-time", action="store_true", help="no CPU time")
     parser.add_argument("--no-count", action="store_true", help="no instructions")

@@ -37,6 +37,10 @@ class Row:
     """Messages of the background, per call; in a row of instructions it stands still."""
     batch: int | None
     """How many calls were shipped at once for the figure above."""
+    prints: float | None
+    """What fingerprints add on the caller's path; of a row that has all threads' time, their worker's included."""
+    printing: float | None
+    """Their worker's work for a call, where it looks at it."""
 
 
 def rows_of(found: Found, figure: str) -> list[Row]:
@@ -51,7 +55,7 @@ def _row(name: str, found: Found, figure: str) -> Row:
         figures = found.get((name, way), {})
         return figures[key] / bare if key in figures else None
 
-    sdk, bursar = ratio(Way.SDK), ratio(Way.BURSAR)
+    sdk, bursar, prints = ratio(Way.SDK), ratio(Way.BURSAR), ratio(Way.PRINTS)
     ours = found.get((name, Way.BURSAR)) or found.get((name, Way.OWN_SPAN)) or {}
     return Row(
         workload=WORKLOADS[name].title,
@@ -67,6 +71,8 @@ def _row(name: str, found: Found, figure: str) -> Row:
         shipping=ratio(Way.BURSAR, "shipping"),
         shipments=ours.get("shipments"),
         batch=ours.get("batch"),
+        prints=None if prints is None or bursar is None else prints - bursar,
+        printing=ratio(Way.PRINTS, "prints"),
     )
 
 
@@ -113,6 +119,7 @@ def as_json(stages: Stages, booked: Booked) -> dict[str, Any]:
         "instructions": [asdict(row) for row in rows_of(stages.counts, "instructions")],
         "cpu_seconds": [asdict(row) for row in rows_of(stages.times, "cpu")],
         "exchange": asdict(exchange) if exchange is not None else None,
+        "fingerprints": stages.working or None,
         "kept_bytes_per_call": {way.value: kept for way, kept in stages.kept.items()},
         "ledger": asdict(booked),
         "wrong": wrong_with(stages, booked),

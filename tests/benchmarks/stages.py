@@ -31,6 +31,7 @@ class Stages:
         self.times: Found = {}
         self.kept: dict[Way, float] = {}
         self.asking: Figures = {}
+        self.working: Figures = {}
         self.calls = 0
         self.booked = True
 
@@ -58,6 +59,14 @@ class Stages:
     def keep(self, step: Step) -> None:
         """Memory kept."""
         _at_once([partial(self._keep, way, step) for way in self.keepers])
+
+    def work(self, step: Step) -> None:
+        """What the worker of fingerprints takes of large calls without a break."""
+        with process(Way.PRINTS, self.house) as one:
+            one.order("warm", self.names[0])
+            self.working = one.order("work")
+            self._end(Way.PRINTS, one)
+        step()
 
     def time(self, rounds: int, step: Step) -> None:
         """CPU time: every way in turn, so many times; the medians."""

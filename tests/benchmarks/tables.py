@@ -9,8 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from tests.benchmarks.household import Booked
 from tests.benchmarks.ratios import KEPT_GOAL_BYTES, Row, exchange_of, rows_of, wrong_with
-from tests.benchmarks.stages import Stages
+from tests.benchmarks.stages import Figures, Stages
 from tests.benchmarks.ways import Way
+
+from bursar.instrumentation.cpubudget import BURST_SECONDS, SHARE
+
+WITHIN_SECONDS = 0.1
+"""One piece of work may be begun with the last of a budget; it is owed."""
 
 
 def show(console: Console, stages: Stages, booked: Booked) -> None:
@@ -28,7 +33,7 @@ def _table(title: str, rows: Sequence[Row], unit: str, scale: float) -> Table:
     table = Table(title=title, title_justify="left", box=box.MARKDOWN)
     table.add_column("", no_wrap=True)
     heads = (f"bare, {unit}", Way.SDK.heading, Way.BURSAR.heading, "adds", "goal", "of it asks", "background")
-    for head in (*heads, Way.OWN_SPAN.heading, "goal"):
+    for head in (*heads, Way.OWN_SPAN.heading, "goal", Way.PRINTS.heading, "worker"):
         table.add_column(head, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
@@ -42,6 +47,8 @@ def _table(title: str, rows: Sequence[Row], unit: str, scale: float) -> Table:
             _background(row),
             "" if row.own_span is None else _judged(f"{row.own_span:.3f}", met=row.own_span <= row.own_span_goal),
             f"{row.own_span_goal:.2f}",
+            "" if row.prints is None else f"{row.prints:+.3f}",
+            "" if row.printing is None else f"{row.printing:.3f}",
         )
     return table
 
@@ -72,6 +79,8 @@ def _lines(stages: Stages, booked: Booked, counted: Sequence[Row]) -> Iterator[s
             f"One ask: {exchange.asking:.3f} of the bare small call; the first call of a new tenant asks "
             f"{exchange.asks:.1f} times. Shipping one call alone: {exchange.shipping:.3f}."
         )
+    if stages.working:
+        yield _worked(stages.working)
     for way, kept in stages.kept.items():
         goal = f" (goal: below {KEPT_GOAL_BYTES})" if way is Way.BURSAR else ""
         yield f"Memory kept per small call after flush, {way.heading}: {kept:.0f} bytes{goal}."
@@ -80,3 +89,13 @@ def _lines(stages: Stages, booked: Booked, counted: Sequence[Row]) -> Iterator[s
     elif booked.calls:
         usd = booked.nano_usd / 1e9
         yield f"Checked: {booked.calls:,} calls with Bursar, each in the ledger and in three budgets; {usd:.2f} USD."
+
+
+def _worked(found: Figures) -> str:
+    allowed = BURST_SECONDS + SHARE * found["seconds"]
+    took = _judged(f"{found['worked']:.2f} s", met=found["worked"] <= allowed + WITHIN_SECONDS)
+    return (
+        f"Fingerprints of {found['calls']:,} large calls, each of another conversation, in {found['seconds']:.0f} s "
+        f"without a break: their worker took {took} of CPU time, of {allowed:.2f} s that it may; {found['told']:,} "
+        f"were told, and in the end it looked at {found['share']:.1%} of conversations."
+    )

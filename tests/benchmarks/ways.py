@@ -12,16 +12,17 @@ class Way(StrEnum):
     SDK = "sdk"
     BURSAR = "bursar"
     OWN_SPAN = "own-span"
+    PRINTS = "prints"
 
     @property
     def traced(self) -> bool:
         """Whether the SDK traces by itself (`open_telemetry={}`, else False)."""
-        return self in (Way.SDK, Way.BURSAR)
+        return self in (Way.SDK, Way.BURSAR, Way.PRINTS)
 
     @property
     def instrumented(self) -> bool:
         """Whether Bursar is on."""
-        return self in (Way.BURSAR, Way.OWN_SPAN)
+        return self in (Way.BURSAR, Way.OWN_SPAN, Way.PRINTS)
 
     @property
     def heading(self) -> str:
@@ -34,4 +35,5 @@ _HEADINGS = {
     Way.SDK: "SDK's tracing",
     Way.BURSAR: "and Bursar",
     Way.OWN_SPAN: "Bursar alone",
+    Way.PRINTS: "fingerprints",
 }

@@ -17,6 +17,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,14 +28,23 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from tests.benchmarks.callgrind import Counted, Valgrind
 from tests.benchmarks.ways import Way
-from tests.benchmarks.workloads import WORKLOADS, Clients, answered
+from tests.benchmarks.workloads import WORKLOADS, Clients, answered, create_conversation
 
 import bursar.instrumentation
-from bursar.instrumentation import flush, instrument, route
+from bursar.instrumentation import flush, instrument, route, rules
+from bursar.instrumentation.fingerprinting import Fingerprinting
 from bursar.instrumentation.link import AgentLink
+from bursar.instrumentation.rules import Rules
+from bursar.instrumentation.runtime import current_runtime
 from bursar.instrumentation.sync import Sync
+from bursar.policies import fingerprint
+from bursar.policies.protocol import Snapshot
 
 FLUSH_SECONDS = 600.0
+KEY = "5a" * 16
+"""Of fingerprints."""
+WORKED_SECONDS = 20.0
+"""How long calls are made without a break, for what the worker of fingerprints takes."""
 STILL = 1e5
 """By how much Bursar's clock-driven work is put off where it must stand still."""
 FILLING, KEPT = 1_200, 2_000
@@ -46,10 +56,14 @@ Figures = dict[str, Any]
 
 
 class Exchanges:
-    """How often the agent was spoken to: asks, on a caller's path, and shipments, off it; asks are counted aside."""
+    """
+    How often the agent was spoken to: asks, on a caller's path, and shipments, off it; asks are counted aside.
+
+    Fingerprints are counted and go no further: what they cost the agent is none of this.
+    """
 
     def __init__(self, valgrind: Valgrind | None) -> None:
-        self.asks = self.shipments = 0
+        self.asks = self.shipments = self.prints = 0
         post: Any = AgentLink.post
         ask: Any = Sync.ask
 
@@ -58,6 +72,9 @@ class Exchanges:
                 return ask(*given, **more)
 
         def counted(*given: Any, patient: bool = False, **more: Any) -> Any:
+            if given[1] == fingerprint.PATH:
+                self.prints += len(json.loads(given[2])["prints"])
+                return {}
             if patient:
                 self.shipments += 1
             else:
@@ -69,7 +86,7 @@ class Exchanges:
 
     def reset(self) -> None:
         """From now on."""
-        self.asks = self.shipments = 0
+        self.asks = self.shipments = self.prints = 0
 
 
 def stand_still() -> None:
@@ -138,6 +155,8 @@ class Worker:
         with valgrind.counting(found):
             self._act(name, work.counted)
         asks = self._exchanges.asks
+        with valgrind.counting(found):
+            self._take_prints()
         # The background thread ships by the same function.
         with valgrind.counting(found):
             flush(FLUSH_SECONDS)
@@ -146,9 +165,29 @@ class Worker:
         return {
             "instructions": (found[0].main + found[0].others) / calls,
             "asking": (found[0].aside + found[0].others) / calls,
-            "shipping": found[1].main / left,
+            "prints": found[1].main / left,
+            "shipping": found[2].main / left,
             "batch": left,
             "asks": asks / calls,
+        }
+
+    def work(self, _: str) -> Figures:
+        """What the worker of fingerprints takes of calls without a break, each of a conversation of its own."""
+        self._take_prints()
+        self._exchanges.reset()
+        prints = _prints()
+        spent, made = prints.spent, 0
+        began = time.monotonic()
+        while time.monotonic() - began < WORKED_SECONDS:
+            create_conversation(self._clients)
+            made += 1
+        lasted = time.monotonic() - began
+        return {
+            "worked": prints.spent - spent,
+            "seconds": lasted,
+            "share": prints.share,
+            "told": self._exchanges.prints,
+            "calls": made,
         }
 
     def ask(self, name: str) -> Figures:
@@ -199,6 +238,12 @@ class Worker:
         """Ship the rest; how many calls were made in all, and whether the agent has booked them."""
         return {"booked": flush(FLUSH_SECONDS), "calls": answered()}
 
+    def _take_prints(self) -> None:
+        """Look at all prompts that wait, if any do."""
+        runtime = current_runtime()
+        if runtime is not None and runtime.prints is not None:
+            runtime.prints.flush(FLUSH_SECONDS)
+
     def _in_valgrind(self) -> Valgrind:
         if self._valgrind is None:
             raise RuntimeError(
@@ -218,11 +263,30 @@ class Worker:
         return tracemalloc.get_traced_memory()[0]
 
 
+def _prints() -> Fingerprinting:
+    runtime = current_runtime()
+    if runtime is None or runtime.prints is None:
+        raise RuntimeError("This way of calling takes no fingerprints; order it of `prints`.")
+    return runtime.prints
+
+
+def want_fingerprints(*, wanted: bool) -> None:
+    """Have the agent's rules ask for fingerprints, or not, whatever the agent says."""
+    read: Any = rules.rules_of
+
+    def asking(snapshot: Snapshot, fallback: Rules) -> Rules:
+        found: Rules = read(snapshot, fallback)
+        return replace(found, fingerprint_key=KEY if wanted else "")
+
+    mock.patch.object(bursar.instrumentation.runtime, "rules_of", asking).start()
+
+
 def main(way: Way, folder: Path, *, still: bool, counting: bool) -> None:
     """Set up as a real application would, then take orders until there are no more."""
     if still:
         stand_still()
     set_up_telemetry()
+    want_fingerprints(wanted=way is Way.PRINTS)
     worker = Worker(way, folder, counting=counting)
     if way.instrumented:
         instrument()

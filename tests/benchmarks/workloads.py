@@ -160,6 +160,11 @@ def create_large(clients: Clients) -> None:
     clients.plain.messages.create(**_asked(LARGE))
 
 
+def create_conversation(clients: Clients) -> None:
+    """The same system prompt, and the first message of a conversation."""
+    clients.plain.messages.create(**_asked({**LARGE, "messages": LARGE["messages"][:1]}))
+
+
 def create_stream(clients: Clients) -> None:
     """Every event of a stream."""
     for _ in clients.streaming.messages.create(**_asked(SMALL), stream=True):

@@ -15,7 +15,8 @@ from bursar.instrumentation.estimates import Estimates
 from bursar.instrumentation.rules import Rules
 from bursar.policies.amounts import Limit
 from bursar.policies.changes import REMOVED
-from bursar.policies.decision import Candidate
+from bursar.policies.decision import Candidate, Skipped
+from bursar.policies.licence import Licence, licences
 from bursar.policies.plan import Misfit
 from bursar.policies.policy import Budget, Mode, Policy, Route, Step, StepAction
 from bursar.policies.pricefile import parse_book, shipped_book
@@ -91,6 +92,19 @@ def test_a_retry_keeps_the_plan_of_its_call() -> None:
     """The model it was moved to is the one that is priced, and there is no other."""
     found = weighed(settled="mid")
     assert found.facts.candidates == (counted(Candidate("mid", WORST["mid"], LEAST["mid"], EXPECTED["mid"])),)
+
+
+def test_a_rung_without_an_eval_says_so_where_its_route_asks_for_one() -> None:
+    """The model asked for needs none; a route that asks for none has nothing to say."""
+    asking = replace(POLICY, routes=(Route("desk", requires_eval=True), *POLICY.routes))
+    known = licences([Licence("desk", "small", NOON, passed=True), Licence("short", "mid", NOON, passed=True)])
+    rules = Rules(BOOK, asking, heard=True, licences=known)
+    found = weighed(rules=rules).facts.candidates
+    assert [candidate.unlicensed for candidate in found] == [None, Skipped.NO_EVAL, None]
+    assert replace(found[1], unlicensed=None) == weighed().facts.candidates[1]
+    assert [candidate.unlicensed for candidate in weighed(rules=rules, route="short").facts.candidates] == [None, None]
+    late = weighed(rules=rules, at_ns=NOON + 91 * 86_400 * 10**9).facts.candidates
+    assert [candidate.unlicensed for candidate in late] == [None, Skipped.NO_EVAL, Skipped.OLD_EVAL]
 
 
 def test_a_rung_that_does_not_fit_says_why() -> None:

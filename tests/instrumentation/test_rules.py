@@ -22,6 +22,7 @@ from bursar.instrumentation.rules import (
     shipped_rules,
 )
 from bursar.policies.capabilities import shipped_capabilities
+from bursar.policies.licence import Licence, licences, to_text
 from bursar.policies.pricefile import shipped_book
 from bursar.policies.protocol import Snapshot
 
@@ -214,3 +215,11 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.
     keep_snapshot(tmp_path / "state", SNAPSHOT)
     (warning,) = warnings(caplog)
     assert str(tmp_path / "state" / "snapshot.json") in warning
+
+
+@pytest.mark.parametrize("text", [None, "no licences", '[{"route": 1}]'])
+def test_licences_that_cannot_be_read_move_nobody(text: str | None) -> None:
+    """An agent newer than this process may write them otherwise: then nothing is vouched for, and nothing breaks."""
+    told = [Licence("desk", "claude-haiku-5-5", 7, passed=True)]
+    assert rules_of(Snapshot("a", licences=to_text(told)), shipped_rules(None)).licences == licences(told)
+    assert rules_of(Snapshot("a", licences=text), shipped_rules(None)).licences == {}

@@ -12,7 +12,7 @@ import pytest
 
 from bursar.policies.amounts import Limit, Loop, Velocity
 from bursar.policies.changes import Change, Why
-from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason, Verdict
+from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason, Skipped, Verdict
 from bursar.policies.engine import decide, refused
 from bursar.policies.plan import Misfit, Plan
 from bursar.policies.policy import Budget, Mode, Step, StepAction, Unbounded
@@ -101,6 +101,49 @@ def test_the_strictest_step_that_is_reached_wins_and_is_named(
 ) -> None:
     """A step is reached at its very share, by what is spent and expected; money for the call is the leases' matter."""
     assert short(decide(CALL, standings)) == expected
+
+
+@pytest.mark.parametrize(
+    ("sonnet", "haiku", "due", "expected", "skipped"),
+    [
+        (Skipped.NO_EVAL, None, DOWN, GO, (("b 80% to sonnet", "no_eval"),)),
+        (None, Skipped.NO_EVAL, DOWN, ("downgrade", "step", "sonnet", "b", "80%"), ()),
+        (
+            None,
+            Skipped.OLD_EVAL,
+            FLOOR,
+            ("downgrade", "step", "sonnet", "b", "90%"),
+            (("b 90% to haiku", "old_eval"),),
+        ),
+        (
+            Skipped.FAILED_EVAL,
+            Skipped.NO_EVAL,
+            FLOOR,
+            GO,
+            (("b 90% to haiku", "no_eval"), ("b 90% to sonnet", "failed_eval")),
+        ),
+    ],
+)
+def test_a_call_is_moved_only_to_a_model_that_is_vouched_for(
+    sonnet: Skipped | None,
+    haiku: Skipped | None,
+    due: Step,
+    expected: tuple[str, ...],
+    skipped: tuple[tuple[str, str], ...],
+) -> None:
+    """Where its rules ask for an eval: else the step is passed over, and says which model lacks it and how."""
+    below = (replace(SONNET, unlicensed=sonnet), replace(HAIKU, unlicensed=haiku))
+    decision = decide(Facts("support", (OPUS, *below)), [standing(due, spent=9_000)])
+    assert short(decision) == expected
+    assert decision.skipped == skipped
+
+
+def test_a_request_that_does_not_fit_says_that_first() -> None:
+    """An eval would not help it."""
+    sonnet = replace(SONNET, misfit=Misfit.IMAGES, unlicensed=Skipped.NO_EVAL)
+    assert decide(Facts("support", (OPUS, sonnet)), [standing(DOWN, spent=9_000)]).skipped == (
+        ("b 80% to sonnet", "images"),
+    )
 
 
 BATCHED = Candidate("opus", worst=500, least=500, expected=50)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason
+from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason, Skipped
 from bursar.policies.engine import decide, refused
 from bursar.policies.hindsight import reproduce
 from bursar.policies.plan import Misfit
@@ -173,3 +173,13 @@ def test_a_budget_that_the_rules_never_had() -> None:
     figures = kept(decide(CALL, [standing(0)]))
     with pytest.raises(ValueError, match='have no budget "day"'):
         reproduce(figures, replace(POLICY, budgets=()), action="go", reason="within", model="opus")
+
+
+def test_a_step_that_was_passed_over_is_explained_by_its_reason() -> None:
+    """The call went as it was asked, and the figures still say for want of which eval."""
+    unlicensed = replace(CALL.candidates[1], unlicensed=Skipped.OLD_EVAL)
+    decision = decide(replace(CALL, candidates=(CALL.asked, unlicensed)), [standing(850_000_000)])
+    figures = json.loads(decision.figures().text)
+    found = reproduce(figures, POLICY, action="go", reason="within", model="opus")
+    assert found.agrees
+    assert "Skipped: day 80% to sonnet, because of old_eval." in found.reasoning

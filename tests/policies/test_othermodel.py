@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from bursar.policies.othermodel import tokenizer_factor, transposed
+from bursar.policies.othermodel import NEWER, scaled, tokenizer_factor, transposed
 from bursar.policies.prices import shipped_book
 from bursar.policies.usage import Usage
 
@@ -71,3 +71,12 @@ def test_another_tokenizer_makes_more_tokens_and_as_many_searches() -> None:
 def test_a_model_without_a_price_has_no_cost() -> None:
     """Unknown, and never zero."""
     assert transposed(USAGE, of=HAIKU, to="mystery", at=DAY, book=BOOK).quote.cost_nano_usd is None
+
+
+@pytest.mark.parametrize("factor", [NEWER, 1 / NEWER, Fraction(1, 2), Fraction(3, 2)])
+def test_tokens_are_rounded_half_to_even(factor: Fraction) -> None:
+    """As Python rounds a fraction; searches stay as many."""
+    for tokens in range(200):
+        there = scaled(Usage(input=tokens, output=tokens + 1, web_searches=tokens), factor)
+        assert (there.input, there.output) == (round(tokens * factor), round((tokens + 1) * factor))
+        assert there.web_searches == tokens

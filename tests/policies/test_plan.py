@@ -10,9 +10,9 @@ import pytest
 from bursar.policies.book import ModelPrices
 from bursar.policies.capabilities import Capabilities, capabilities
 from bursar.policies.changes import REMOVED, Change, Why
-from bursar.policies.estimate import measure
 from bursar.policies.plan import NEW_TOKENIZER_FACTOR, Misfit, Plan, Rung, caches, milder, plan
 from bursar.policies.pricefile import shipped_book
+from bursar.policies.requestsize import measure
 
 BODY: dict[str, Any] = {"max_tokens": 4_096, "messages": [{"role": "user", "content": "hello"}]}
 OPUS, SONNET, HAIKU, OLD = "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-haiku-4-5"

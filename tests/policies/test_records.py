@@ -64,6 +64,7 @@ SENT = Sent(
     reason="step",
     decision={"step": "80%", "balances": [{"spent": None}]},
     stage=Stage("h-k1", "cheap", "claude-opus-5-5"),
+    marking="-r1",
 )
 RECORDS: list[Record] = [
     SENT,
@@ -215,8 +216,9 @@ def test_every_field_is_written(record: Record) -> None:
         assert list(written["charge"]["lines"][0]) == LINE_FIELDS
 
 
-def test_a_place_in_no_cascade_is_not_written() -> None:
-    """Nearly every call is part of none: its lines are as long as before."""
+def test_what_has_no_place_in_a_cascade_and_no_marks_does_not_say_so() -> None:
+    """Nearly every call has neither: its lines are as long as before."""
+    assert b"marking" not in to_line(replace(SENT, marking=""))
     plain = replace(CHARGE, stage=None)
     for record in (replace(SENT, stage=None), Settled(plain), Decided("c", 1, "r", "m", "go", "within")):
         assert b"stage" not in to_line(record)

@@ -14,10 +14,10 @@ from bursar.agent.sandbox.request import parse_request
 from bursar.agent.sandbox.tables import MODELS
 from bursar.policies.capabilities import capabilities
 from bursar.policies.changes import changed, without_betas
-from bursar.policies.estimate import measure
 from bursar.policies.features import features
 from bursar.policies.plan import Misfit, Plan, Rung, plan
 from bursar.policies.pricefile import shipped_book
+from bursar.policies.requestsize import measure
 
 DAY = date(2026, 11, 22)
 NAMES = tuple(MODELS)

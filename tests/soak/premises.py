@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from bursar.policies.estimate import measure
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
+from bursar.policies.requestsize import measure
 
 HOST = "here"
 

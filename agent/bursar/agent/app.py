@@ -22,6 +22,8 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 
 from bursar.agent.adoption import Adoption
+from bursar.agent.advice.adviser import CommandAdviser
+from bursar.agent.advice.automatic import Automatic
 from bursar.agent.alerting.channels import open_channel
 from bursar.agent.alerting.delivery import Delivery
 from bursar.agent.alerting.watch import Watch
@@ -29,6 +31,8 @@ from bursar.agent.batching.means import Means
 from bursar.agent.batching.office import Office, prepare
 from bursar.agent.batching.vault import open_vault
 from bursar.agent.bookkeeper import Bookkeeper
+from bursar.agent.evals.desk import Desk as EvalDesk
+from bursar.agent.evals.desk import take_up_licences
 from bursar.agent.forward.forwarding import Forwarding
 from bursar.agent.forward.outlets import Outlets
 from bursar.agent.housekeeping import Housekeeping
@@ -37,7 +41,7 @@ from bursar.agent.ledger.forwardtables import path_beside
 from bursar.agent.models import ASK_SECONDS, Models
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
-from bursar.agent.serving import desk
+from bursar.agent.serving import desk, metrics, prints
 from bursar.agent.serving.listening import ListenError, answering, bind, url_of
 from bursar.agent.serving.recalls import Recalls
 from bursar.agent.serving.server import ServerState, create_app
@@ -54,6 +58,7 @@ FORWARD_SECONDS = 1
 SILENCE_SECONDS = 10
 KEEP_HOUSE_SECONDS = 600
 WATCH_SECONDS = 60
+MARK_SECONDS = 600
 RETRY_SPANS_SECONDS = 5
 STOP_SECONDS = 5.0
 """After a signal the process ends within this, whatever hangs: everything acknowledged is on the disk already."""
@@ -97,6 +102,7 @@ async def running_agent(
         _tell_of_older_copy(ledger, settings)
         teardown.push_async_callback(asyncio.to_thread, ledger.close)
         prepare(ledger, rules, vault, clock_ns())
+        rules.fingerprint(prints.key_of(ledger))
 
         client = await teardown.enter_async_context(httpx.AsyncClient())
         delivery = Delivery(
@@ -116,6 +122,7 @@ async def running_agent(
             on_wanted=lambda holder, keys: loop.call_soon_threadsafe(recalls.want, holder, keys),
         )
         bookkeeper.take_up_overrides()
+        take_up_licences(ledger, rules)
         adoption = Adoption(settings.journals, socket.gethostname(), bookkeeper)
         asking = await teardown.enter_async_context(httpx.AsyncClient(transport=transport))
         office = Office(Means(bookkeeper, clock_ns, vault, lambda: secrets.token_hex(8)), asking)
@@ -128,8 +135,10 @@ async def running_agent(
             chance=random.random,
         )
         teardown.push_async_callback(forwarding.aclose)
+        evals = EvalDesk(bookkeeper, vault, clock_ns)
 
         housekeeping = Housekeeping(ledger, clock_ns=clock_ns)
+        adviser = CommandAdviser(settings)
         chores = [
             Chore("keep house", KEEP_HOUSE_SECONDS, housekeeping.run),
             Chore("adopt journals", ADOPT_SECONDS, adoption.run),
@@ -138,7 +147,9 @@ async def running_agent(
             Chore("reload rules", RELOAD_SECONDS, rules.reload),
             Chore("look for the silent", SILENCE_SECONDS, _silence(ledger, clock_ns)),
             Chore("watch the outlook", WATCH_SECONDS, Watch(bookkeeper, clock_ns=clock_ns).look),
+            Chore("mark prompts", MARK_SECONDS, Automatic(ledger, rules, adviser, clock_ns=clock_ns).look),
             *office.chores(),
+            *evals.chores(),
         ]
         if settings.models_api is not None:
             models = Models(settings.models_api, client, tell=rules.hear_of_models, clock=time.monotonic)
@@ -146,10 +157,14 @@ async def running_agent(
         await teardown.enter_async_context(scheduled(chores))
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
         teardown.callback(housekeeping.stop)
+        teardown.callback(adviser.stop)
         others = [
             *receiver.routes(forwarding.after(_on_spans(bookkeeper))),
             *desk.routes(bookkeeper, clock_ns),
+            *prints.routes(ledger, clock_ns),
+            *metrics.routes(bookkeeper, clock_ns),
             *office.routes(),
+            *evals.routes(),
         ]
         app = create_app(ServerState(bookkeeper, token, settings.local, recalls), others)
         url = url_of(listener)

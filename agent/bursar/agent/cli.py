@@ -17,6 +17,7 @@ import click
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from bursar.agent.bill.access import BillError
 from bursar.agent.commands import tables
 from bursar.agent.commands.check import check_policy
 from bursar.agent.commands.pricing import explain, load_book, render
@@ -43,12 +44,15 @@ _LATER = {
     "cascades": "bursar.agent.commands.cascades:cascades_command",
     "db": "bursar.agent.commands.database:db_command",
     "deferrals": "bursar.agent.commands.deferrals:deferrals_command",
+    "eval": "bursar.agent.evals.command:eval_command",
+    "export": "bursar.agent.bill.export:export_command",
     "explain": "bursar.agent.commands.explain:explain_command",
     "simulate": "bursar.agent.whatif.command:simulate_command",
     "forwards": "bursar.agent.forward.command:forwards_command",
     "overrides": "bursar.agent.commands.overriding:overrides_command",
     "pause": "bursar.agent.commands.overriding:pause_command",
     "raise": "bursar.agent.commands.overriding:raise_command",
+    "reconcile": "bursar.agent.bill.reconcile:reconcile_command",
     "resume": "bursar.agent.commands.overriding:resume_command",
     "alert": "bursar.agent.alerting.command:alert_group",
     "alerts": "bursar.agent.alerting.command:alerts_command",
@@ -58,7 +62,7 @@ _LATER = {
 """Commands of other rooms, loaded when they are called for."""
 
 _WRONG_USAGE = (AmountError, PolicyError, PriceBookError, ReportError, RunError, SpanError, UsageTextError)
-_STOPPED_AT_START = (LedgerError, PrivateAgentError, SettingsError, TurnedAwayError, UnreachableError)
+_STOPPED_AT_START = (BillError, LedgerError, PrivateAgentError, SettingsError, TurnedAwayError, UnreachableError)
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -288,7 +292,10 @@ def check(policy: Path, db: Path | None, as_json: bool) -> None:
     elif checked.mistakes:
         _answer(tables.mistakes(checked.file, checked.mistakes, width=_console().width))
     else:
-        _answer(*map(Text, checked.description), *(Text(f"warning: {warning}") for warning in checked.warnings))
+        _answer(
+            *map(Text, (*checked.description, *checked.licences)),
+            *(Text(f"warning: {warning}") for warning in checked.warnings),
+        )
         _answer(*tables.changes(checked.difference), *tables.prospects(checked.prospects, width=_console().width))
     sys.exit(NO if checked.mistakes else 0)
 
@@ -308,12 +315,20 @@ def check(policy: Path, db: Path | None, as_json: bool) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file in which batches and bill outlive a restart.",
 )
-def sandbox(port: int, batch_delay: float, state: Path | None) -> None:
+@click.option(
+    "--refresh",
+    default="all",
+    show_default=True,
+    type=click.Choice(["all", "highest"]),
+    help="What a hit in the prompt cache keeps alive: the shorter prefixes marked under it too, or only itself.",
+)
+def sandbox(port: int, batch_delay: float, state: Path | None, refresh: str) -> None:
     """Run a Claude API that costs nothing and bills faithfully: for rehearsals and tests. Ends with Ctrl-C."""
     from bursar.agent.commands.rehearsal import rehearse
+    from bursar.agent.sandbox import Refresh
 
     try:
-        rehearse(port, click.echo, batch_delay_s=batch_delay, state=state)
+        rehearse(port, click.echo, batch_delay_s=batch_delay, state=state, refresh=Refresh(refresh))
     except OSError as error:
         _end(error.strerror or error, CANNOT_START)
 

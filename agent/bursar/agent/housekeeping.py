@@ -8,7 +8,7 @@ from functools import partial
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import Ledger, LedgerError, rollups
+from bursar.agent.ledger import Ledger, LedgerError, printbook, rollups
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +36,10 @@ class Housekeeping:
                     return
                 place = self._ledger.submit(partial(_roll_up, before_ns=before_ns, after=place)).result()
                 if place is None:
+                    break
+            for _ in range(CHUNKS):
+                purge = partial(printbook.purge, before_ns=before_ns, limit=rollups.CHUNK)
+                if self._stopped or self._ledger.submit(purge).result() < rollups.CHUNK:
                     break
             self._ledger.submit(partial(rollups.prune, now_ns=now_ns)).result()
             self._ledger.leave_mark().result()

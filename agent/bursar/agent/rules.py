@@ -95,7 +95,10 @@ class RulesInForce:
         self._seen = _stamps(settings)
         self._overrides: tuple[Override, ...] = ()
         self._models: str | None = None
+        self._licences = "[]"
         self._salt = ""
+        self._fingerprint_key = ""
+        self._markings: str | None = None
         self.filed = read(settings)
         """What the files say."""
         self.current = self.filed
@@ -134,10 +137,28 @@ class RulesInForce:
             self._models = models
             self._combine()
 
+    def hear_of_licences(self, licences: str) -> None:
+        """Put in force what evals said of models on routes."""
+        with self._changing:
+            self._licences = licences
+            self._combine()
+
     def put_off(self, salt: str) -> None:
         """Tell from here on with which credentials calls are put off, named under the ledger's salt."""
         with self._changing:
             self._salt = salt
+            self._combine()
+
+    def fingerprint(self, key: str) -> None:
+        """Ask every process from here on for fingerprints of its prompts, hashed under this key."""
+        with self._changing:
+            self._fingerprint_key = key
+            self._combine()
+
+    def mark(self, markings: str | None) -> None:
+        """Put in force which cache marks guards add; see `cachemarks.to_text`. None: none."""
+        with self._changing:
+            self._markings = markings
             self._combine()
 
     @property
@@ -148,7 +169,8 @@ class RulesInForce:
 
     def _combine(self) -> None:
         told = with_credentials(with_models(self.filed, self._models), self._settings.secrets, self._salt)
-        combined = overridden(told, self.overrides)
+        told = with_caching(told, self._fingerprint_key, self._markings)
+        combined = with_licences(overridden(told, self.overrides), self._licences)
         if combined != self.current:
             self.current = combined
 
@@ -158,6 +180,22 @@ def with_models(rules: Rules, models: str | None) -> Rules:
     if models is None:
         return rules
     return replace(rules, snapshot=replace(rules.snapshot, id=_id(rules.snapshot.id, models), models=models))
+
+
+def with_caching(rules: Rules, fingerprint_key: str, markings: str | None) -> Rules:
+    """Rules that ask for fingerprints, and say which cache marks are added, under an id of their own."""
+    if not fingerprint_key and markings is None:
+        return rules
+    identity = _id(rules.snapshot.id, fingerprint_key, markings or "")
+    snapshot = replace(rules.snapshot, id=identity, fingerprint_key=fingerprint_key, markings=markings)
+    return replace(rules, snapshot=snapshot)
+
+
+def with_licences(rules: Rules, licences: str) -> Rules:
+    """Rules with what evals said, under an id of their own; as they are where there was none."""
+    if licences == "[]":
+        return rules
+    return replace(rules, snapshot=replace(rules.snapshot, id=_id(rules.snapshot.id, licences), licences=licences))
 
 
 def overridden(rules: Rules, overrides: Sequence[Override]) -> Rules:

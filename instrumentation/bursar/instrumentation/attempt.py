@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from bursar.instrumentation.answered import Answered
 from bursar.instrumentation.errand import Admission, Errand, utc_day
 from bursar.instrumentation.extract import EventBytes, Tally, is_binary_stream, is_event_stream, json_body
 from bursar.policies.charge import Basis, Charge
@@ -24,7 +25,7 @@ class Attempt:
 
     __slots__ = (
         *("_admission", "_at_ns", "_call", "_linked", "_model", "_over", "_request_id", "_sent_ns", "_shown"),
-        *("action", "id", "reason", "tally"),
+        *("action", "id", "prompt", "reason", "tally"),
     )
 
     def __init__(self, call: Call, errand: Errand, model: str, admission: Admission) -> None:
@@ -44,6 +45,8 @@ class Attempt:
         self._sent_ns = perf_counter_ns()
         self._shown: Charge | None = None
         """What the span says already, of a stream."""
+        self.prompt: bytes | None = None
+        """The request as it was sent, once it is answered, where its fingerprint is wanted."""
 
     def sent(self) -> None:
         """Journal that it is about to leave, so that no crash can hide it."""
@@ -68,6 +71,7 @@ class Attempt:
                 admission.expected_tokens,
                 decision.figures() if decision is not None and decision.standings else {},
                 call.stage,
+                call.marks.told if call.marks is not None else "",
             )
         )
 
@@ -108,7 +112,8 @@ class Attempt:
         self._over = True
         charge = self._shown or self._charge()
         runtime = self._call.runtime
-        runtime.guard.durations.add((perf_counter_ns() - self._sent_ns) / 1e9)
+        now_ns = perf_counter_ns()
+        runtime.guard.durations.add((now_ns - self._sent_ns) / 1e9)
         # In this order: money that is free may be lent to others at once, and a crash between the two would count the
         # whole bound beside what they spend of it.
         runtime.record(Settled(charge))
@@ -122,6 +127,8 @@ class Attempt:
                 text_bytes=self._admission.text_bytes,
             )
         self._call.charged(charge, None if self._shown is not None else self.tally)
+        if self.prompt is not None:
+            self._hand_over(self.prompt, now_ns)
 
     def release(self, why: str) -> None:
         """It is known to have cost nothing: it never left, or was answered by an error."""
@@ -131,6 +138,17 @@ class Attempt:
         self._call.runtime.record(Released(self.id, why))
         self._call.runtime.leases.release(self.id)
         self._call.show((), None)
+
+    def _hand_over(self, prompt: bytes, now_ns: int) -> None:
+        """Let the background take the fingerprint."""
+        call, sent_ns = self._call, self._sent_ns
+        if call.runtime.prints is not None:
+            first_ns = call.first_chunk_ns
+            ttft_ns = (first_ns if first_ns is not None and first_ns > sent_ns else now_ns) - sent_ns
+            route = call.work.route or ""
+            call.runtime.prints.take(
+                Answered(self.id, route, self._model, prompt, sent_ns, ttft_ns, self.tally.miss_reason)
+            )
 
     def _charge(self) -> Charge:
         tally, call = self.tally, self._call

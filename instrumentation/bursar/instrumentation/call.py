@@ -15,6 +15,7 @@ from bursar.instrumentation import telemetry
 from bursar.instrumentation.belonging import run_of
 from bursar.instrumentation.context import Work, name_work
 from bursar.instrumentation.extract import Tally
+from bursar.instrumentation.marks import Marks
 from bursar.instrumentation.metrics import error_type
 from bursar.instrumentation.peers import claim
 from bursar.instrumentation.quiet import excuse, quiet
@@ -22,6 +23,7 @@ from bursar.instrumentation.refusal import decided
 from bursar.instrumentation.runtime import Runtime
 from bursar.instrumentation.served import PutOff
 from bursar.policies.cascade import Stage
+from bursar.policies.changes import Change
 from bursar.policies.charge import Charge
 from bursar.policies.decision import Decision
 from bursar.policies.errors import BudgetExceeded
@@ -41,6 +43,8 @@ class Call:
     sent_max_tokens: int | None = None
     put_off: PutOff | None = None
     """Set once it was put off."""
+    marks: Marks | None = None
+    """The cache marks that were added, or that it was held out from them; the same at a retry."""
     first_chunk_ns: int | None = None
     """When a stream had told its first event, by the same clock as `began_ns`."""
     attempts = 0
@@ -122,7 +126,13 @@ class Call:
         if tally is not None:
             self.show((), tally)
         self.runtime.metrics.charged(charge, self.provider)
-        self.runtime.tell(charge, self.decision.changes if self.decision is not None else (), self.put_off)
+        self.runtime.tell(charge, self.changes, self.put_off)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Everything of its request that is sent otherwise than asked, and why."""
+        decided = self.decision.changes if self.decision is not None else ()
+        return decided if self.marks is None else (*decided, *self.marks.notes)
 
     def streaming(self) -> None:
         """A stream has told its first event."""

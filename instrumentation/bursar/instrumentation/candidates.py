@@ -15,21 +15,15 @@ from bursar.policies.book import Rates
 from bursar.policies.capabilities import capabilities
 from bursar.policies.changes import changed
 from bursar.policies.decision import Candidate, Facts
-from bursar.policies.estimate import (
-    FLOOR_OUTPUT_TOKENS,
-    Density,
-    RequestSize,
-    bound,
-    counted,
-    figures,
-    measure,
-)
+from bursar.policies.estimate import FLOOR_OUTPUT_TOKENS, Density, bound, figures
 from bursar.policies.features import Features, features
+from bursar.policies.licence import objection
 from bursar.policies.moving import later
 from bursar.policies.plan import Misfit, Plan, Rung, milder, plan
 from bursar.policies.policy import Policy
 from bursar.policies.prices import rates
 from bursar.policies.rates import fitting
+from bursar.policies.requestsize import RequestSize, counted, measure
 from bursar.policies.unbatched import Unbatched
 from bursar.policies.values import value
 
@@ -193,7 +187,17 @@ class _Weigher:
         planned = self._errand.settled_plan if asked else self._plan(model)
         if isinstance(planned, Misfit):
             return replace(self.priced(model, None, asked=False), misfit=planned)
-        return self.priced(model, planned, asked=asked)
+        priced = self.priced(model, planned, asked=asked)
+        return priced if asked else self._licensed(priced)
+
+    def _licensed(self, candidate: Candidate) -> Candidate:
+        """With why no eval vouches for it, where the route's rules ask for one."""
+        errand, policy = self._errand, self._rules.policy
+        if policy is None or not policy.requires_eval_for(errand.route):
+            return candidate
+        known, model = self._rules.licences, candidate.model
+        unlicensed = objection(known, route=errand.route, model=model, at_ns=errand.at_ns)
+        return candidate if unlicensed is None else replace(candidate, unlicensed=unlicensed)
 
     def milder(self, asked: Candidate) -> Candidate:
         """

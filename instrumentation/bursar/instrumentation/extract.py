@@ -19,13 +19,15 @@ class Tally:
 
     __slots__ = (
         *("_has_container", "_has_content", "_report", "_usage"),
-        *("complete", "failure", "final", "model", "response_id", "stop_reason"),
+        *("complete", "failure", "final", "miss_reason", "model", "response_id", "stop_reason"),
     )
 
     def __init__(self) -> None:
         self.model: str | None = None
         self.response_id: str | None = None
         self.stop_reason: str | None = None
+        self.miss_reason = ""
+        """Why its prompt was not in the cache, where the request asked for diagnostics."""
         self.final = False
         self.complete = False
         """Whether the response was whole: a stream says so by its last event."""
@@ -109,6 +111,14 @@ class Tally:
         self.model = _text(get("model"))
         self.response_id = _text(get("id"))
         self.stop_reason = _text(get("stop_reason"))
+        diagnostics = get("diagnostics")
+        if diagnostics is not None:
+            self._diagnose(diagnostics)
+
+    def _diagnose(self, diagnostics: Any) -> None:
+        reason = fields_of(diagnostics)("cache_miss_reason")
+        if reason is not None:
+            self.miss_reason = _text(fields_of(reason)("type")) or ""
 
 
 class EventBytes:

@@ -19,8 +19,9 @@ from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.counting import Counting
 from bursar.instrumentation.deferring import Deferring
 from bursar.instrumentation.errand import Admission, Errand
+from bursar.instrumentation.marks import marks_for
 from bursar.instrumentation.outcome import answered as settled_by
-from bursar.instrumentation.outcome import failed, will_be_parsed
+from bursar.instrumentation.outcome import failed, keep_prompt, will_be_parsed
 from bursar.instrumentation.quiet import excuse, quiet, tell_once
 from bursar.instrumentation.requestbody import betas_of, body_of, is_object, model_of, with_changes, with_fewer_betas
 from bursar.instrumentation.runtime import Runtime, current_runtime
@@ -99,10 +100,14 @@ class Meter(Middleware):
             raise
         if attempt is not None:
             try:
+                if runtime.rules.fingerprint_key:
+                    keep_prompt(attempt, response)
                 if will_be_parsed(request, response):
                     attempt.told(response.parse(), response.http_response.headers)
                 else:
                     settled_by(call, attempt, request, response)
+                if runtime.rules.captures and runtime.sampler is not None:
+                    runtime.sampler.see(call, attempt, response)
             except Exception:  # noqa: BLE001 - the guest never breaks its host
                 excuse("charge a call")
         return response
@@ -143,11 +148,15 @@ class Meter(Middleware):
             raise
         if attempt is not None:
             try:
+                if runtime.rules.fingerprint_key:
+                    keep_prompt(attempt, response)
                 if will_be_parsed(request, response):
                     parsed = response.parse()
                     attempt.told(await parsed if isawaitable(parsed) else parsed, response.http_response.headers)
                 else:
                     settled_by(call, attempt, request, response)
+                if runtime.rules.captures and runtime.sampler is not None:
+                    runtime.sampler.see(call, attempt, response)
             except Exception:  # noqa: BLE001 - the guest never breaks its host
                 excuse("charge a call")
         return response
@@ -263,6 +272,9 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
         call.see_span()
         told = body_of(request)
         body: Mapping[str, Any] = told if is_object(told) else {}
+        at_ns = runtime.clock_ns()
+        if runtime.rules.markings:
+            body = _marked(runtime, call, body, at_ns)
         settled = call.decision.candidate if request.retries_taken and call.decision is not None else None
         conversation, run = call.belonging(body) if runtime.rules.belongs else ("", "")
         return Errand(
@@ -270,7 +282,7 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
             call.work.route or "",
             call.work.labels,
             body,
-            runtime.clock_ns(),
+            at_ns,
             call.region,
             settled.model if settled is not None else None,
             settled.plan if settled is not None else None,
@@ -286,6 +298,13 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
     except Exception:  # noqa: BLE001 - the guest never breaks its host
         excuse("judge a call")
         return None
+
+
+def _marked(runtime: Runtime, call: Call, body: Mapping[str, Any], at_ns: int) -> Mapping[str, Any]:
+    """The body with the cache marks that its route was advised: they count in what it may cost."""
+    if runtime.config.enforce and call.marks is None:
+        call.marks = marks_for(runtime.rules, call.work.route or "", model_of(body), body, at_ns)
+    return body if call.marks is None else {**body, **call.marks.changes}
 
 
 def _deferring(runtime: Runtime, call: Call, request: APIRequest) -> Deferring | None:
@@ -316,6 +335,8 @@ def _depart(
             leave_at_once(call.work.asking, call.work, errand)
         admission = admission or Admission()
         changes = admission.changes
+        if call.marks is not None and call.marks.changes:
+            changes = {**call.marks.changes, **changes}
         call.attempts += 1
         call.decision = admission.decision or call.decision
         model = model_of(errand.body)

@@ -12,7 +12,7 @@ from anthropic._utils import is_given
 from bursar.instrumentation.attempt import Attempt
 from bursar.instrumentation.body import BodyWatcher
 from bursar.instrumentation.call import Call
-from bursar.instrumentation.quiet import quiet
+from bursar.instrumentation.quiet import excuse, quiet
 from bursar.instrumentation.stream import http, tap, watch
 
 _PLAIN_STREAM: Any = Stream
@@ -35,6 +35,16 @@ def will_be_parsed(request: APIRequest, response: Any) -> bool:
         and RAW_RESPONSE_HEADER not in request.headers
         and not is_given(request.options.post_parser)
     )
+
+
+def keep_prompt(attempt: Attempt, response: Any) -> None:
+    """Keep the bytes that were sent: nobody changes these any more, and the response keeps them anyhow."""
+    raw = getattr(response, "http_response", response)
+    if isinstance(raw, http.Response):
+        try:
+            attempt.prompt = raw.request.content
+        except Exception:  # noqa: BLE001 - the guest never breaks its host
+            excuse("keep a request")
 
 
 def answered(call: Call, attempt: Attempt, request: APIRequest, response: Any) -> None:

@@ -14,10 +14,15 @@ from opentelemetry import baggage, trace
 from bursar.instrumentation.errand import DAY_NS, utc_day
 from bursar.instrumentation.fallback import estimator
 from bursar.instrumentation.quiet import tell_once
+from bursar.policies import cachemarks
 from bursar.policies.book import PriceBook
+from bursar.policies.cachemarks import Marking, MarksError
 from bursar.policies.capabilities import Capabilities, shipped_capabilities, told_by_models_api
+from bursar.policies.licence import Licences
+from bursar.policies.licence import from_text as licences_from_text
+from bursar.policies.models import canonical
 from bursar.policies.overrides import from_text, with_overrides
-from bursar.policies.policy import Find, Policy, find_route
+from bursar.policies.policy import Capture, Find, Mode, Policy, find_route
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.pricefile import parse_book, shipped_book
@@ -56,6 +61,14 @@ class Rules:
     """Under which credentials are named; empty where the agent puts nothing off."""
     credentials: frozenset[str] = frozenset()
     """The names of those that the agent submits batches with."""
+    markings: Mapping[tuple[str, str], Marking] = field(default_factory=dict[tuple[str, str], Marking])
+    """By route and canonical model, the cache marks that requests are given; none where the policy only observes."""
+    fingerprint_key: str = ""
+    """Under which blocks of prompts are hashed, in hex; empty where nobody wants fingerprints."""
+    captures: Mapping[str, Capture] = field(default_factory=dict[str, Capture], repr=False)
+    """By route, how many of its calls are kept with their content."""
+    licences: Licences = field(default_factory=dict[Any, Any], repr=False)
+    """What the newest evals said of models on routes."""
     _by_code: dict[tuple[str, str], str | None] = field(
         default_factory=dict[tuple[str, str], "str | None"], init=False, repr=False, compare=False
     )
@@ -166,7 +179,20 @@ def rules_of(snapshot: Snapshot, fallback: Rules) -> Rules:
         puts_off=policy is not None and policy.puts_off,
         salt=snapshot.salt,
         credentials=frozenset(snapshot.credentials),
+        markings=_markings(snapshot, policy),
+        fingerprint_key=snapshot.fingerprint_key,
+        captures={} if policy is None else policy.captures,
+        licences=_licences(snapshot),
     )
+
+
+def _licences(snapshot: Snapshot) -> Licences:
+    """What evals said; nothing where that cannot be read here, so that no call is moved on the strength of it."""
+    try:
+        return licences_from_text(snapshot.licences or "[]")
+    except ValueError as error:
+        tell_once("licences", f"bursar: {error}; calls that need an eval stay on their model")
+        return {}
 
 
 def _known(snapshot: Snapshot) -> Mapping[str, Capabilities]:
@@ -178,6 +204,18 @@ def _known(snapshot: Snapshot) -> Mapping[str, Capabilities]:
     except ValueError as error:
         tell_once("models", f"bursar: what the agent says of models cannot be read here: {error}")
         return shipped_capabilities()
+
+
+def _markings(snapshot: Snapshot, policy: Policy | None) -> Mapping[tuple[str, str], Marking]:
+    if snapshot.markings is None or policy is None or policy.mode is not Mode.ENFORCE:
+        return {}
+    try:
+        found = cachemarks.from_text(snapshot.markings)
+    except MarksError as error:
+        tell_once("markings", f"bursar: no cache marks are added, the agent's cannot be read here: {error}")
+        return {}
+    automatic = {route.name for route in policy.routes if route.cache == "auto"}
+    return {(one.route, canonical(one.model).id): one for one in found if one.route in automatic}
 
 
 def load_snapshot(state_dir: Path) -> Snapshot | None:

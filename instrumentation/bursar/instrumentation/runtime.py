@@ -14,8 +14,10 @@ from typing import Any
 
 from bursar.instrumentation.batches import Batches
 from bursar.instrumentation.belonging import Conversations
+from bursar.instrumentation.capturing import Sampler
 from bursar.instrumentation.config import Config
 from bursar.instrumentation.desk import Desk
+from bursar.instrumentation.fingerprinting import Fingerprinting
 from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.ids import Ids
 from bursar.instrumentation.journal import Journal, abandon_all
@@ -35,6 +37,8 @@ from bursar.policies.records import Record, Released, Settled, to_line
 log = logging.getLogger("bursar")
 
 CLOSING_SECONDS = 2.0
+PRINTS_SECONDS = 0.5
+"""How long the end waits for fingerprints: they are advice, and money comes first."""
 _LAST = -100
 """In the order in which `multiprocessing` ends a process: after its queues."""
 Observer = Callable[[Charge], None]
@@ -72,7 +76,11 @@ class Runtime:
         self.sync = self._sync() if config.agent else None
         self.desk: Desk | None = None
         self.waiter: Waiter | None = None
+        self.prints: Fingerprinting | None = None
+        self.sampler: Sampler | None = None
         if config.agent:
+            self.prints = Fingerprinting(self._link(), lambda: self.ids.holder, lambda: self.rules)
+            self.sampler = Sampler(self._link)
             self.waiter = waiter = Waiter(self._link(), lambda request: desk.withdraw(request))
             self.desk = desk = Desk(self._link, waiter.withdraw)
         self.guard = Guard(
@@ -135,13 +143,27 @@ class Runtime:
         return self._journal
 
     def flush(self, timeout: float) -> bool:
-        """Ship everything to the agent; whether it has booked it all. Without an agent the journal is all there is."""
+        """
+        Ship everything to the agent; whether it has booked it all. Without an agent the journal is all there is.
+
+        Fingerprints are told too, in what is left of the time; nothing is lost where that is not enough.
+        """
         self.metrics.count()
-        return self.sync.flush(timeout) if self.sync is not None else True
+        if self.sampler is not None:
+            self.sampler.flush(timeout)
+        if self.sync is None:
+            return True
+        until = time.monotonic() + timeout
+        booked = self.sync.flush(timeout)
+        if self.prints is not None and booked:
+            self.prints.flush(max(until - time.monotonic(), 0))
+        return booked
 
     def close(self) -> None:
         """The end of the process, or of instrumentation: ship, give money back, let go of the journal."""
         self.metrics.count()
+        if self.sampler is not None:
+            self.sampler.close()
         if self.waiter is not None and self.desk is not None:
             self.waiter.close()
             self.desk.close()
@@ -150,6 +172,8 @@ class Runtime:
             shipped = journal is None or journal.drained
         else:
             shipped = self.sync.close(CLOSING_SECONDS)
+        if self.prints is not None:
+            self.prints.close(PRINTS_SECONDS if shipped else 0)
         # While another thread has a call under way the lock has to say that this process lives.
         if journal is not None and not self.leases.holding:
             journal.close(remove=shipped)
@@ -163,9 +187,13 @@ class Runtime:
         self._inherited = (*self._inherited, self.ids.prefix)
         if self.sync is not None:
             self.sync.abandon()
+        if self.sampler is not None:
+            self.sampler.abandon()
         if self.waiter is not None and self.desk is not None:
             self.waiter.abandon()
             self.desk.abandon()
+        if self.prints is not None:
+            self.prints.abandon()
         self.batches = self.batches.heir()
         self._begin()
 

@@ -15,7 +15,7 @@ from bursar.instrumentation.extract import Tally
 from bursar.instrumentation.served import PutOff
 from bursar.policies import attributes as names
 from bursar.policies.cascade import Stage
-from bursar.policies.changes import changes_json
+from bursar.policies.changes import Change, changes_json
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.decision import Decision
 from bursar.policies.dialects import translate
@@ -44,6 +44,9 @@ class Told(Protocol):
     decision: Decision | None
     sent_max_tokens: int | None
     put_off: PutOff | None
+
+    @property
+    def changes(self) -> tuple[Change, ...]: ...
 
 
 def tracer_of(client: object) -> Tracer:
@@ -125,11 +128,13 @@ def _identity(call: Told, charges: Sequence[Charge] = ()) -> Attributes:
         attributes[names.REASON] = str(verdict.reason)
         if verdict.budget:
             attributes[names.BUDGET] = verdict.budget
-        changes = decision.changes
-        if changes:
-            attributes[names.PLAN] = changes_json(changes)
+        if decision.skipped:
+            attributes[names.SKIPPED] = [f"{step}: {why}" for step, why in decision.skipped]
         if decision.observed is not None:
             attributes[names.WOULD_HAVE] = f"{decision.observed.action}: {decision.observed.budget}"
+    changes = call.changes
+    if changes:
+        attributes[names.PLAN] = changes_json(changes)
     if call.put_off is not None:
         _put_off(attributes, call.put_off, charges)
     if call.sent_max_tokens is not None:

@@ -29,6 +29,8 @@ class Why(StrEnum):
     """The model does not read what another has thought; the API leaves it out."""
     STEP = "step"
     """A budget's step asks for it."""
+    ADVICE = "advice"
+    """A recommendation is carried out, as the route allows."""
 
 
 class Removed:

@@ -56,6 +56,12 @@ class Skipped(StrEnum):
 
     DEARER = "dearer"
     NO_RUNG = "no_rung"
+    NO_EVAL = "no_eval"
+    """The route's rules ask for an eval of that model, and nobody made one; so for the two that follow."""
+    FAILED_EVAL = "failed_eval"
+    """The newest did not pass."""
+    OLD_EVAL = "old_eval"
+    """It passed so long ago that it vouches for nothing."""
 
 
 @value
@@ -79,6 +85,8 @@ class Candidate:
     expected_tokens: int = 0
     plan: Plan | None = None
     """How the request changes for it; None: not at all, or it was not asked."""
+    unlicensed: Skipped | None = None
+    """Why no eval vouches for it, where the route's rules ask for one; see `licence`."""
 
     def expected_in(self, unit: Unit) -> int:
         """What the call is expected to use of a unit."""
@@ -190,8 +198,9 @@ class Decision:
         )
 
     def _changed(self) -> str:
-        """What else a decision is reproduced from that did not let the call go as it was."""
-        if self.facts is None or (self.verdict.action is Action.GO and self.observed is None):
+        """What else a decision is reproduced from that did not let the call go as it was, or passed over a step."""
+        went = self.verdict.action is Action.GO and self.observed is None and not self.skipped
+        if self.facts is None or went:
             return ""
         return (
             f',"model":{quoted(self.verdict.model)},"unbounded":{array(self.facts.unbounded)},'
@@ -219,4 +228,5 @@ _KEPT = ("model", "worst", "least", "expected", "misfit", "worst_tokens", "least
 
 def _kept(candidate: Candidate) -> dict[str, Any]:
     """What of a candidate a verdict depends on."""
-    return {name: getattr(candidate, name) for name in _KEPT}
+    kept = {name: getattr(candidate, name) for name in _KEPT}
+    return kept if candidate.unlicensed is None else {**kept, "unlicensed": candidate.unlicensed}

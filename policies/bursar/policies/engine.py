@@ -169,7 +169,8 @@ def _downgrade(facts: Facts, standing: Standing, step: Step, skipped: list[tuple
         for candidate in reversed(below) if action.target == "cheapest" else below[:1]:
             if candidate is here:
                 return None  # it is there already
-            why = candidate.misfit or (Skipped.DEARER if _dear(candidate) >= _dear(here) else None)
+            dearer = Skipped.DEARER if _dear(candidate) >= _dear(here) else None
+            why = candidate.misfit or candidate.unlicensed or dearer
             if why is None:
                 return _verdict(Action.DOWNGRADE, Reason.STEP, candidate.model, standing, step)
             skipped.append((f"{standing.budget.name} {step.label} to {candidate.model}", why))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from bursar.policies.capabilities import family
-from bursar.policies.estimate import PDF_BYTES_PER_PAGE
+from bursar.policies.requestsize import PDF_BYTES_PER_PAGE
 from bursar.policies.values import value
 
 _PLAIN_BLOCKS = frozenset({"text", "tool_use", "tool_result", "search_result"})

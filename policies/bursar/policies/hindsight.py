@@ -8,7 +8,7 @@ from typing import Any
 
 from bursar.policies.amounts import usd, written
 from bursar.policies.balancekey import parse_balance_key
-from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason
+from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason, Skipped
 from bursar.policies.engine import decide
 from bursar.policies.outlook.usual import HOUR
 from bursar.policies.plan import Misfit
@@ -78,6 +78,7 @@ def _view(entry: Mapping[str, Any]) -> BalanceView:
 def _candidate(value: Mapping[str, Any]) -> Candidate:
     known: dict[str, Any] = {name: value[name] for name in Candidate.__dataclass_fields__ if name in value}
     known["misfit"] = Misfit(known["misfit"]) if known.get("misfit") else None
+    known["unlicensed"] = Skipped(known["unlicensed"]) if known.get("unlicensed") else None
     return Candidate(**known)
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from bursar.policies.book import Rates
-from bursar.policies.estimate import PICO_PER_NANO, Density, RequestSize, dearest_input
+from bursar.policies.estimate import PICO_PER_NANO, Density, dearest_input
+from bursar.policies.requestsize import RequestSize
 from bursar.policies.values import value
 
 ENOUGH = 20

@@ -15,6 +15,7 @@ SAME = Fraction(1)
 NEWER = Fraction(13, 10)
 """Tokens of a 4.7-or-later tokenizer for one of an earlier: about 30% more, by Anthropic's pricing page."""
 _COUNTS = ("web_searches", "web_fetches")
+_CLASSES = tuple(field.name for field in fields(Usage))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def transposed(
     if {LINKED, REFUSED} & set(modifiers):
         return Transposed(Quote(0), SAME)
     factor = tokenizer_factor(of, to, book)
-    there = usage if factor == SAME else _scaled(usage, factor)
+    there = usage if factor == SAME else scaled(usage, factor)
     report = UsageReport(there, (Part(there),), inference_geo="us" if "geo:us" in modifiers else None)
     region = "us-gov" if "us-gov" in modifiers else None
     regional = "regional" in modifiers
@@ -54,7 +55,16 @@ def tokenizer_factor(of: str, to: str, book: PriceBook) -> Fraction:
     return NEWER if there.tokenizer == "new" else 1 / NEWER
 
 
-def _scaled(usage: Usage, factor: Fraction) -> Usage:
-    """Tokens times a factor, each class rounded to the nearest; requests stay as many."""
-    counts = {field.name: getattr(usage, field.name) for field in fields(Usage)}
-    return Usage(**{name: count if name in _COUNTS else round(count * factor) for name, count in counts.items()})
+def scaled(usage: Usage, factor: Fraction) -> Usage:
+    """Tokens times a factor, each class rounded to the nearest, half to even; requests stay as many."""
+    times, over = factor.numerator, factor.denominator
+    counts = (
+        getattr(usage, name) if name in _COUNTS else _nearest(getattr(usage, name) * times, over) for name in _CLASSES
+    )
+    return Usage(*counts)
+
+
+def _nearest(part: int, whole: int) -> int:
+    """A quotient of whole numbers, as `round` has that of a fraction, in a tenth of the time."""
+    quotient, rest = divmod(part, whole)
+    return quotient + (2 * rest > whole or (2 * rest == whole and quotient % 2 == 1))

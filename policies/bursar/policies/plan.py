@@ -9,8 +9,9 @@ from typing import Any, cast
 from bursar.policies.capabilities import Capabilities, shipped_betas
 from bursar.policies.changes import REMOVED, Change, Why, beta_names
 from bursar.policies.draft import Draft
-from bursar.policies.estimate import RequestSize, input_tokens
+from bursar.policies.estimate import input_tokens
 from bursar.policies.features import Features, features
+from bursar.policies.requestsize import RequestSize
 from bursar.policies.rungs import Misfit, Rung, elsewhere
 from bursar.policies.thinking import LEAST_BUDGET, plan_effort, plan_history, plan_sampling, plan_thinking, thinks
 from bursar.policies.values import value

@@ -230,6 +230,17 @@ class Find:
     service: str | None = None
 
 
+CacheMode = Literal["off", "advise", "auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """How many of a route's calls are kept with their content, for an eval, and for how long."""
+
+    samples: int
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """The application's name for a kind of work, and what such work allows."""
@@ -245,9 +256,14 @@ class Route:
     """Whether streams are put off too: their answer then comes whole."""
     credential_env: str | None = None
     """The environment variable of the agent that holds the API key of this route's client; None: the agent's own."""
-    cache: Literal["off", "advise", "auto"] = "off"
+    cache: CacheMode = "advise"
+    """Whether its prompts are looked at for advice, or left alone (`off`); a route without a name is looked at too."""
     lossy: bool = False
     """Whether a request may lose something (thinking, effort, a beta) to fit another model or a step."""
+    capture: Capture | None = None
+    """None: nothing of what its calls say is kept."""
+    requires_eval: bool | None = None
+    """Whether its calls go to a weaker model only where an eval vouches for that. None: as the policy says."""
 
 
 ChannelKind = Literal["slack", "webhook", "log"]
@@ -290,6 +306,8 @@ class Policy:
     """Models from strong to cheap."""
     budgets: tuple[Budget, ...] = ()
     routes: tuple[Route, ...] = ()
+    requires_eval: bool = False
+    """Whether calls go to a weaker model only where an eval of that model on their route passed; see `licence`."""
     channels: tuple[Channel, ...] = (Channel("log", "log"),)
     """Those of the file, and `log`, which exists in any case."""
     forwards: tuple[Forward, ...] = ()
@@ -320,9 +338,23 @@ class Policy:
         """Whether a route's requests may lose something; one that the file does not name may not."""
         return any(known.lossy for known in self.routes if known.name == route)
 
+    def requires_eval_for(self, route: str) -> bool:
+        """Whether a route's calls are moved only to models that an eval vouches for."""
+        own = next((known.requires_eval for known in self.routes if known.name == route), None)
+        return self.requires_eval if own is None else own
+
+    @cached_property
+    def captures(self) -> Mapping[str, Capture]:
+        """By route, what is kept of its calls' content."""
+        return {route.name: route.capture for route in self.routes if route.capture is not None}
+
     def named(self, route: str) -> Route | None:
         """The route of that name, if the file has one."""
         return next((known for known in self.routes if known.name == route), None)
+
+    def cache_for(self, route: str) -> CacheMode:
+        """What is done about a route's prompt cache; one that the file does not name is advised on."""
+        return next((known.cache for known in self.routes if known.name == route), "advise")
 
     @cached_property
     def puts_off(self) -> bool:

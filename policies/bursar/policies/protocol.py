@@ -134,6 +134,8 @@ class Snapshot:
     """JSON of the cache marks that guards are to add; see `cachemarks`. None where there are none."""
     models: str | None = None
     """JSON of what the Models API says of each model; see `capabilities`. None where it was not asked, or silent."""
+    licences: str | None = None
+    """JSON of what the newest evals said of models on routes; see `licence`. None where there was none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ class Sent:
     """The numbers behind the action, as `decision.Decision.figures` gives them."""
     stage: Stage | None = None
     """Its place in a cascade, as of `Charge` and `Decided`; written only where there is one."""
+    marking: str = ""
+    """The id of the `Marking` whose cache marks were added to it, with a `-` ahead where it was held out from them."""
 
 
 @value
@@ -133,7 +135,8 @@ def _sent(sent: Sent) -> str:
         f'"at_ns":{sent.at_ns},{about},"bound_nano":{bound},"expected_nano":{sent.expected_nano},'
         f"{_judged(sent.balances, sent.leased, sent.action, sent.reason)},"
         f'"bound_tokens":{tokens},"expected_tokens":{sent.expected_tokens},"decision":{_figures(sent.decision)}'
-        f"{'' if sent.stage is None else _stage(sent.stage)}}}\n"
+        f"{'' if sent.stage is None else _stage(sent.stage)}"
+        f"{_marking(sent.marking) if sent.marking else ''}}}\n"
     )
 
 
@@ -193,6 +196,11 @@ def _stage(stage: Stage) -> str:
         f',"stage":{{"cascade":{quoted(stage.cascade)},"name":{quoted(stage.name)},"strong":{quoted(stage.strong)},'
         f'"why":{quoted(stage.why)}}}'
     )
+
+
+def _marking(marking: str) -> str:
+    """Likewise."""
+    return f',"marking":{quoted(marking)}'
 
 
 def _line(line: Line) -> str:

@@ -6,14 +6,21 @@ import json
 import time
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from bursar.agent.advice.command import advise_command, observed_days
+from bursar.agent.advice.command import advise_command
+from bursar.agent.advice.gathering import observed_days
+from bursar.agent.advice.recommendation import Kind, Recommendation
 from bursar.agent.advice.usage import RouteUsage
-from bursar.agent.ledger import Ledger
+from bursar.agent.app import serving_agent
+from bursar.agent.ledger import Ledger, markingbook
+from bursar.agent.ledger.markingbook import Pulled, State
+from bursar.agent.settings import Settings
+from bursar.policies.cachemarks import Mark, Marking
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.records import Settled
 from bursar.policies.usage import Usage
@@ -32,6 +39,7 @@ def charge(route: str, place: int, at_ns: int) -> Settled:
             model="claude-sonnet-5-5",
             requested_model="claude-sonnet-5-5",
             route=route,
+            labels={"team": "desk"},
             at_ns=at_ns,
         )
     )
@@ -57,10 +65,14 @@ def test_json_is_alone_on_standard_output(db: Path) -> None:
     """One document, with every route's saving of the day: ten calls share 2,000 tokens at most, 1,000 at least."""
     result = run("--json", "--db", str(db))
     document = json.loads(result.stdout)
-    assert (result.exit_code, result.stderr, list(document)) == (0, "", ["recommendations", "since", "until"])
+    assert (result.exit_code, result.stderr, list(document)) == (
+        0,
+        "",
+        ["recommendations", "markings", "since", "until"],
+    )
     assert [(one["route"], one["saving_nano_usd_per_day"]) for one in document["recommendations"]] == [
-        ("docs", {"from": 16_600_000, "to": 33_200_000}),
-        ("support.triage", {"from": 16_600_000, "to": 33_200_000}),
+        ("docs", {"from": 16_600_000, "expected": None, "to": 33_200_000}),
+        ("support.triage", {"from": 16_600_000, "expected": None, "to": 33_200_000}),
     ]
 
 
@@ -76,14 +88,14 @@ TABLE = """
  ──────────────────────────────────────────────────────────────────────────────
  docs                Cache the shared prompt: 10 calls sent about 2,000 tokens
  claude-sonnet-5-5   each, none read from cache. Worth 0.017 to 0.033 USD a
-                     day.
+ 460ff9d7            day.
                      Put cache_control={"type": "ephemeral"}
                      on the last block that all calls share (claude-sonnet-5-5
                      caches from 512 tokens).
 
  support.triage      Cache the shared prompt: 10 calls sent about 2,000 tokens
  claude-sonnet-5-5   each, none read from cache. Worth 0.017 to 0.033 USD a
-                     day.
+ 1ff591be            day.
                      Put cache_control={"type": "ephemeral"}
                      on the last block that all calls share (claude-sonnet-5-5
                      caches from 512 tokens).
@@ -113,6 +125,7 @@ def test_long_names_leave_room_for_words(tmp_path: Path) -> None:
         f" {'a' * 28}   Caching would do nothing: the median prompt has",
         f" {'a' * 12}{' ' * 19}5 tokens, and claude-sonnet-5-5 caches from",
         f" claude-sonnet-5-5{' ' * 14}512.",
+        f" {Recommendation(Kind.CACHE, route, 'claude-sonnet-5-5', '').id}",
     ]
 
 
@@ -147,3 +160,81 @@ def test_days_without_a_ledger_do_not_thin_the_saving(first_ns: tuple[int, ...],
     """From the first call seen to the end, a day at least: four days of calls are not spread over a week."""
     rows = [RouteUsage("r", "m", [at_ns], [1]) for at_ns in first_ns]
     assert observed_days(rows, 7 * DAY_NS) == days
+
+
+def test_what_was_dismissed_is_not_shown(db: Path) -> None:
+    """From then on, with its reason where everything is asked for; other advice stays."""
+    shown = json.loads(run("--json", "--db", str(db)).stdout)["recommendations"]
+    name = shown[0]["id"]
+    done = run("dismiss", name, "--reason", "we tried", "--db", str(db))
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == f"bursar: {name} on docs is not shown any more: we tried\n"
+    left = json.loads(run("--json", "--db", str(db)).stdout)["recommendations"]
+    assert ([one["route"] for one in left], left[0]["dismissed"]) == (["support.triage"], None)
+    every = json.loads(run("--json", "--all", "--db", str(db)).stdout)["recommendations"]
+    assert [one["dismissed"] and one["dismissed"]["reason"] for one in every] == ["we tried", None]
+    table = run("--all", environ={"BURSAR_DB": str(db), "COLUMNS": "80"}).stdout
+    assert "Dismissed by " in table
+    assert ": we tried" in table
+
+
+PULLED = Pulled(Marking("r1", "docs", "claude-sonnet-5-5", (Mark("system", "1h"), Mark("tail"))), 0.5, 7)
+
+
+def kept(db: Path, *pulled: Pulled) -> None:
+    ledger = Ledger(db, clock_ns=time.time_ns)
+    for one in pulled:
+        ledger.submit(partial(markingbook.put_in_force, one=one)).result()
+    ledger.close()
+
+
+def test_marks_in_force_are_told_with_what_was_predicted_and_seen(db: Path) -> None:
+    """Of the route that is asked about."""
+    seen = replace(PULLED, state=State.KEPT, reason="40.0% saved", realised=0.4)
+    kept(db, seen)
+    told = json.loads(run("--json", "--db", str(db), "--route", "d*").stdout)["markings"]
+    assert [(one["id"], one["state"], one["predicted_share_saved"], one["realised_share_saved"]) for one in told] == [
+        ("r1", "kept", 0.5, 0.4)
+    ]
+    assert told[0]["marks"] == [{"place": "system", "ttl": "1h"}, {"place": "tail", "ttl": "5m"}]
+    assert json.loads(run("--json", "--db", str(db), "--route", "support*").stdout)["markings"] == []
+    assert "in force: 40.0% saved" in run("--db", str(db)).stdout
+
+
+def test_marks_in_force_can_be_dismissed(db: Path) -> None:
+    """They are advised no more, since they are there; the id is the one that they are told under."""
+    kept(db, PULLED)
+    assert run("dismiss", "r1", "--reason", "no", "--db", str(db)).exit_code == 0
+    assert json.loads(run("--json", "--db", str(db)).stdout)["markings"] == []
+
+
+def test_an_id_that_is_not_advised_cannot_be_dismissed(db: Path) -> None:
+    """Exit code 1: nothing is under that id, and where to find those that are."""
+    done = run("dismiss", "00000000", "--reason", "x", "--db", str(db))
+    assert done.exit_code == 1
+    assert "nothing is advised under the id 00000000 since 7d: see `bursar advise --all`" in done.stderr
+
+
+def test_a_running_agent_keeps_a_dismissal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger is its own: it is asked to write."""
+    monkeypatch.setenv("BURSAR_STATE_DIR", str(tmp_path))
+    now_ns = time.time_ns()
+    with serving_agent(Settings(tmp_path, tmp_path / "db", port=0)) as agent:
+        monkeypatch.setenv("BURSAR_AGENT", agent.url)
+        records = [charge("docs", n, now_ns - (10 - n) * MINUTE_NS) for n in range(10)]
+        agent.ledger.book(records, holder="p", policy=None).result()
+        (one,) = json.loads(run("--json", "--db", str(tmp_path / "db")).stdout)["recommendations"]
+        assert run("dismiss", one["id"], "--reason", "no", "--db", str(tmp_path / "db")).exit_code == 0
+        assert json.loads(run("--json", "--db", str(tmp_path / "db")).stdout)["recommendations"] == []
+
+
+def test_an_agent_that_cannot_be_reached_is_said(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody writes the ledger, and no agent answers: exit code 3 with a remedy, and nothing is kept."""
+    (one, _) = json.loads(run("--json", "--db", str(db)).stdout)["recommendations"]
+    monkeypatch.setenv("BURSAR_AGENT", "http://127.0.0.1:9")
+    writer = Ledger(db, clock_ns=time.time_ns)
+    done = run("dismiss", one["id"], "--reason", "no", "--db", str(db))
+    writer.close()
+    assert done.exit_code == 3
+    assert "no agent answers at http://127.0.0.1:9" in done.stderr
+    assert len(json.loads(run("--json", "--db", str(db)).stdout)["recommendations"]) == 2

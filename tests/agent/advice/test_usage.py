@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bursar.agent.advice.usage import Pattern, Reason, Recommendation, RouteUsage, advise
+from bursar.agent.advice.usage import Finding, Pattern, Reason, RouteUsage, advise
 from bursar.policies.prices import PriceBook, parse_book, shipped_book
 
 DAY = date(2026, 11, 22)
@@ -28,7 +28,7 @@ def usage(prompts: list[int], gap_ns: int = MINUTE, **changes: Any) -> RouteUsag
     return RouteUsage(**fields)
 
 
-def only(row: RouteUsage, days: Fraction = ONE_DAY, book: PriceBook = BOOK) -> Recommendation:
+def only(row: RouteUsage, days: Fraction = ONE_DAY, book: PriceBook = BOOK) -> Finding:
     (one,) = advise([row], book, DAY, days)
     return one
 

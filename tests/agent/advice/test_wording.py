@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from bursar.agent.advice.usage import Pattern, Reason, Recommendation
-from bursar.agent.advice.wording import amount, assumes, saving_text, sentence, to_json
+from bursar.agent.advice.recommendation import to_json
+from bursar.agent.advice.usage import Finding, Pattern, Reason
+from bursar.agent.advice.wording import amount, assumes, recommendation, saving_text, sentence
 
 PATTERN = Pattern(512, calls=100, writes=4, shortest=9_000, longest=10_000, typical=9_500)
 
 
-def one(reason: Reason = Reason.UNCACHED, **changes: Any) -> Recommendation:
+def one(reason: Reason = Reason.UNCACHED, **changes: Any) -> Finding:
     fields: dict[str, Any] = {
         "route": "support",
         "model": "claude-sonnet-5-5",
@@ -24,7 +25,7 @@ def one(reason: Reason = Reason.UNCACHED, **changes: Any) -> Recommendation:
         "days": Fraction(7),
         "saving_per_day_nano": (600_000_000, 1_209_999_999),
     }
-    return Recommendation(reason=reason, **{**fields, **changes})
+    return Finding(reason=reason, **{**fields, **changes})
 
 
 def test_a_recommendation_says_what_to_do_what_it_is_worth_and_where() -> None:
@@ -106,7 +107,7 @@ def test_what_the_figures_rest_on_is_said_apart(changes: dict[str, Any], told: s
     assumed = assumes(one(**changes))
     assert assumed is not None
     assert told in assumed
-    assert to_json(one(**changes))["assumes"] == assumed
+    assert to_json(recommendation(one(**changes)))["assumes"] == assumed
     assert "assume" not in sentence(one(**changes))
 
 
@@ -120,15 +121,20 @@ def test_only_advice_says_what_to_put_where(reason: Reason) -> None:
     """Where caching would not help, the snippet would mislead."""
     advised = reason not in (Reason.TOO_SHORT, Reason.TOO_RARE)
     assert ("Put cache_control" in sentence(one(reason))) is advised
-    assert (to_json(one(reason))["snippet"] is not None) is advised
+    assert (to_json(recommendation(one(reason)))["snippet"] is not None) is advised
 
 
 def test_json_has_whole_money_and_daily_figures() -> None:
     """Nano-dollars are whole; calls and tokens are those of a day."""
-    assert {**to_json(one()), "text": "", "assumes": ""} == {
+    document = to_json(recommendation(one()))
+    evidence = document.pop("evidence")
+    assert evidence.items() < document.items()
+    assert {**document, "id": "", "text": "", "assumes": ""} == {
+        "id": "",
         "kind": "cache",
         "route": "support",
         "model": "claude-sonnet-5-5",
+        "place": "",
         "advised": True,
         "reason": "uncached",
         "calls_per_day": 15.7,
@@ -138,12 +144,13 @@ def test_json_has_whole_money_and_daily_figures() -> None:
         "min_cacheable_tokens": 512,
         "shared_tokens_likely": 4_500,
         "shared_tokens_at_most": 9_000,
-        "saving_nano_usd_per_day": {"from": 600_000_000, "to": 1_209_999_999},
+        "saving_nano_usd_per_day": {"from": 600_000_000, "expected": None, "to": 1_209_999_999},
+        "saving_under": {},
         "text": "",
         "assumes": "",
         "snippet": 'cache_control={"type": "ephemeral"}',
     }
-    assert to_json(one(saving_per_day_nano=None))["saving_nano_usd_per_day"] is None
+    assert to_json(recommendation(one(saving_per_day_nano=None)))["saving_nano_usd_per_day"] is None
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from tests.agent.ledger.test_evalbook import MADE
+
 from bursar.agent.commands.check import check_policy
+from bursar.agent.ledger import Ledger, evalbook
 from bursar.policies.prices import shipped_book
 
 GOOD = """\
@@ -64,3 +68,22 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     (mistake,) = check_policy(path, shipped_book()).mistakes
     assert "no UTF-8 text" in mistake.problem
+
+
+def test_what_evals_allow_is_told(tmp_path: Path) -> None:
+    """Of each model below the first of a route's ladder, where the policy asks for an eval: passed, or what to run."""
+    text = GOOD.replace("[[budget]]", "requires_eval = true\n[[budget]]", 1)
+    text += '[[route]]\nname = "triage"\nladder = ["opus", "claude-haiku-4-5", "claude-haiku-5-5"]\n'
+    text += '[[route]]\nname = "free"\nrequires_eval = false\n'
+    path, db = written(tmp_path, text), tmp_path / "db"
+    made = replace(MADE, candidate="claude-haiku-4-5-20251001", at_ns=5)
+    ledger = Ledger(db, clock_ns=lambda: 6)
+    ledger.submit(lambda accounts: evalbook.keep(accounts, made)).result()
+    ledger.close()
+    assert check_policy(path, shipped_book(), db=db, now_ns=6).licences == (
+        'Calls of "triage" may be moved to claude-haiku-4-5: its eval passed.',
+        'Calls of "triage" stay off claude-haiku-5-5 (no_eval): '
+        "run `bursar eval --route triage --candidate claude-haiku-5-5`.",
+    )
+    later = check_policy(path, shipped_book(), db=db, now_ns=6 + 91 * 86_400 * 10**9).licences
+    assert "stay off claude-haiku-4-5 (old_eval)" in later[0]

@@ -15,7 +15,9 @@ from typing import Any
 
 import anthropic
 import pytest
+from click.testing import CliRunner
 
+from bursar.agent.cli import cli
 from bursar.agent.commands.rehearsal import rehearse
 from bursar.agent.sandbox import create_app
 
@@ -79,3 +81,24 @@ def test_a_state_in_use_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"another sandbox has .*state; end it"):
         rehearse(0, lambda line: pytest.fail(line), state=tmp_path / "state")
     first.state.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"), [([], "all"), (["--refresh", "all"], "all"), (["--refresh", "highest"], "highest")]
+)
+def test_the_rule_of_refreshing_is_passed_on(monkeypatch: pytest.MonkeyPatch, arguments: list[str], rule: str) -> None:
+    """What the command line says is what the sandbox is made with."""
+    asked: dict[str, Any] = {}
+
+    def made(**options: Any) -> object:
+        asked.update(options)
+        raise OSError(0, "enough")
+
+    monkeypatch.setattr("bursar.agent.commands.rehearsal.create_app", made)
+    assert CliRunner().invoke(cli, ["sandbox", "--port", "0", *arguments]).exit_code == 3
+    assert asked["refresh"] == rule
+
+
+def test_an_unknown_rule_of_refreshing_is_refused() -> None:
+    """As wrong usage."""
+    assert CliRunner().invoke(cli, ["sandbox", "--refresh", "none"]).exit_code == 2

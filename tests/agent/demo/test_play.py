@@ -47,6 +47,23 @@ def test_an_application_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (code, said) == (1, "bursar demo: the application did not end within 0.3 s. It said last:\nnothing\n")
 
 
+def test_an_application_that_answers_no_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It worked through its day, and then nothing can be said of what a recommendation saves."""
+    code = "import anthropic, sys\nif '--only-answer' in sys.argv: sys.exit('no handbook')\n" + ONE_CALL
+    found, said = played(code, tmp_path, monkeypatch)
+    assert (found, said.splitlines()[0]) == (
+        1,
+        "bursar demo: the first recommendation was not tried: the questions were not answered: no handbook",
+    )
+
+
+ONE_CALL = """
+anthropic.Anthropic().messages.create(
+    model="claude-haiku-5-5", max_tokens=9, messages=[{"role": "user", "content": "Hello"}]
+)
+"""
+
+
 def test_a_sandbox_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sentence and exit code 3."""
 

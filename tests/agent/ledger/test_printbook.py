@@ -128,3 +128,18 @@ def test_what_is_old_goes_and_a_shared_beginning_stays(db: Database) -> None:
     assert [one.hash[-1] for one in printbook.path(db, left.node, {})] == [1, 3]
     assert db.conn.execute("SELECT count(*) FROM nodes").fetchone() == (2,)
     assert db.conn.execute("SELECT count(*) FROM stretches").fetchone() == (1,)
+
+
+def test_a_price_s_modifiers_are_told(db: Database) -> None:
+    """A batch has no order that a cache would see: whoever judges caching must know."""
+    settled(db, "a", 1)
+    db.conn.execute("""UPDATE attempts SET modifiers = '["batch", "geo:us"]'""")
+    printbook.keep(db, [Fingerprint("a", (block(1),))], 5)
+    assert [prompt.modifiers for prompt in read(db)] == [("batch", "geo:us")]
+
+
+def test_nodes_are_read_by_a_range(db: Database) -> None:
+    """Both ends among them; what is not there is left out."""
+    printbook.keep(db, [Fingerprint("a", tuple(block(number) for number in range(5)))], 5)
+    assert list(printbook.nodes(db, 2, 4)) == [printbook.node(db, number) for number in (2, 3, 4)]
+    assert [node.id for node in printbook.nodes(db, 4, 9)] == [4, 5]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bursar.agent.sandbox.cache import Lookup, Prompt, PromptCache
+from bursar.agent.sandbox.cache import Lookup, Prompt, PromptCache, Refresh
 from bursar.agent.sandbox.marks import Mark
 
 MINIMUM = 500
@@ -147,6 +147,46 @@ def test_a_hit_keeps_the_life_that_was_paid_for() -> None:
     send(cache, prompt("abcdef", (5, 300)), 0)
     assert send(cache, prompt("abcdef", (5, 3_600)), 1) == (0, 0, 0, 600)
     assert cache.look_up(prompt("abcdef", (5, 300)), 301).read == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "asked", "found_at", "dead_at"), [(3_600, 300, 500, 4_100), (300, 3_600, 200, 500)]
+)
+def test_a_hit_by_look_back_keeps_its_own_life(written: int, asked: int, found_at: int, dead_at: int) -> None:
+    """A mark of another life that finds an entry before it refreshes that for the life it was written for."""
+    cache = PromptCache()
+    send(cache, prompt("abcdef", (5, written)), 0)
+    assert send(cache, prompt("abcdefghi", (8, asked)), found_at)[3] == 600
+    assert [cache.look_up(prompt("abcdef", (5, written)), at).read for at in (dead_at, dead_at - 1)] == [0, 600]
+
+
+@pytest.mark.parametrize(("rule", "read"), [(Refresh.ALL, 600), (Refresh.HIGHEST, 0)])
+def test_what_a_hit_refreshes(rule: Refresh, read: int) -> None:
+    """A hit on the longer prefix at 200 s keeps the shorter marked one alive beyond 300 s, or does not."""
+    cache = PromptCache(rule)
+    asked = prompt("abcdefgh", (5, 300), (7, 300))
+    send(cache, asked, 0)
+    assert send(cache, asked, 200)[3] == 800
+    assert cache.look_up(prompt("abcdefX", (5, 300)), 400).read == read
+
+
+@pytest.mark.parametrize("rule", Refresh)
+def test_the_highest_hit_is_refreshed_by_either_rule(rule: Refresh) -> None:
+    """What the request reads up to lives on."""
+    cache = PromptCache(rule)
+    asked = prompt("abcdefgh", (5, 300), (7, 300))
+    send(cache, asked, 0)
+    send(cache, asked, 200)
+    assert cache.look_up(asked, 400).read == 800
+
+
+@pytest.mark.parametrize("rule", Refresh)
+def test_an_unmarked_prefix_under_a_hit_is_not_refreshed(rule: Refresh) -> None:
+    """A request that marks the longer prefix alone keeps that one alive, and never the shorter."""
+    cache = PromptCache(rule)
+    send(cache, prompt("abcdefgh", (5, 300), (7, 300)), 0)
+    assert send(cache, prompt("abcdefgh", (7, 300)), 200)[3] == 800
+    assert cache.look_up(prompt("abcdefX", (5, 300)), 400).read == 0
 
 
 def test_expired_entries_are_dropped() -> None:

@@ -127,9 +127,12 @@ def test_what_a_change_loses(changes: dict[str, Any], kept: int) -> None:
     assert [one == other for one, other in zip(before, after, strict=True)] == [True] * kept + [False] * (3 - kept)
 
 
-def test_an_added_image_loses_the_messages() -> None:
-    """Earlier messages are no longer found once any message has an image."""
-    image = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
+IMAGE = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
+
+
+@pytest.mark.parametrize("image", [IMAGE, {"type": "tool_result", "tool_use_id": "t", "content": [IMAGE]}])
+def test_an_added_image_loses_the_messages(image: dict[str, Any]) -> None:
+    """Earlier messages are no longer found once any message has an image, in a tool's result too."""
     first = {"role": "user", "content": "hello"}
     with_image = parse_request(body(system="s", messages=[first, {"role": "user", "content": [image]}])).prompt.digests
     without = parse_request(body(system="s", messages=[first])).prompt.digests
@@ -166,3 +169,15 @@ def test_counting_needs_no_max_tokens() -> None:
     assert count_prompt(body(max_tokens=None)) == 6
     with pytest.raises(ApiError, match="model: claude-nope"):
         count_prompt(body(model="claude-nope"))
+
+
+@pytest.mark.parametrize(("enabled", "kept"), [(True, False), (False, True)])
+def test_citations_lose_the_system_prompt(enabled: bool, kept: bool) -> None:
+    """A document that is to be cited changes what the model is told by the system prompt; the tools stay."""
+    source = {"type": "text", "media_type": "text/plain", "data": "x"}
+    document = {"type": "document", "source": source, "citations": {"enabled": enabled}}
+    given = [{"role": "user", "content": "hello"}]
+    plain = parse_request(body(tools=[TOOL], system="s", messages=given)).prompt.digests
+    cited = parse_request(body(tools=[TOOL], system="s", messages=[*given, {"role": "user", "content": [document]}]))
+    assert plain[0] == cited.prompt.digests[0]
+    assert (plain[1] == cited.prompt.digests[1]) is kept

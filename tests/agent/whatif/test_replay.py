@@ -6,6 +6,7 @@ import pytest
 
 from bursar.agent.ledger.pastcalls import Past
 from bursar.agent.whatif.replay import Replayed, Sum, replay
+from bursar.policies.decision import Skipped
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.prices import shipped_book
 from bursar.policies.usage import Usage
@@ -132,3 +133,64 @@ def test_what_no_history_can_say_is_named() -> None:
         '"throttle" steps',
         '"loop" steps',
     ]
+
+
+def test_who_would_have_been_treated_otherwise_and_when_is_told() -> None:
+    """By the tenant's balance that decides: moved from the third call on, put off, refused from the fifth on."""
+    policy = day("4 USD", '"50%" = "downgrade"', '"100%" = "block"', more='per = ["tenant"]')
+    calls = [call(NOON + place) for place in range(8)]
+    found = under(policy, *calls).by_balance
+    (moved, refused) = sorted(found, key=lambda key: found[key].first_ns)
+    assert [key[0].split("|")[0] for key in (moved, refused)] == ["day", "day"]
+    assert "acme" in moved[0]
+    assert (moved[1:], refused[1:]) == (("desk", "downgrade"), ("desk", "block"))
+    # Two dollars, then four times half a dollar: then there is nothing left.
+    assert (found[moved].first_ns, found[moved].last_ns) == ((NOON + 2) * SECOND, (NOON + 5) * SECOND)
+    assert (found[refused].first_ns, found[refused].calls) == ((NOON + 6) * SECOND, 2)
+
+
+def test_a_refusal_reaches_the_step_that_blocks() -> None:
+    """Also where a part of the limit is left: of 2.50 USD two are spent, and a third does not fit."""
+    (event,) = under(day("2.50 USD", '"100%" = ["block", "alert log"]'), call(), call(), call(NOON + 1)).events
+    assert (event.at_ns, event.step, event.actions) == ((NOON + 1) * SECOND, "100%", ("block", "alert log"))
+
+
+def test_what_is_put_off_is_told_with_its_time() -> None:
+    """The second call of the route that may wait."""
+    policy = day("4 USD", '"25%" = "batch"') + '[[route]]\nname = "desk"\nmay_wait = "2h"\n'
+    found = under(policy, call(), call(NOON + 1))
+    ((_, route, action),) = found.by_balance
+    assert (route, action) == ("desk", "batch")
+    assert [(event.at_ns, event.actions) for event in found.events] == [(NOON * SECOND, ("batch",))]
+    assert found.by_work[("desk", "batch", "step")].first_ns == (NOON + 1) * SECOND
+
+
+def test_a_bound_is_never_made_cheaper() -> None:
+    """Of a call that nobody saw the answer of no usage is known that another model could be priced by."""
+    lost = call()._replace(usage=Usage(), basis="estimate")
+    found = under(day("2 USD", '"25%" = "downgrade"'), call(), lost)
+    assert found.total.replayed_nano == 2 * USD
+
+
+def test_tokens_are_counted_as_the_cheaper_model_counts_them() -> None:
+    """
+    Of 400,000 tokens Opus 4.6 takes 130,000 and is at a quarter; Haiku 5.5 counts 169,000 for as many words, and so
+    only one more call fits, where two more of 130,000 would.
+    """
+    policy = f'ladder = ["claude-opus-4-6", "{HAIKU}"]\n' + day(
+        "400k tokens", '"25%" = "downgrade"', '"100%" = "block"'
+    )
+    old = call(model="claude-opus-4-6", requested="claude-opus-4-6")
+    head = 'version = 1\nmode = "enforce"\n'
+    found = replay(parse_policy(head + policy, file="new.toml"), [old] * 3, shipped_book())
+    assert {key[1]: one.calls for key, one in found.by_work.items()} == {"go": 1, "downgrade": 1, "block": 1}
+
+
+@pytest.mark.parametrize(("why", "cost"), [(None, USD // 2), (Skipped.NO_EVAL, USD), (Skipped.OLD_EVAL, USD)])
+def test_a_model_that_no_eval_vouches_for_is_not_moved_to(why: Skipped | None, cost: int) -> None:
+    """Where the policy asks for one: else Sonnet takes the second call, at half a dollar."""
+    policy = day("4 USD", '"25%" = "downgrade"')
+    head = f'version = 1\nmode = "enforce"\nrequires_eval = true\nladder = ["{OPUS}", "{SONNET}"]\n'
+    rules = parse_policy(head + policy, file="new.toml")
+    found = replay(rules, [call()] * 2, shipped_book(), objection=lambda _route, _model: why)
+    assert found.total.replayed_nano == USD + cost

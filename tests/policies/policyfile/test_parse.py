@@ -118,10 +118,6 @@ def test_the_design_s_example_is_understood() -> None:
             ),
         ),
         channels=(Channel("slack", "slack", "SLACK_WEBHOOK_URL"), Channel("log", "log")),
-        warnings=(
-            'route "support.triage": cache = "advise" is recorded but not acted on in this release; '
-            "its requests are sent as they are",
-        ),
     )
 
 

@@ -81,7 +81,7 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
+class Finding:
     """One route and model: whether to cache there, why, and what it is about."""
 
     route: str
@@ -103,7 +103,7 @@ class Recommendation:
         return self.reason not in (Reason.TOO_SHORT, Reason.TOO_RARE)
 
 
-def advise(rows: Iterable[RouteUsage], book: PriceBook, at: date, days: Fraction) -> list[Recommendation]:
+def advise(rows: Iterable[RouteUsage], book: PriceBook, at: date, days: Fraction) -> list[Finding]:
     """
     What caching would save on each route, the largest saving first; then where it would not help, and why.
 
@@ -114,7 +114,7 @@ def advise(rows: Iterable[RouteUsage], book: PriceBook, at: date, days: Fraction
     return sorted((one for one in found if one is not None), key=_order)
 
 
-def _order(one: Recommendation) -> tuple[bool, int, str, str]:
+def _order(one: Finding) -> tuple[bool, int, str, str]:
     return not one.advised, -(one.saving_per_day_nano or (0, 0))[1], one.route, one.model
 
 
@@ -122,18 +122,18 @@ def _cached(row: RouteUsage) -> bool:
     return row.cache_read >= HARDLY_READ * sum(row.prompts)
 
 
-def _advise(row: RouteUsage, book: PriceBook, at: date, days: Fraction) -> Recommendation | None:
+def _advise(row: RouteUsage, book: PriceBook, at: date, days: Fraction) -> Finding | None:
     """What to say of one route; None where what it caches already saves as much as all this could."""
     known = book.find(row.model)
     pattern = _pattern(row, known.min_cacheable_tokens if known is not None else None)
     prices = rates(row.model, at, book, prompt_tokens=pattern.typical)
-    reason = _reason(row, pattern, prices)
+    reason = reason_of(row, pattern, prices)
     saving = None
     if prices is not None and reason in (Reason.UNCACHED, Reason.UNREAD_WRITES):
-        saving = _saving(row, pattern, prices, days)
+        saving = saving_a_day(row, pattern, prices, days)
         if saving[1] == 0:
             return None
-    return Recommendation(
+    return Finding(
         route=row.route,
         model=row.model,
         reason=reason,
@@ -167,7 +167,8 @@ def _cold_starts(at_ns: Sequence[int]) -> int:
     return (1 if at_ns else 0) + sum(gap > LIFETIME_NS for gap in gaps)
 
 
-def _reason(row: RouteUsage, pattern: Pattern, prices: Rates | None) -> Reason:
+def reason_of(row: RouteUsage, pattern: Pattern, prices: Rates | None) -> Reason:
+    """Whether caching would pay; of the row only what was read and written counts."""
     if pattern.minimum is not None and pattern.typical < pattern.minimum:
         return Reason.TOO_SHORT
     if pattern.calls < CALLS_A_WRITE * pattern.writes:
@@ -177,9 +178,11 @@ def _reason(row: RouteUsage, pattern: Pattern, prices: Rates | None) -> Reason:
     return Reason.UNREAD_WRITES if row.cache_write else Reason.UNCACHED
 
 
-def _saving(row: RouteUsage, pattern: Pattern, prices: Rates, days: Fraction) -> tuple[int, int]:
+def saving_a_day(row: RouteUsage, pattern: Pattern, prices: Rates, days: Fraction) -> tuple[int, int]:
     """
     From, to, in nano-dollars a day, against what the row's own cache use saves or wastes already.
+
+    Of the row only what was read and written counts.
 
     With s tokens shared by n calls, w of which write: n s input - w s write - (n - w) s read. Writes live five minutes.
     """

@@ -1,11 +1,11 @@
-"""How is a recommendation said: in words for people, and as JSON?"""
+"""How is what token counts alone tell put into words?"""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
-from bursar.agent.advice.usage import Reason, Recommendation
+from bursar.agent.advice.recommendation import Kind, Recommendation, Saving
+from bursar.agent.advice.usage import Finding, Reason
 from bursar.policies.amounts import NANO, usd
 
 SNIPPET = 'cache_control={"type": "ephemeral"}'
@@ -27,14 +27,10 @@ _LEAST_SHARE = Fraction(1, 1000)
 """The smallest share that one decimal of a percentage shows."""
 
 
-def to_json(one: Recommendation) -> dict[str, Any]:
-    """A recommendation as a JSON object; money in nano-dollars, tokens and calls a day as decimals."""
+def recommendation(one: Finding) -> Recommendation:
+    """A finding as advice; tokens and calls a day as decimals."""
     saving = one.saving_per_day_nano
-    return {
-        "kind": "cache",
-        "route": one.route,
-        "model": one.model,
-        "advised": one.advised,
+    evidence = {
         "reason": one.reason.value,
         "calls_per_day": _a_day(one.calls, one.days),
         "prompt_tokens_per_day": _a_day(one.prompt_tokens, one.days),
@@ -43,14 +39,22 @@ def to_json(one: Recommendation) -> dict[str, Any]:
         "min_cacheable_tokens": one.pattern.minimum,
         "shared_tokens_likely": one.pattern.likely_shared,
         "shared_tokens_at_most": one.pattern.shortest,
-        "saving_nano_usd_per_day": None if saving is None else {"from": saving[0], "to": saving[1]},
-        "text": sentence(one),
-        "assumes": assumes(one),
-        "snippet": SNIPPET if one.advised else None,
     }
+    said = assumes(one)
+    return Recommendation(
+        kind=Kind.CACHE,
+        route=one.route,
+        model=one.model,
+        text=sentence(one),
+        saving=None if saving is None else Saving(saving[0], None, saving[1]),
+        evidence=evidence,
+        snippet=SNIPPET if one.advised else "",
+        assumes=() if said is None else (said,),
+        advised=one.advised,
+    )
 
 
-def sentence(one: Recommendation) -> str:
+def sentence(one: Finding) -> str:
     """What to do, what it is worth and where to do it; or, in one short sentence, why not."""
     pattern = one.pattern
     if one.reason is Reason.TOO_SHORT:
@@ -63,7 +67,7 @@ def sentence(one: Recommendation) -> str:
     return f"{_observed(one)} {_worth(one)} {_place(one)}"
 
 
-def assumes(one: Recommendation) -> str | None:
+def assumes(one: Finding) -> str | None:
     """What the figures rest on, in the same words for all that rest on it; None where nothing is assumed."""
     match one.reason:
         case Reason.TOO_SHORT:
@@ -76,7 +80,7 @@ def assumes(one: Recommendation) -> str | None:
             return _A_RANGE if one.saving_per_day_nano[0] else _UP_TO
 
 
-def saving_text(one: Recommendation) -> str:
+def saving_text(one: Finding) -> str:
     """`0.11 to 0.22` or `up to 0.22`, in US dollars a day; empty where there is no figure."""
     if one.saving_per_day_nano is None:
         return ""
@@ -90,27 +94,27 @@ def amount(nano: int) -> str:
     return usd(round(nano, -digits) if digits > 0 else nano)
 
 
-def _observed(one: Recommendation) -> str:
+def _observed(one: Finding) -> str:
     sent = f"{_calls(one.calls)} sent about {one.pattern.typical:,} tokens each"
     if one.reason is Reason.UNREAD_WRITES:
         return f"Move the cache mark to an earlier block: {sent}, some written to cache, {_share_read(one)} from it."
     return f"Cache the shared prompt: {sent}, {_share_read(one)} from cache."
 
 
-def _share_read(one: Recommendation) -> str:
+def _share_read(one: Finding) -> str:
     if not one.cache_read:
         return "none read"
     share = Fraction(one.cache_read, one.prompt_tokens)
     return f"{float(100 * share):.1f}% read" if share >= _LEAST_SHARE else "under 0.1% read"
 
 
-def _worth(one: Recommendation) -> str:
+def _worth(one: Finding) -> str:
     if one.saving_per_day_nano is None:
         return f"What that is worth is not known: there is no price for {one.model}."
     return f"Worth {saving_text(one)} USD a day."
 
 
-def _place(one: Recommendation) -> str:
+def _place(one: Finding) -> str:
     changing = ", ahead of what changes" if one.reason is Reason.UNREAD_WRITES else ""
     minimum = one.pattern.minimum
     least = ": its shortest cacheable prompt is not known" if minimum is None else f" caches from {minimum:,} tokens"

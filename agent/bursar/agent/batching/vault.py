@@ -1,4 +1,4 @@
-"""How are requests and answers of what is put off kept, so that only their owner reads them?"""
+"""How is content kept, of what is put off and of samples, so that only its owner reads it?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import deferralbook, identity
+from bursar.agent.ledger import deferralbook, identity, samplebook
 from bursar.agent.ledger.deferralbook import Text
 from bursar.agent.settings import SettingsError
 
@@ -56,7 +56,7 @@ class Vault:
 
     def prove(self, db: Database) -> None:
         """See that this is the key of what the ledger keeps, and note it in one that has none. Raises `VaultError`."""
-        proof, sealed = identity.kept(db, _PROOF), deferralbook.sealed_texts(db)
+        proof, sealed = identity.kept(db, _PROOF), deferralbook.sealed_texts(db) or samplebook.sealed(db)
         if proof and sealed:
             self.open(Text(sealed=True, text=proof.encode()))
         if self._keys is not None:
@@ -93,13 +93,13 @@ def open_vault(file: Path | None) -> Vault:
 
 def _no_key() -> str:
     return (
-        "what is put off was encrypted and no key is given: set BURSAR_DEFERRALS_KEY_FILE to the file of its key, or "
-        "start on another ledger (BURSAR_DB)"
+        "what is kept of calls was encrypted and no key is given: set BURSAR_DEFERRALS_KEY_FILE to the file of its "
+        "key, or start on another ledger (BURSAR_DB)"
     )
 
 
 def _wrong(file: Path | None) -> str:
     return (
-        f"what is put off was encrypted with another key than those in {file}: add that key to the file as a further "
-        "line, or start on another ledger (BURSAR_DB)"
+        f"what is kept of calls was encrypted with another key than those in {file}: add that key to the file as a "
+        "further line, or start on another ledger (BURSAR_DB)"
     )

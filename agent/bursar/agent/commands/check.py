@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bursar.agent.ledger import open_for_reading, overridebook
+from bursar.agent.ledger import evalbook, open_for_reading, overridebook
 from bursar.agent.ledger.prospect import Prospect, prospects
+from bursar.policies.licence import Licences, licences, objection
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.describe import describe
@@ -30,6 +32,8 @@ class Checked:
     """What would change of the rules in force; None where no ledger says which these are."""
     prospects: tuple[Prospect, ...] = ()
     """Where its balances would stand now."""
+    licences: tuple[str, ...] = ()
+    """Which of its routes' models an eval vouches for, where the policy asks for one."""
 
     def to_json(self) -> dict[str, Any]:
         """Ready for JSON; `ok` says whether the file can be put in force."""
@@ -57,7 +61,24 @@ def _held_against(checked: Checked, policy: Policy, db: Path, now_ns: int) -> Ch
     with open_for_reading(db) as ledger:
         snapshot = overridebook.latest_rules(ledger)
         found = tuple(prospects(ledger, policy, now_ns))
+        checked = replace(checked, licences=tuple(_licences(policy, licences(evalbook.licences(ledger)), now_ns)))
     if snapshot is None or snapshot.policy is None:
         return replace(checked, prospects=found)
     changes = difference(parse_policy(snapshot.policy, file=snapshot.file), policy)
     return replace(checked, difference=tuple(changes), prospects=found)
+
+
+def _licences(policy: Policy, known: Licences, now_ns: int) -> Iterator[str]:
+    """A sentence for each model below the first of a route's ladder that a step may move its calls to, or may not."""
+    for route in policy.routes:
+        if not policy.requires_eval_for(route.name):
+            continue
+        for model in policy.ladder_for(route.name)[1:]:
+            why = objection(known, route=route.name, model=model, at_ns=now_ns)
+            if why is None:
+                yield f'Calls of "{route.name}" may be moved to {model}: its eval passed.'
+            else:
+                yield (
+                    f'Calls of "{route.name}" stay off {model} ({why}): '
+                    f"run `bursar eval --route {route.name} --candidate {model}`."
+                )

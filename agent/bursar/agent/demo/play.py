@@ -8,21 +8,17 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.live import Live
 
-from bursar.agent.advice import reading, usage, wording
-from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.private_agent import PrivateAgent, private_agent
 from bursar.agent.commands.run import instrumented
-from bursar.agent.demo import screen, stage
+from bursar.agent.demo import lever, screen, stage
 from bursar.agent.demo.summary import Summary, summarise
 from bursar.agent.ledger import open_for_reading, outbox, reports
 from bursar.agent.sandbox.app import create_app
@@ -76,9 +72,11 @@ def play(environ: Mapping[str, str], console: Console, *, prices: Path | None = 
         said = folder / "application.log"
         _run_application(on_stage, environ, console, said)
         _settled(on_stage)
-        summary = _summary(on_stage, prices)
+        summary = _summary(on_stage)
         if not summary.charges:
             raise _failed("made no call that was counted", said)
+        with console.status("answering 25 questions twice: as they are, and as `bursar advise` says"):
+            summary = replace(summary, lever=_pulled(on_stage, folder, environ, prices))
         console.print(_look(on_stage), screen.closing(summary, width=console.width))
         if keep:
             _keep(on_stage, console)
@@ -92,7 +90,10 @@ def _run_application(on_stage: Play, environ: Mapping[str, str], console: Consol
     ]  # fmt: skip
     with said.open("wb") as errors:
         process = subprocess.Popen(
-            command, env=_environment(on_stage, environ), stdout=subprocess.DEVNULL, stderr=errors
+            command,
+            env=_environment(on_stage.sandbox, on_stage.agent, environ),
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
         )
     try:
         if console.is_terminal:
@@ -127,14 +128,27 @@ def _until_done(process: subprocess.Popen[bytes], seconds: float, show: Callable
         return
 
 
-def _environment(on_stage: Play, environ: Mapping[str, str]) -> dict[str, str]:
+def _pulled(on_stage: Play, folder: Path, environ: Mapping[str, str], prices: Path | None) -> lever.Lever:
+    try:
+        return lever.pull(
+            on_stage.sandbox,
+            folder,
+            {**past_proxies(environ), **_customer(on_stage.sandbox)},
+            prices,
+            lambda agent: _environment(on_stage.sandbox, agent, environ),
+        )
+    except lever.LeverError as error:
+        raise DemoError(f"the first recommendation was not tried: {error}") from error
+
+
+def _environment(sandbox: str, agent: PrivateAgent, environ: Mapping[str, str]) -> dict[str, str]:
     ours = {name: value for name, value in environ.items() if not name.startswith(("ANTHROPIC_", "BURSAR_", "OTEL_"))}
     return {
         **instrumented(past_proxies(ours)),
-        **_customer(on_stage.sandbox),
-        "BURSAR_AGENT": on_stage.agent.url,
-        "BURSAR_STATE_DIR": str(on_stage.agent.state_dir),
-        "BURSAR_TOKEN_FILE": str(on_stage.agent.token_file),
+        **_customer(sandbox),
+        "BURSAR_AGENT": agent.url,
+        "BURSAR_STATE_DIR": str(agent.state_dir),
+        "BURSAR_TOKEN_FILE": str(agent.token_file),
         "BURSAR_ON_UNREACHABLE": "closed",
     }
 
@@ -180,20 +194,17 @@ def _settled(on_stage: Play) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def _summary(on_stage: Play, prices: Path | None) -> Summary:
+def _summary(on_stage: Play) -> Summary:
     until_ns = time.time_ns()
-    bill = httpx.get(f"{on_stage.sandbox}/sandbox/bill", trust_env=False).raise_for_status().json()
+    billed = lever.billed(on_stage.sandbox)
     with open_for_reading(on_stage.agent.db) as db:
-        rows = reading.route_usage(db, on_stage.began_ns, until_ns)
-        found = usage.advise(rows, load_book(prices), datetime.now(UTC).date(), Fraction(1))
         return summarise(
             db,
             since_ns=on_stage.began_ns,
             until_ns=until_ns,
-            bill=bill,
+            billed=billed,
             limit=stage.LIMIT_NANO,
             alerts=on_stage.slack.by_step(),
-            advice=[f"{one.route} on {one.model}: {wording.sentence(one)}" for one in found],
         )
 
 

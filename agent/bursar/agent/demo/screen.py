@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bursar.agent.commands import tables
+from bursar.agent.demo.lever import Lever
 from bursar.agent.demo.summary import Summary
 from bursar.policies.amounts import usd
 
@@ -34,7 +35,7 @@ def closing(summary: Summary, *, width: int) -> RenderableType:
         _beside(_spend("spend by route", summary.by_route), _spend("spend by model", by_model), width=width),
         _beside(_steps(summary), _books(summary), width=width),
         *_put_off(summary),
-        *(Panel(Text(line), title="First recommendation", title_align="left") for line in summary.advice[:1]),
+        *_lever(summary.lever),
     )
 
 
@@ -44,6 +45,19 @@ def _put_off(summary: Summary) -> list[RenderableType]:
         return []
     said = f"{found['delivered']} of {found['calls']} digests were put off to a batch and answered"
     return [Text(f"{said}: {usd(found['saved_nano_usd'])} USD saved", "cyan")]
+
+
+def _lever(lever: Lever | None) -> list[RenderableType]:
+    """The first recommendation, and what doing as it says did save."""
+    if lever is None:
+        return []
+    table = Table("the first recommendation, tried", box=box.ROUNDED, expand=True)
+    table.add_column("USD", justify="right", no_wrap=True)
+    table.add_row(f"{lever.calls} questions to {lever.route}, as they were", usd(lever.without_nano_usd))
+    table.add_row("the same questions, with the mark that is advised", usd(lever.with_nano_usd))
+    table.add_row("saved", Text(usd(lever.saved_nano_usd), "bold green"))
+    table.add_row("predicted, from the first time alone", usd(lever.predicted_nano_usd))
+    return [Panel(Text(lever.text), title="First recommendation", title_align="left"), table]
 
 
 def _beside(left: Table, right: Table, *, width: int) -> RenderableType:

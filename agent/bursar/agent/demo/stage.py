@@ -76,6 +76,18 @@ url_env = "SLACK_WEBHOOK_URL"
 """
 
 
+LEVER_TICKETS = 25
+"""How many questions are answered twice: as they were, and as the first recommendation says."""
+LEVER_LATENCY_MS = 5
+LEVER_POLICY = """\
+version = 1
+mode = "enforce"
+[[route]]
+name = "support.answer"
+find = { code = "support_desk:Desk.answer" }
+"""
+
+
 def policy(now: datetime) -> str:
     """The policy, in a time zone where it is about noon: the day's window must not turn while the demo runs."""
     offset = (12 - now.hour) % 24

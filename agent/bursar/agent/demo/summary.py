@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlite_utils import Database
 
+from bursar.agent.demo.lever import Lever
 from bursar.agent.ledger import batchreports, deferralbook, reports
 
 _ALL = 10**9
@@ -34,11 +35,15 @@ class Summary:
     by_model: Mapping[str, int]
     put_off: Mapping[str, int]
     """How many calls were put off, how many of their answers were handed over, and what that saved."""
-    advice: tuple[str, ...] = field(default=())
+    lever: Lever | None = None
+    """What following the first recommendation saves."""
 
     def to_json(self) -> dict[str, Any]:
         """As `bursar demo --json` prints it."""
-        return asdict(self)
+        told = asdict(self)
+        if self.lever is not None:
+            told["lever"]["saved_nano_usd"] = self.lever.saved_nano_usd
+        return told
 
 
 def summarise(
@@ -46,10 +51,9 @@ def summarise(
     *,
     since_ns: int,
     until_ns: int,
-    bill: Mapping[str, Any],
+    billed: int,
     limit: int,
     alerts: Mapping[str, int],
-    advice: list[str],
 ) -> Summary:
     """The ledger's side beside the sandbox's: two accounts that share no code."""
     total = reports.totals(db, since_ns, until_ns)
@@ -57,9 +61,9 @@ def summarise(
     acted = Counter(action for action, _ in {(row["action"], row["call_id"]) for row in decisions})
     return Summary(
         ledger_nano_usd=total["nano_usd"],
-        sandbox_nano_usd=bill["nano_usd"],
+        sandbox_nano_usd=billed,
         limit_nano_usd=limit,
-        overspend_nano_usd=max(total["nano_usd"] - limit, bill["nano_usd"] - limit, 0),
+        overspend_nano_usd=max(total["nano_usd"] - limit, billed - limit, 0),
         calls=total["calls"],
         charges=total["charges"],
         steps={**dict(sorted(acted.items())), "alert": sum(alerts.values())},
@@ -67,7 +71,6 @@ def summarise(
         by_route=_spend(db, "route", since_ns, until_ns),
         by_model=_spend(db, "model", since_ns, until_ns),
         put_off=_put_off(db, until_ns),
-        advice=tuple(advice),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts, balances, postings, rollups
+from bursar.agent.ledger import attempts, balances, meters, postings, rollups
 from bursar.agent.ledger.life import (
     Attempt,
     Source,
@@ -21,6 +21,7 @@ from bursar.agent.ledger.life import (
     with_release,
     with_sent,
 )
+from bursar.agent.ledger.meters import Meters
 from bursar.policies.balancekey import Amounts, kind_of, told_of
 from bursar.policies.charge import Charge
 from bursar.policies.policy import Policy
@@ -49,12 +50,15 @@ class _Desk:
     now_ns: int
     touched: set[str] = field(default_factory=set[str])
     duplicates: list[str] = field(default_factory=list[str])
+    meters: Meters = field(default_factory=Meters)
 
     @property
     def source(self) -> Source:
         return "span" if self.holder is None else "journal"
 
     def booked(self) -> Booked:
+        """The end of it: what is added up is written."""
+        self.meters.write(self.db)
         return Booked(frozenset(self.touched), tuple(dict.fromkeys(self.duplicates)))
 
 
@@ -169,7 +173,8 @@ def _count_elsewhere(desk: _Desk, before: Attempt | None, attempt: Attempt, keep
     """A charge for a response that another attempt holds: it may correct that one, and counts nowhere else."""
     if attempt.duplicate_of is None:
         # First of all the attempt gives up its response: the ledger has each under one attempt only.
-        keeper = _unite(desk, keeper, _charged(desk, attempt, settled) if before is None else attempt)
+        other = _charged(desk, attempt, settled) if before is None else attempt
+        keeper = _unite(desk, keeper, other, kept=before is not None)
     else:
         _keep(desk, before, attempt)
     _keep(desk, keeper, _charged(desk, keeper, settled))
@@ -180,11 +185,16 @@ def _charged(desk: _Desk, attempt: Attempt, settled: Settled) -> Attempt:
     return with_charge(attempt, settled.charge, final=settled.final, source=desk.source, now_ns=desk.now_ns)
 
 
-def _unite(desk: _Desk, keeper: Attempt, other: Attempt) -> Attempt:
-    """Count two attempts as one: the keeper with the weightier charge of both, the other as its duplicate."""
+def _unite(desk: _Desk, keeper: Attempt, other: Attempt, *, kept: bool = True) -> Attempt:
+    """
+    Count two attempts as one: the keeper with the weightier charge of both, the other as its duplicate.
+
+    `kept`: whether the ledger has the other already.
+    """
     for follower in (other, *attempts.duplicates_of(desk.db, other.attempt_id)):
         if follower.attempt_id != keeper.attempt_id:
-            _keep(desk, follower, as_duplicate(follower, keeper.attempt_id))
+            before = follower if kept or follower is not other else None
+            _keep(desk, before, as_duplicate(follower, keeper.attempt_id))
     desk.duplicates.append(other.attempt_id)
     merged = replace(keeper, duplicate_of=None, response_id=other.response_id or keeper.response_id)
     if other.charge is not None and other.source is not None:
@@ -203,7 +213,7 @@ def _book_decided(desk: _Desk, decided: Decided) -> None:
 
 
 def _decide(desk: _Desk, decision_id: str, record: Sent | Decided) -> None:
-    desk.db.conn.execute(
+    cursor = desk.db.conn.execute(
         """
         INSERT INTO decisions (id, call_id, at_ns, route, model, labels, action, reason, decision,
             cascade, stage, strong_model, escalation)
@@ -222,6 +232,8 @@ def _decide(desk: _Desk, decision_id: str, record: Sent | Decided) -> None:
             *attempts.stage_columns(record.stage).values(),
         ],
     )
+    if cursor.rowcount == 1:
+        meters.decided(desk.db, record.action, record.reason)
 
 
 _BOOK: Mapping[type[Record], Callable[[_Desk, Any], None]] = {
@@ -239,6 +251,7 @@ def _keep(desk: _Desk, before: Attempt | None, after: Attempt) -> Attempt:
         return after
     after = _charge_leases(desk, after)
     attempts.save(desk.db, after)
+    desk.meters.note(before, after)
     if before is not None or after.posted is not None:  # one that is new and counts as nothing has no postings
         desk.touched |= postings.bring(desk.db, after, policy=desk.policy, now_ns=desk.now_ns)
     _hold(desk, after, new=before is None)

@@ -89,6 +89,8 @@ class Attempt:
     """The attempt under which the same response counts."""
     stage: Stage | None = None
     """Its place in a cascade."""
+    marking: str | None = None
+    """As `Sent.marking`; None for what has none."""
 
     @property
     def open(self) -> bool:
@@ -189,6 +191,7 @@ def with_sent(attempt: Attempt, sent: Sent, holder: str | None) -> Attempt:
         reason=sent.reason,
         decision=sent.decision,
         stage=sent.stage,
+        marking=sent.marking or None,
     )
 
 

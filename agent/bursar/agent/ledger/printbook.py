@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlite_utils import Database
@@ -59,13 +61,15 @@ class Prompt(NamedTuple):
     break_offset: int
     break_length: int
     shared_after: int
+    modifiers: tuple[str, ...] = ()
+    """Of its price, as `batch` or `fast`."""
 
 
 _USAGE = tuple(Usage.__dataclass_fields__)
 _PROMPTS = f"""
     SELECT f.attempt_id, a.at_ns, f.ttft_ns, a.route, a.model, f.node, f.marks, f.automatic, f.conversation, f.share,
         a.cost_nano, a.action, a.reason, f.miss_reason, f.cause, f.depth, f.offset, f.length, f.shared_after,
-        {", ".join(f"coalesce(a.{name}, 0)" for name in _USAGE)}
+        a.modifiers, {", ".join(f"coalesce(a.{name}, 0)" for name in _USAGE)}
     FROM attempts AS a JOIN fingerprints AS f ON f.attempt_id = a.attempt_id
     WHERE a.state = 'settled' AND a.basis = 'usage' AND a.duplicate_of IS NULL AND a.at_ns >= ? AND a.at_ns < ?
         AND (? IS NULL OR a.route GLOB ?)
@@ -87,7 +91,7 @@ def prompts(db: Database, since_ns: int, until_ns: int, route: str | None = None
     """Calls in order of time, never all in memory; `route` is a glob."""
     for row in db.conn.execute(_PROMPTS, [since_ns, until_ns, route, route]):
         attempt_id, at_ns, ttft_ns, named, model, node, marks, automatic, conversation, share, *rest = row
-        cost, action, reason, miss, cause, depth, offset, length, after, *usage = rest
+        cost, action, reason, miss, cause, depth, offset, length, after, modifiers, *usage = rest
         yield Prompt(
             attempt_id,
             at_ns,
@@ -109,6 +113,7 @@ def prompts(db: Database, since_ns: int, until_ns: int, route: str | None = None
             offset or 0,
             length or 0,
             after or 0,
+            _modifiers(modifiers or "[]"),
         )
 
 
@@ -128,6 +133,11 @@ def node(db: Database, node_id: int) -> Node:
     if row is None:
         raise KeyError(node_id)
     return _node(row)
+
+
+def nodes(db: Database, first: int, last: int) -> Iterator[Node]:
+    """Nodes by a range of their ids, both ends among them: far quicker than one by one where most are wanted."""
+    return map(_node, db.conn.execute(f"SELECT {_NODE} FROM nodes WHERE id BETWEEN ? AND ?", [first, last]))
 
 
 def path(db: Database, node_id: int, known: dict[int, Node]) -> tuple[Node, ...]:
@@ -204,6 +214,11 @@ def _interned(db: Database, parent: int, depth: int, block: Block, now_ns: int) 
         ).fetchone()
     found: int = row[0]
     return found
+
+
+@lru_cache(maxsize=256)
+def _modifiers(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
 
 
 def _marks_text(marks: Mapping[int, str]) -> str:

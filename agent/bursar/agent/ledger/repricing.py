@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from bursar.agent.ledger import attempts, postings
 from bursar.agent.ledger.life import Attempt
+from bursar.agent.ledger.meters import Meters
 from bursar.agent.ledger.recount import Left, recount
 from bursar.policies.charge import Charge
 from bursar.policies.prices import PriceBook
@@ -162,6 +163,9 @@ def _next(db: Database, stretch: Stretch, after: Place | None, limit: int) -> It
 def _write(db: Database, attempt: Attempt, old: Charge, new: Charge, entry: Entry) -> None:
     after = replace(attempt, charge=new)
     attempts.save(db, after)
+    meters = Meters()
+    meters.note(attempt, after)
+    meters.write(db)
     postings.bring(db, after, policy=None, now_ns=entry.now_ns)
     db.conn.execute(
         "INSERT OR REPLACE INTO repricings (attempt_id, at_ns, why, old_nano, new_nano, old_price_id, new_price_id, "

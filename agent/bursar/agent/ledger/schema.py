@@ -7,7 +7,9 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from bursar.agent.ledger.deferraltables import DEFERRALS
+from bursar.agent.ledger.metertables import METERS
 from bursar.agent.ledger.printtables import FINGERPRINTS
+from bursar.agent.ledger.sampletables import SAMPLES
 
 MIGRATIONS = Migrations("bursar")
 """In order; a name once released is never changed, since files remember which ones they have seen."""
@@ -384,6 +386,37 @@ def m014_fingerprints(db: Database) -> None:
     dismissed, and those that were pulled, with what came of them.
     """
     db.executescript(FINGERPRINTS)
+
+
+@MIGRATIONS()
+def m015_samples(db: Database) -> None:
+    """
+    Calls that are kept with their content for an eval, where the rules ask for it, and what evals said.
+
+    samples: `request` and `answer` sealed where a key is given, gone by age or once the rules no longer ask for them;
+    of too many those with the largest `lot` go. evals: `agreement` with its 95% interval (`low`, `high`), `passed`
+    where `low` reaches the bar; no content.
+    """
+    db.executescript(SAMPLES)
+
+
+@MIGRATIONS()
+def m016_markings(db: Database) -> None:
+    """Attempts whose requests were given cache marks: `marking` is its id, `-` ahead of it where it was held out."""
+    db.conn.execute("ALTER TABLE attempts ADD COLUMN marking TEXT")
+    db.conn.execute("CREATE INDEX attempts_marking ON attempts (marking, at_ns) WHERE marking IS NOT NULL")
+
+
+@MIGRATIONS()
+def m018_meters(db: Database) -> None:
+    """
+    Sums for who reads often, kept in the transaction that moves them; see `meters`.
+
+    meters: `nano_up` is all that was ever added, `nano_down` what corrections took back, so that their difference is
+    what was spent; tokens and charges are as first told, and grow with later word. `estimated_nano` and `unknown` are
+    of now. decision_meters: how often each was decided. Rolling attempts up moves nothing.
+    """
+    db.executescript(METERS)
 
 
 def _known() -> set[str]:

@@ -66,8 +66,15 @@ class Ledger:
         self.lost_commits = identity.lost_commits(self._db, path)
         """How many commits an earlier file of this ledger had seen that this one has not: it is an older copy."""
         identity.leave_mark(self._db, path)
+        self.last_commit_ns = clock_ns()
+        """When something was last written, or the file opened."""
         self._writer = threading.Thread(target=self._write, name="bursar-ledger", daemon=True)
         self._writer.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for the writer."""
+        return self._jobs.qsize()
 
     def submit(self, job: Callable[[Database], T]) -> Future[T]:
         """
@@ -142,6 +149,7 @@ class Ledger:
             with self._db.atomic():
                 outcomes = [self._outcome(job) for job in group]
                 identity.count(self._db)
+            self.last_commit_ns = self._clock_ns()
         except (sqlite3.Error, _LostError) as error:
             outcomes = [partial(job.future.set_exception, self._failure(error)) for job in group]
         for resolve in outcomes:

@@ -4,6 +4,7 @@ Nothing here imports Bursar's prices, usage or models, so that agreement with Bu
 """
 
 from bursar.agent.sandbox.app import create_app
+from bursar.agent.sandbox.cache import Refresh
 from bursar.agent.sandbox.server import serving
 
-__all__ = ["create_app", "serving"]
+__all__ = ["Refresh", "create_app", "serving"]

@@ -21,13 +21,14 @@ from bursar.agent.sandbox.batch_routes import BatchRoutes, Surroundings
 from bursar.agent.sandbox.batch_work import BatchWork
 from bursar.agent.sandbox.batches import Batches
 from bursar.agent.sandbox.bill import Bill, Line, Usage, key_label
-from bursar.agent.sandbox.cache import PromptCache
+from bursar.agent.sandbox.cache import PromptCache, Refresh
 from bursar.agent.sandbox.chronicle import Chronicle
 from bursar.agent.sandbox.delivery import CutShort, EventStream, NoAnswer
 from bursar.agent.sandbox.errors import NOT_FOUND, ApiError, error_body
 from bursar.agent.sandbox.limits import Limits
 from bursar.agent.sandbox.messages import content_object, message_object
 from bursar.agent.sandbox.models import model_info, model_page
+from bursar.agent.sandbox.reports import Reports
 from bursar.agent.sandbox.request import MessageRequest, api_key, check_version, count_prompt, parse_body, parse_request
 from bursar.agent.sandbox.restart import CHARGED, recall
 from bursar.agent.sandbox.scene import Callboard, Mishap, Scene, read_scene
@@ -49,15 +50,16 @@ def create_app(
     batch_delay_s: float = 0,
     limits: Limits | None = None,
     state: Path | None = None,
+    refresh: Refresh = Refresh.ALL,
 ) -> Starlette:
     """The sandbox as an ASGI application; its bill is also at `app.state.bill`, what is staged at `app.state.staging`.
 
     `clock` gives seconds since the epoch, for cache and batches; `sleep` waits seconds, for staged latency; `new_id`
     gives unique texts. `batch_delay_s` is how long a batch takes that does not say so; `state` a file in which batches
-    and bill outlive a restart, until then for this sandbox alone (`app.state.close` lets it go). Raises OSError where
-    the file cannot be had.
+    and bill outlive a restart, until then for this sandbox alone (`app.state.close` lets it go); `refresh` what a hit
+    in the cache keeps alive. Raises OSError where the file cannot be had.
     """
-    sandbox = _Sandbox(clock, sleep, new_id, Chronicle(state), batch_delay_s, limits or Limits())
+    sandbox = _Sandbox(clock, sleep, new_id, Chronicle(state), batch_delay_s, limits or Limits(), PromptCache(refresh))
     app = Starlette(
         routes=[
             Route("/v1/messages", sandbox.create_message, methods=["POST"]),
@@ -65,6 +67,8 @@ def create_app(
             *sandbox.batch_routes.routes(),
             Route("/v1/models", sandbox.list_models, methods=["GET"]),
             Route("/v1/models/{model_id}", sandbox.show_model, methods=["GET"]),
+            Route("/v1/organizations/usage_report/messages", sandbox.usage_report, methods=["GET"]),
+            Route("/v1/organizations/cost_report", sandbox.cost_report, methods=["GET"]),
             Route("/sandbox/bill", sandbox.show_bill, methods=["GET"]),
             Route("/sandbox/scene", sandbox.stage, methods=["GET", "POST", "DELETE"]),
         ],
@@ -100,11 +104,13 @@ class _Sandbox:
         chronicle: Chronicle,
         batch_delay_s: float,
         limits: Limits,
+        cache: PromptCache,
     ) -> None:
         self._chronicle = chronicle
-        self.bill = Bill(self._catch_up, self._note_charge)
+        self._reports = Reports(clock)
+        self.bill = Bill(self._catch_up, self._note_charge, self._reports.count)
         self.staging = Staging()
-        self._cache = PromptCache()
+        self._cache = cache
         self._callboard = Callboard()
         self._clock = clock
         self._sleep = sleep
@@ -178,6 +184,14 @@ class _Sandbox:
     async def show_model(self, http: Request) -> Response:
         api_key(http.headers)
         return JSONResponse(model_info(http.path_params["model_id"]), headers=self._headers())
+
+    async def usage_report(self, http: Request) -> Response:
+        self._catch_up()
+        return JSONResponse(self._reports.usage(http.headers, http.query_params), headers=self._headers())
+
+    async def cost_report(self, http: Request) -> Response:
+        self._catch_up()
+        return JSONResponse(self._reports.costs(http.headers, http.query_params), headers=self._headers())
 
     async def show_bill(self, http: Request) -> Response:  # noqa: ARG002
         return JSONResponse(self.bill.totals())

@@ -55,6 +55,21 @@ def nano_usd(model: Model, usage: Usage) -> int:
     return round(pico / _PICO_PER_NANO)
 
 
+def class_pico(model: Model, usage: Usage) -> dict[str, Fraction]:
+    """What each class of tokens costs, in pico-dollars and not rounded, by the Cost report's names for them."""
+    prices = model.prices_for(usage.input + usage.write_5m + usage.write_1h + usage.read)
+    factor = Fraction(_FAST_FACTOR if usage.speed == FAST else 1)
+    factor *= _US_FACTOR if usage.inference_geo == US else 1
+    factor *= _BATCH_FACTOR if usage.service_tier == BATCH else 1
+    return {
+        "uncached_input_tokens": usage.input * prices.input * factor,
+        "cache_creation.ephemeral_5m_input_tokens": usage.write_5m * prices.write_5m * factor,
+        "cache_creation.ephemeral_1h_input_tokens": usage.write_1h * prices.write_1h * factor,
+        "cache_read_input_tokens": usage.read * prices.read * factor,
+        "output_tokens": usage.output * prices.output * factor,
+    }
+
+
 def key_label(api_key: str) -> str:
     """A name for an API key from which the key cannot be read."""
     return "key_" + hashlib.sha256(api_key.encode()).hexdigest()[:8]
@@ -64,19 +79,25 @@ def _nowhere(model: str, key: str, nano: int, requests: int) -> None:
     """Where changes are noted if nobody keeps them."""
 
 
+def _untold(model: Model, usage: Usage, sign: int) -> None:
+    """Who hears of usage if nobody reports it."""
+
+
 class Bill:
     """
     Running totals of all billed requests.
 
     `catch_up` is called before they are told, to book what is due by now; `note` with every change: model, key label,
-    nano-dollars, requests.
+    nano-dollars, requests; `on_use` with what a request used, 1 where it is billed and -1 where it no longer is.
     """
 
     def __init__(
         self,
         catch_up: Callable[[], None] = lambda: None,
         note: Callable[[str, str, int, int], None] = _nowhere,
+        on_use: Callable[[Model, Usage, int], None] = _untold,
     ) -> None:
+        self.on_use = on_use
         self._catch_up = catch_up
         self._note = note
         self._requests = 0
@@ -121,9 +142,14 @@ class Line:
         self._model = model
         self._key = key
         self._nano = 0
+        self._usage: Usage | None = None
 
     def amend(self, usage: Usage) -> None:
         """Charge the request at this usage instead of what was charged before."""
         nano = nano_usd(self._model, usage)
         self._bill.add(self._model, self._key, nano - self._nano)
         self._nano = nano
+        if self._usage is not None:
+            self._bill.on_use(self._model, self._usage, -1)
+        self._bill.on_use(self._model, usage, 1)
+        self._usage = usage

@@ -5,12 +5,20 @@ lives for its time to live from the start of the request that wrote or last read
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bursar.agent.sandbox.marks import ONE_HOUR, Mark
 
 LOOKBACK = 20
 _SWEEP_EVERY = 60.0
 _NOTHING = -1
+
+
+class Refresh(StrEnum):
+    """What a hit keeps alive: Anthropic's pages do not say whether the shorter prefixes marked under it live on too."""
+
+    ALL = "all"  # what each mark of the request finds
+    HIGHEST = "highest"  # only what the request reads up to
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +56,9 @@ class _Entry:
 class PromptCache:
     """All live entries; times are seconds on the caller's clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, refresh: Refresh = Refresh.ALL) -> None:
         self._entries: dict[str, _Entry] = {}
+        self._rule = refresh
         self._next_sweep = 0.0
 
     def __len__(self) -> int:
@@ -63,9 +72,9 @@ class PromptCache:
         """
         marks = [mark for mark in prompt.marks if prompt.ends[mark.position] >= prompt.min_cache]
         hits = {hit for mark in marks if (hit := self._nearest(prompt, mark.position, started)) is not None}
-        for hit in hits:
-            self._refresh(prompt.digests[hit], started)
         top = max(hits, default=_NOTHING)
+        for hit in hits if self._rule is Refresh.ALL else hits & {top}:
+            self._refresh(prompt.digests[hit], started)
         beyond = [mark for mark in marks if mark.position > top]
         last_1h = max((mark.position for mark in beyond if mark.ttl == ONE_HOUR), default=top)
         last = max((mark.position for mark in beyond), default=top)

@@ -198,13 +198,18 @@ def _check_warm_up(body: Json, request: MessageRequest) -> None:
 def _cache_prompt(body: Json, model: Model, prompt: Sequence[Block], speed: str) -> Prompt:
     """Digests of all prefixes, each over what a change of must lose the cache for that section.
 
-    Tools hang on the model alone; the system prompt also on the speed; messages also on tool choice, thinking, effort
-    and whether there are images.
+    Tools hang on the model alone; the system prompt also on the speed and on whether citations are asked for; messages
+    also on tool choice, thinking, effort and whether there are images.
     """
     output = object_at(body.get("output_config") or {}, "output_config")
     shaping: list[Any] = [body.get("tool_choice"), body.get("thinking"), output.get("effort")]
     images = any(block.image for block in prompt)
-    keys = {Section.TOOLS: "", Section.SYSTEM: speed, Section.MESSAGES: json.dumps([speed, *shaping, images])}
+    system = [speed, any(block.cited for block in prompt)]
+    keys = {
+        Section.TOOLS: "",
+        Section.SYSTEM: json.dumps(system),
+        Section.MESSAGES: json.dumps([*system, *shaping, images]),
+    }
 
     def extend(digest: str, block: Block) -> str:
         text = json.dumps([digest, block.section, keys[block.section], block.canonical])

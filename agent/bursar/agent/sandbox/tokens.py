@@ -36,7 +36,8 @@ class Block:
     canonical: str
     tokens: int
     cacheable: bool
-    image: bool
+    image: bool  # in a tool result too
+    cited: bool
     cache_controls: tuple[object, ...]  # as sent, not yet checked
 
 
@@ -102,7 +103,8 @@ def _block(section: Section, where: str, block: Json) -> Block:
         canonical=f"{'text' if plain else 'json'}:{canonical}",
         tokens=count_text(canonical) if plain else _count_json(bare),
         cacheable=kind not in _NOT_CACHEABLE and not (kind == "text" and not block.get("text")),
-        image=kind == "image",
+        image=any(one.get("type") == "image" for one in (*_nested(block), block)),
+        cited=any(_is_cited(one) for one in (*_nested(block), block)),
         cache_controls=tuple(_marks_in(block)),
     )
 
@@ -123,6 +125,11 @@ def _count_json(bare: Json) -> int:
 def _is_binary(block: Json) -> bool:
     source = block.get("source")
     return block.get("type") in _FIXED and is_object(source) and source.get("type") not in ("text", "content")
+
+
+def _is_cited(block: Json) -> bool:
+    citations = block.get("citations")
+    return is_object(citations) and citations.get("enabled") is True
 
 
 def _nested(block: Json) -> list[Json]:

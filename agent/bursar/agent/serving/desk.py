@@ -1,4 +1,4 @@
-"""What may be asked of a running agent by commands: overrides, and the rules in force."""
+"""What may be asked of a running agent by commands: overrides, the rules in force, and advice put aside."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any, cast
 
 from starlette.requests import Request
@@ -14,11 +15,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bursar.agent.bookkeeper import Bookkeeper
+from bursar.agent.ledger import verdictbook
+from bursar.agent.ledger.verdictbook import Dismissal
 from bursar.policies.overrides import EVERY_BUDGET, Override, OverrideKind
 from bursar.policies.policy import Policy
 
 OVERRIDES = "/overrides"
 END = "/overrides/end"
+DISMISSALS = "/advice/dismissals"
 LONGEST_SECONDS = 366 * 86_400
 _SECOND = 10**9
 
@@ -33,6 +37,7 @@ def routes(bookkeeper: Bookkeeper, clock_ns: Callable[[], int]) -> list[BaseRout
     return [
         Route(OVERRIDES, desk.make, methods=["POST"]),
         Route(END, desk.end, methods=["POST"]),
+        Route(DISMISSALS, desk.dismiss, methods=["POST"]),
     ]
 
 
@@ -60,6 +65,17 @@ class _Desk:
             return PlainTextResponse(f"{error}\n", 400)
         ended = await asyncio.wrap_future(self._bookkeeper.end_overrides(budget, by))
         return JSONResponse([asdict(override) for override in ended])
+
+    async def dismiss(self, request: Request) -> Response:
+        """Put a recommendation aside; answered with it once that is on the disk."""
+        try:
+            order = _object(await request.body())
+            told = {name: _text(order, name) for name in ("id", "route", "model", "reason", "by", "text")}
+        except OrderError as error:
+            return PlainTextResponse(f"{error}\n", 400)
+        dismissal = Dismissal(at_ns=self._clock_ns(), **told)
+        await asyncio.wrap_future(self._bookkeeper.ledger.submit(partial(verdictbook.dismiss, one=dismissal)))
+        return JSONResponse(asdict(dismissal), 201)
 
 
 def read_order(order: Mapping[str, Any], policy: Policy | None, now_ns: int) -> Override:

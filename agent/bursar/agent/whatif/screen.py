@@ -14,9 +14,11 @@ from bursar.agent.whatif.article import Row
 from bursar.agent.whatif.pipelines import Era, Pipeline
 from bursar.agent.whatif.replay import Event, Replayed
 from bursar.policies.amounts import usd
+from bursar.policies.balancekey import parse_balance_key
 
 EVENTS = 20
 """So many of the steps that were reached are shown; `--json` has all."""
+_DONE = {"downgrade": "downgraded", "block": "blocked", "batch": "put off"}
 _STYLES = {"downgrade": "yellow", "block": "red", "batch": "cyan"}
 
 
@@ -46,7 +48,9 @@ def replayed(found: Replayed, policy: str) -> RenderableType:
     if found.unknown:
         notes.append(f"{found.unknown:,} more calls have no known cost, and are in no sum.")
     notes.append("Each call counts as what it cost, alone: in life bounds are held while calls are in flight.")
-    return Group(Text(heading, "bold"), _work(found), *_events(found.events), Text("\n".join(notes), "dim"))
+    return Group(
+        Text(heading, "bold"), _work(found), *_treated(found), *_events(found.events), Text("\n".join(notes), "dim")
+    )
 
 
 def _work(found: Replayed) -> Table:
@@ -61,14 +65,40 @@ def _work(found: Replayed) -> Table:
     return table
 
 
+def _treated(found: Replayed) -> list[RenderableType]:
+    """Who would have been treated otherwise, and when; the earliest first."""
+    if not found.by_balance:
+        return []
+    table = Table("first (UTC)", "last", "budget", "route", "what", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("calls", justify="right", no_wrap=True)
+    rows = sorted(found.by_balance.items(), key=lambda entry: entry[1].first_ns)
+    for (balance, route, action), one in rows[:EVENTS]:
+        what = Text(_DONE.get(action, action), _STYLES.get(action, ""))
+        table.add_row(_at(one.first_ns), _at(one.last_ns), _named(balance), route, what, f"{one.calls:,}")
+    return _with_rest(table, len(rows) - EVENTS)
+
+
+def _named(balance: str) -> str:
+    """A budget, with whose balance it is where there are several; empty where no budget decided."""
+    if not balance:
+        return ""
+    key = parse_balance_key(balance)
+    return f"{key.budget} ({key.scope})" if key.scope else key.budget
+
+
+def _at(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns // 10**9, UTC).strftime("%m-%d %H:%M")
+
+
+def _with_rest(table: Table, left: int) -> list[RenderableType]:
+    return [table] if left <= 0 else [table, Text(f"and {left:,} more (--json has them)", "dim")]
+
+
 def _events(events: Sequence[Event]) -> list[RenderableType]:
     if not events:
         return [Text("No step would have been reached.")]
     table = Table("when (UTC)", "budget", "step", "what it would have done", box=box.SIMPLE_HEAD, pad_edge=False)
     for event in events[:EVENTS]:
         at = datetime.fromtimestamp(event.at_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        _, _, scope = event.balance.partition("|")[2].partition("|")
-        name = f"{event.budget} ({scope.split('|')[0]})" if scope.strip("|") else event.budget
-        table.add_row(at, name, event.step, ", ".join(event.actions))
-    left = len(events) - EVENTS
-    return [table] if left <= 0 else [table, Text(f"and {left:,} more (--json has them)", "dim")]
+        table.add_row(at, _named(event.balance), event.step, ", ".join(event.actions))
+    return _with_rest(table, len(events) - EVENTS)

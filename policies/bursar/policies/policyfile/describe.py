@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bursar.policies.amounts import Unit, usd, written, written_duration
 from bursar.policies.forward import Forward
+from bursar.policies.licence import DAYS
 from bursar.policies.outlook.usual import MULTIPLE
 from bursar.policies.policy import (
     Budget,
@@ -47,8 +48,13 @@ def of_whole(policy: Policy) -> Iterator[str]:
         yield "A call whose price is unknown is held at the dearest price of the ladder."
     if policy.ladder:
         yield f"The ladder, from strong to cheap: {', '.join(policy.ladder)}."
+    if policy.requires_eval:
+        yield f"A call goes to a weaker model only where {_EVAL}, unless its route says otherwise."
     if not policy.budgets:
         yield "There is no budget: calls are counted, and none is refused."
+
+
+_EVAL = f"`bursar eval` of that model on its route passed in the last {DAYS} days"
 
 
 def _mode(mode: Mode) -> str:
@@ -205,7 +211,26 @@ def of_route(route: Route) -> str:
         streams = ", streams too" if route.streams_wait else ""
         span = written_duration(route.may_wait_seconds)
         waits = f". Its calls{streams} may wait {span} for an answer from a Message Batch"
-    return f'Route "{route.name}" is {found}{ladder}{waits}{loses}.'
+    return f'Route "{route.name}" is {found}{ladder}{waits}{loses}{_licensed(route)}{_captured(route)}.'
+
+
+def _licensed(route: Route) -> str:
+    """Whether an eval is asked for, where the route says so itself."""
+    if route.requires_eval is None:
+        return ""
+    if not route.requires_eval:
+        return ". Its calls go to a weaker model without an eval of it"
+    return f". Its calls go to a weaker model only where {_EVAL}"
+
+
+def _captured(route: Route) -> str:
+    """What is kept of its calls: said in full, since it is content."""
+    if route.capture is None:
+        return ""
+    return (
+        f". The agent keeps the requests and answers of up to {route.capture.samples:,} of its calls, with all that "
+        f"they say, each for up to {written_duration(route.capture.seconds)}"
+    )
 
 
 def of_channel(channel: Channel) -> str:

@@ -19,6 +19,7 @@ TOP_KEYS = (
     "on_unreachable",
     "unknown_price",
     "ladder",
+    "requires_eval",
     "budget",
     "route",
     "channel",

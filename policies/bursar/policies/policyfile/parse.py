@@ -11,6 +11,7 @@ from typing import Any, cast, get_args
 from bursar.policies.amounts import parse_duration, parse_usd, usd
 from bursar.policies.policy import Channel, ChannelKind, Digest, Find, Mode, Policy, Route, Weekday
 from bursar.policies.policyfile.budgets import BUDGET_KEYS, read_budgets, read_name, read_unreachable
+from bursar.policies.policyfile.captures import parse_capture
 from bursar.policies.policyfile.fields import TOP_KEYS, Fields, names_once, tables
 from bursar.policies.policyfile.forwards import read_forward
 from bursar.policies.policyfile.keylines import Path, key_lines
@@ -21,7 +22,10 @@ from bursar.policies.policyfile.unenforced import unenforced, unpriced
 
 __all__ = ["Mistake", "PolicyError", "one_cap", "parse_policy"]
 
-_ROUTE_KEYS = ("name", "find", "ladder", "may_wait", "streams_wait", "credential_env", "cache", "lossy")
+_ROUTE_KEYS = (
+    *("name", "find", "ladder", "may_wait", "streams_wait", "credential_env", "cache", "lossy"),
+    *("capture", "requires_eval"),
+)
 _FIND_KEYS = ("code", "http_route", "span", "baggage", "service")
 _CHANNEL_KEYS = ("name", "kind", "url_env")
 _DIGEST_KEYS = ("channel", "day", "hour")
@@ -115,6 +119,7 @@ def _policy(data: dict[str, Any], mistakes: Mistakes) -> Policy:
         on_unreachable=read_unreachable(fields),
         unknown_price=fields.word("unknown_price", ("dearest", "refuse"), "dearest"),
         ladder=fields.texts("ladder", _LADDER),
+        requires_eval=fields.flag("requires_eval"),
         budgets=tuple(one for path, table in budgets for one in read_budgets(table, path, mistakes, around)),
         routes=tuple(_route(table, path, mistakes) for path, table in routes),
         channels=_with_log(tuple(_channel(table, path, mistakes) for path, table in channels)),
@@ -149,8 +154,10 @@ def _route(table: Mapping[str, Any], path: Path, mistakes: Mistakes) -> Route:
         may_wait_seconds=fields.parsed("may_wait", parse_duration, None, 'may_wait = "2h"'),
         streams_wait=fields.flag("streams_wait"),
         credential_env=_credential_env(fields),
-        cache=fields.word("cache", ("off", "advise", "auto"), "off"),
+        cache=fields.word("cache", ("off", "advise", "auto"), "advise"),
         lossy=fields.flag("lossy"),
+        capture=fields.parsed("capture", parse_capture, None, 'capture = "eval 500"'),
+        requires_eval=fields.flag("requires_eval") if fields.has("requires_eval") else None,
     )
 
 

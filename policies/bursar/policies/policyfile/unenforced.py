@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from bursar.policies.policy import ActionKind, Budget, Policy, Route, Step
+from bursar.policies.policy import ActionKind, Budget, Policy, Step
 from bursar.policies.policyfile.mistakes import did_you_mean
 
 _INSTEAD: dict[ActionKind, str] = {
@@ -16,7 +16,6 @@ def unenforced(policy: Policy) -> tuple[str, ...]:
     """One sentence for each thing that is recorded only, naming where it stands and what happens instead."""
     return tuple(
         [warning for budget in policy.budgets for warning in _of_budget(budget, policy)]
-        + [warning for route in policy.routes for warning in _of_route(route)]
         + [*_of_effort(policy), *_of_batch(policy)]
     )
 
@@ -46,12 +45,6 @@ def _of_step(name: str, step: Step) -> Iterator[str]:
     for action in step.actions:
         if action.kind in _INSTEAD:
             yield _warning(f'{name}: step "{step.label}" = "{action.kind}"', _INSTEAD[action.kind])
-
-
-def _of_route(route: Route) -> Iterator[str]:
-    name = f'route "{route.name}"'
-    if route.cache != "off":
-        yield _warning(f'{name}: cache = "{route.cache}"', "its requests are sent as they are")
 
 
 def _of_effort(policy: Policy) -> Iterator[str]:
