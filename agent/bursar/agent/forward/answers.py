@@ -24,6 +24,7 @@ POISON_STATUSES = frozenset((400, 413, 422))
 
 _SECOND = 10**9
 _MOST_SAID = 200
+_MOST_READ = 10_000
 
 
 class Verdict(StrEnum):
@@ -62,6 +63,7 @@ class Scrubber:
 
     def clean(self, text: str) -> str:
         """One line of it, not too long, with `***` where a secret stood."""
+        text = text[:_MOST_READ]
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:_MOST_SAID]

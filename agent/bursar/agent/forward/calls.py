@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bursar.agent.rules import Rules
-from bursar.agent.spans.inference import Inference, read_inference
+from bursar.agent.spans.inference import read_inference
 from bursar.agent.spans.seenspan import SeenSpan
 from bursar.agent.spans.spancharge import charge_of
 from bursar.policies import attributes as names
@@ -17,7 +17,9 @@ from bursar.policies.charge import Charge
 class Called:
     """One call."""
 
-    inference: Inference
+    model: str
+    """As served."""
+    requested_model: str
     charge: Charge | None
     """None where the span tells of no usage, as after an error."""
 
@@ -47,7 +49,10 @@ def calls_of(spans: Sequence[SeenSpan], rules: Rules) -> Mapping[int, Called]:
 
 def _call(span: SeenSpan, rules: Rules) -> Called | None:
     inference = read_inference(span)
-    return None if inference is None else Called(inference, charge_of(span, rules.prices, policy=rules.policy))
+    if inference is None:
+        return None
+    charge = charge_of(span, rules.prices, policy=rules.policy)
+    return Called(inference.model, inference.requested_model, charge)
 
 
 def _stamped(span: SeenSpan) -> bool:

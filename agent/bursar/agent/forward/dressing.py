@@ -67,7 +67,7 @@ def for_helicone(span: SeenSpan, call: Called | None) -> Attributes:
         return {}
     told = translate(("traceloop",), (call.charge,))
     properties = {f"{_TRACELOOP}{name}": value for name, value in helicone_headers(span, call).items()}
-    return {**told, names.RESPONSE_MODEL: call.inference.model, **properties}
+    return {**told, names.RESPONSE_MODEL: call.model, **properties}
 
 
 def helicone_headers(span: SeenSpan, call: Called) -> Mapping[str, str]:

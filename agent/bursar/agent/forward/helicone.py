@@ -103,7 +103,7 @@ def entry(span: SeenSpan, call: Called) -> Mapping[str, Any]:
 
 
 def _request(span: SeenSpan, call: Called) -> Mapping[str, Any]:
-    told: dict[str, Any] = {"model": call.inference.requested_model, "messages": _messages(span)}
+    told: dict[str, Any] = {"model": call.requested_model, "messages": _messages(span)}
     for ours, theirs in (("gen_ai.request.max_tokens", "max_tokens"), ("gen_ai.request.temperature", "temperature")):
         if ours in span.attributes:
             told[theirs] = span.attributes[ours]
@@ -123,7 +123,7 @@ def _response(span: SeenSpan, call: Called) -> Mapping[str, Any]:
         "id": call.charge.response_id or f"span-{span.span_id}",
         "type": "message",
         "role": "assistant",
-        "model": call.inference.model,
+        "model": call.model,
         "content": [{"type": "text", "text": text} for text in texts],
         "stop_reason": stop,
         "usage": _usage(call.charge.usage),
