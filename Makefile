@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help setup test test-sdk test-sdk-suite test-frameworks check format demo bench soak mutants clean
+.PHONY: help setup test test-sdk test-sdk-suite test-frameworks test-receivers check format demo bench soak mutants clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -29,6 +29,9 @@ test-sdk-suite: $(STAMP) ## Run the SDK's own tests with Bursar active: they mus
 
 test-frameworks: $(STAMP) ## Run the frameworks that stand on the SDK, each in an environment of its own
 	$(BIN)/python -m tests.frameworks $(NAMES)
+
+test-receivers: $(STAMP) ## Send spans to Phoenix itself, in an environment of its own (700 MB), and ask its API
+	$(BIN)/python -m tests.receivers
 
 check: $(STAMP) ## Format, lint, import contracts, types, and the built wheel
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,20 +16,25 @@ import httpx2
 import pytest
 from anyio.from_thread import start_blocking_portal
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount
+from tests.agent.forward.receivers import HeliconeLogs, HeliconeTraces, Jaeger, Langfuse, Otlp, attributes_of
 
+from bursar.agent.app import Running, serving_agent
+from bursar.agent.forward.outlets import address_of
+from bursar.agent.ledger.forwardtables import path_beside, states
 from bursar.agent.serving.listening import answering, bind, url_of
+from bursar.agent.settings import Settings
 from bursar.agent.spans import receiver
 from bursar.agent.spans.seenspan import SeenSpan
+from bursar.policies.policyfile import parse_policy
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "exports.md"
+TEXT = PAGE.read_text(encoding="utf-8")
 ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 TOKENS = {"gen_ai.usage.input_tokens": 2600, "gen_ai.usage.output_tokens": 42}
 MESSAGE = {
@@ -47,35 +53,19 @@ MESSAGE = {
 }
 
 
+def block(name: str) -> str:
+    """One block of the page, by the words behind its fence."""
+    found = re.search(rf"^```{name}\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    assert found is not None, f"{PAGE} has no block `{name}`"
+    return found[1]
+
+
 def recipe(name: str, **secrets: str) -> dict[str, str]:
     """The variables of one recipe of the page, as a shell would set them."""
-    block = re.search(rf"^```sh {name}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    assert block is not None, f"{PAGE} has no block `sh {name}`"
-    words = [shlex.split(line) for line in block[1].splitlines()]
+    words = [shlex.split(line) for line in block(f"sh {name}").splitlines()]
     assert all(word[0] == "export" and len(word) == 2 for word in words)
     pairs = (word[1].partition("=") for word in words)
     return {variable: Template(value).substitute(secrets) for variable, _, value in pairs}
-
-
-class Contract:
-    """What a receiver asks of an export, kept as the product keeps it, and the spans that met it."""
-
-    def __init__(self, path: str, *, authorization: str | None = None) -> None:
-        self.spans: list[Span] = []
-        self._authorization = authorization
-        self.routes = [Route(path, self._take, methods=["POST"])]
-
-    async def _take(self, request: Request) -> Response:
-        if self._authorization is not None and request.headers.get("authorization") != self._authorization:
-            return PlainTextResponse("unauthorized", 401)
-        if request.headers.get("content-type") != "application/x-protobuf":
-            return PlainTextResponse("unsupported media type", 415)
-        data = TracesData.FromString(await request.body())
-        self.spans += [
-            span for resource in data.resource_spans for scope in resource.scope_spans for span in scope.spans
-        ]
-        answer: bytes = ExportTraceServiceResponse().SerializeToString()
-        return Response(answer, media_type="application/x-protobuf")
 
 
 @contextmanager
@@ -107,33 +97,131 @@ def export_a_call(variables: dict[str, str], netloc: str, monkeypatch: pytest.Mo
     provider.shutdown()
 
 
+@contextmanager
+def agent(folder: Path, policy: str, environment: dict[str, str]) -> Generator[Running]:
+    """The real agent with this policy and environment, on a port of its own."""
+    (folder / "bursar.toml").write_text(policy)
+    settings = Settings(state_dir=folder, db=folder / "db", port=0, policy=folder / "bursar.toml", secrets=environment)
+    with serving_agent(settings) as running:
+        yield running
+
+
+def delivered(folder: Path, number: int) -> None:
+    """Wait until so many receivers have taken a span, for twenty seconds at most."""
+    waiting, told = threading.Event(), states(path_beside(folder / "db"))
+    for _ in range(400):
+        told = states(path_beside(folder / "db"))
+        if sum(state.sent for state in told) >= number:
+            return
+        waiting.wait(0.05)
+    raise AssertionError([(state.name, state.sent, state.last_error) for state in told])
+
+
 def tokens_of(span: Span) -> dict[str, int]:
     return {pair.key: pair.value.int_value for pair in span.attributes if pair.key in TOKENS}
 
 
-def test_the_jaeger_recipe_brings_spans_to_jaegers_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Port 4318, path /v1/traces, protobuf: what Jaeger 2 takes OTLP on; the span has the call's tokens."""
-    variables = recipe("jaeger")
-    assert urlsplit(variables[ENDPOINT]).port == 4318
-    contract = Contract("/v1/traces")
-    with serving(contract.routes) as netloc:
+SECRETS = {
+    "HELICONE_API_KEY": "sk-helicone-1",
+    "LANGFUSE_AUTH": "cGs6c2s=",
+    "LANGSMITH_API_KEY": "ls-1",
+    "HONEYCOMB_API_KEY": "hc-1",
+    "DD_API_KEY": "dd-1",
+    "GRAFANA_AUTH": "MTp0",
+}
+
+
+def receivers() -> dict[str, tuple[str, Otlp]]:
+    """Each backend as its documentation has it: the host where it is, its path, and the headers that it wants."""
+    return {
+        "jaeger": ("localhost:4318", Jaeger()),
+        "tempo": ("localhost:4318", Otlp()),
+        "helicone": ("api.helicone.ai", HeliconeTraces("sk-helicone-1")),
+        "langfuse": ("cloud.langfuse.com", Langfuse("pk", "sk")),
+        "langsmith": (
+            "api.smith.langchain.com",
+            Otlp("/otel/v1/traces", x_api_key="ls-1", langsmith_project="desk"),
+        ),
+        "phoenix": ("localhost:6006", Otlp()),
+        "honeycomb": ("api.honeycomb.io", Otlp(x_honeycomb_team="hc-1")),
+        "datadog": ("otlp.datadoghq.com", Otlp(dd_api_key="dd-1", dd_otlp_source="llmobs")),
+        "grafana": (
+            "otlp-gateway-prod-eu-west-2.grafana.net",
+            Otlp("/otlp/v1/traces", authorization="Basic MTp0"),
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", receivers())
+def test_a_direct_recipe_brings_spans_where_it_says(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Host, path, headers and encoding as each backend documents them; the span has the call's tokens."""
+    variables = recipe(name, **SECRETS)
+    host, receiver = receivers()[name]
+    assert urlsplit(variables[ENDPOINT]).netloc == host
+    with serving(receiver.app.routes) as netloc:
         export_a_call(variables, netloc, monkeypatch)
-    (span,) = contract.spans
+    (span,) = receiver.spans
     assert (span.name, tokens_of(span)) == ("anthropic.messages.create", TOKENS)
 
 
-def test_the_helicone_recipe_brings_spans_to_helicones_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Helicone's own path, its key as a bearer token, protobuf; the span has the call's tokens, under today's names."""
-    variables = recipe("helicone", HELICONE_API_KEY="sk-helicone-1")
-    assert variables[ENDPOINT] == "https://api.helicone.ai/v1/trace/log-python"
-    contract = Contract("/v1/trace/log-python", authorization="Bearer sk-helicone-1")
-    with serving(contract.routes) as netloc:
-        export_a_call(variables, netloc, monkeypatch)
-    (span,) = contract.spans
-    names = {pair.key for pair in span.attributes}
-    assert tokens_of(span) == TOKENS
-    assert "gen_ai.response.model" in names
-    assert not names & {"gen_ai.system", "gen_ai.usage.prompt_tokens", "gen_ai.usage.completion_tokens"}
+def test_helicone_finds_none_of_the_names_that_it_reads_on_the_sdks_own_span() -> None:
+    """But for the model: why the page says that it shows no tokens that way."""
+    span = Span(attributes=[KeyValue(key=key, value=AnyValue(int_value=value)) for key, value in TOKENS.items()])
+    traces = HeliconeTraces("k")
+    traces.resources = [ResourceSpans(scope_spans=[ScopeSpans(spans=[span])])]
+    (shown,) = traces.requests()
+    assert (shown["prompt_tokens"], shown["completion_tokens"], shown["provider"]) == (None, None, "")
+
+
+COST = (100 * 2 + 2000 * 0.1 + 500 * 2.5 + 42 * 10) / 10**6
+"""Of `MESSAGE`, in dollars: uncached, read, written for 5 minutes, out, at the book's dollars a million tokens."""
+HEAD = 'version = 1\nmode = "observe"\n'
+
+
+def moved(name: str, host: str, netloc: str) -> str:
+    """The page's [[forward]] of a backend, whose address is the backend's; only the host is another."""
+    text = block(f"toml {name}")
+    (forward,) = parse_policy(HEAD + text, file=name).forwards
+    documented = urlsplit(address_of(forward))
+    assert documented.netloc == host
+    return text.replace(forward.url, f"http://{netloc}/{name}{documented.path}")
+
+
+def test_the_agents_recipes_bring_spans_where_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The SDK, OpenTelemetry's exporter, the real agent with every [[forward]] of the page, and all backends at once.
+
+    Host and path are the page's; each backend finds the call with its cost, Langfuse and Helicone in their own names.
+    """
+    backends = {name: known for name, known in receivers().items() if name != "helicone"}
+    log = HeliconeLogs("sk-helicone-1")
+    apps = {**{name: receiver.app for name, (_, receiver) in backends.items()}, "helicone": log.app}
+    hosts = {**{name: host for name, (host, _) in backends.items()}, "helicone": "api.worker.helicone.ai"}
+    with serving([Mount(f"/{name}", app) for name, app in apps.items()]) as netloc:
+        policy = HEAD + "".join(moved(name, hosts[name], netloc) for name in apps)
+        environment = {
+            key: value
+            for name in apps
+            if f"```sh {name}-agent" in TEXT
+            for key, value in recipe(f"{name}-agent", **SECRETS).items()
+        }
+        with agent(tmp_path, policy, environment) as running:
+            export_a_call(recipe("agent"), urlsplit(running.url).netloc, monkeypatch)
+            delivered(tmp_path, len(apps))
+        trace = backends["jaeger"][1].spans[0].trace_id.hex()
+        with httpx2.Client(trust_env=False) as client:
+            (found,) = client.get(f"http://{netloc}/jaeger/api/traces/{trace}").json()["data"]
+    tags = {tag["key"]: tag["value"] for tag in found["spans"][0]["tags"]}
+    assert (tags["bursar.cost.nano_usd"], tags["bursar.cost.basis"]) == (round(COST * 10**9), "span")
+    for name, (_, backend) in backends.items():
+        (span,) = backend.spans
+        told = attributes_of(span.attributes)
+        assert (tokens_of(span), told["gen_ai.usage.cost"]) == (TOKENS, COST), name
+    langfuse, (logged,) = backends["langfuse"][1], log.requests.values()
+    assert isinstance(langfuse, Langfuse)
+    (observation,) = langfuse.observations().values()
+    assert (observation["costDetails"]["total"], observation["usageDetails"]["input"]) == (COST, 100)
+    assert (logged["usage"]["cache_read_input_tokens"], logged["properties"]["cost-usd"]) == (2000, str(COST))
 
 
 def test_the_agent_recipe_brings_spans_to_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,13 +243,13 @@ def test_the_agent_recipe_brings_spans_to_the_agent(monkeypatch: pytest.MonkeyPa
     ("headers", "status"),
     [
         ({"content-type": "application/x-protobuf"}, 401),
-        ({"content-type": "application/x-protobuf", "authorization": "Bearer other"}, 401),
-        ({"content-type": "application/json", "authorization": "Bearer k"}, 415),
-        ({"content-type": "application/x-protobuf", "authorization": "Bearer k"}, 200),
+        ({"content-type": "application/x-protobuf", "x-api-key": "other"}, 401),
+        ({"content-type": "application/json", "x-api-key": "k"}, 415),
+        ({"content-type": "application/x-protobuf", "x-api-key": "k"}, 200),
     ],
 )
 def test_the_contract_servers_are_strict(headers: dict[str, str], status: int) -> None:
     """A recipe that forgot the key or spoke another encoding would fail against them."""
-    contract = Contract("/v1/trace/log-python", authorization="Bearer k")
-    with serving(contract.routes) as netloc, httpx2.Client(trust_env=False) as client:
-        assert client.post(f"http://{netloc}/v1/trace/log-python", content=b"", headers=headers).status_code == status
+    receiver = Otlp("/v1/traces", x_api_key="k")
+    with serving(receiver.app.routes) as netloc, httpx2.Client(trust_env=False) as client:
+        assert client.post(f"http://{netloc}/v1/traces", content=b"", headers=headers).status_code == status

@@ -124,6 +124,38 @@ def test_channel_without_address(tmp_path: Path, secrets: Mapping[str, str], tol
     assert "secret" not in str(error.value)
 
 
+FORWARD = """\
+version = 1
+mode = "observe"
+[[forward]]
+name = "lf"
+kind = "langfuse"
+url = "http://lf"
+headers_env = "LF_HEADERS"
+"""
+
+
+def test_a_forward_finds_its_headers_in_the_environment(tmp_path: Path) -> None:
+    """They stand in the rules, and not in what guards are sent or what is printed."""
+    rules = read_rules(settings(tmp_path, policy=FORWARD, secrets={"LF_HEADERS": "Authorization=Basic%20secret"}))
+    assert rules.headers == {"lf": {"authorization": "Basic secret"}}
+    assert "secret" not in repr(rules) and "secret" not in str(rules.snapshot)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "told"),
+    [
+        ({}, 'forward "lf": what the environment variable LF_HEADERS holds are no headers .it is empty'),
+        ({"LF_HEADERS": "secret"}, "LF_HEADERS holds are no headers .the 1. part is no name=value"),
+    ],
+)
+def test_a_forward_without_headers(tmp_path: Path, secrets: Mapping[str, str], told: str) -> None:
+    """An error at once that names the variable and never repeats what is in it."""
+    with pytest.raises(RulesError, match=told) as error:
+        read_rules(settings(tmp_path, policy=FORWARD, secrets=secrets))
+    assert "secret" not in str(error.value).replace("secrets", "")
+
+
 def test_wrong_policy(tmp_path: Path) -> None:
     """A mistake is told with its line."""
     with pytest.raises(RulesError, match=r"bursar\.toml:5: .*limit"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import secrets
 import signal
 import socket
@@ -34,8 +35,11 @@ from bursar.agent.batching.vault import open_vault
 from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.evals.desk import Desk as EvalDesk
 from bursar.agent.evals.desk import take_up_licences
+from bursar.agent.forward.forwarding import Forwarding
+from bursar.agent.forward.outlets import Outlets
 from bursar.agent.housekeeping import Housekeeping
 from bursar.agent.ledger import Ledger, LedgerError
+from bursar.agent.ledger.forwardtables import path_beside
 from bursar.agent.models import ASK_SECONDS, Models
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
@@ -52,6 +56,7 @@ from bursar.agent.statefolder import own_state_folder
 ADOPT_SECONDS = 2
 RELOAD_SECONDS = 2
 DELIVER_SECONDS = 1
+FORWARD_SECONDS = 1
 SILENCE_SECONDS = 10
 KEEP_HOUSE_SECONDS = 600
 WATCH_SECONDS = 60
@@ -126,6 +131,14 @@ async def running_agent(
         asking = await teardown.enter_async_context(httpx.AsyncClient(transport=transport))
         office = Office(Means(bookkeeper, clock_ns, vault, lambda: secrets.token_hex(8)), asking)
         teardown.push_async_callback(office.close)
+        forwarding = Forwarding(
+            path_beside(settings.db),
+            lambda: rules.current,
+            Outlets(client, clock_ns=clock_ns),
+            clock_ns=clock_ns,
+            chance=random.random,
+        )
+        teardown.push_async_callback(forwarding.aclose)
         evals = EvalDesk(bookkeeper, vault, clock_ns)
 
         housekeeping = Housekeeping(ledger, clock_ns=clock_ns)
@@ -134,6 +147,7 @@ async def running_agent(
             Chore("keep house", KEEP_HOUSE_SECONDS, housekeeping.run),
             Chore("adopt journals", ADOPT_SECONDS, adoption.run),
             Chore("deliver alerts", DELIVER_SECONDS, nudge),
+            Chore("pass spans on", FORWARD_SECONDS, forwarding.tend),
             Chore("reload rules", RELOAD_SECONDS, rules.reload),
             Chore("look for the silent", SILENCE_SECONDS, _silence(ledger, clock_ns)),
             Chore("watch the outlook", WATCH_SECONDS, Watch(bookkeeper, clock_ns=clock_ns).look),
@@ -148,7 +162,9 @@ async def running_agent(
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
         teardown.callback(housekeeping.stop)
         telemetry = receiver.routes(
-            _safely(bookkeeper.book_spans), _safely(bookkeeper.book_events), _safely(bookkeeper.book_points)
+            forwarding.after(_safely(bookkeeper.book_spans)),
+            _safely(bookkeeper.book_events),
+            _safely(bookkeeper.book_points),
         )
         teardown.callback(adviser.stop)
         others = [

@@ -48,6 +48,7 @@ _LATER = {
     "export": "bursar.agent.bill.export:export_command",
     "explain": "bursar.agent.commands.explain:explain_command",
     "simulate": "bursar.agent.whatif.command:simulate_command",
+    "forwards": "bursar.agent.forward.command:forwards_command",
     "overrides": "bursar.agent.commands.overriding:overrides_command",
     "pause": "bursar.agent.commands.overriding:pause_command",
     "raise": "bursar.agent.commands.overriding:raise_command",

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bursar.agent.credentials import Credential, credentials
+from bursar.agent.forward.headers import HeadersError, parse_headers
 from bursar.agent.settings import Settings
 from bursar.policies.book import PriceBook, PriceBookError
 from bursar.policies.overrides import Override, to_text, with_overrides
@@ -39,6 +40,8 @@ class Rules:
     """The files' own texts, for the guards."""
     addresses: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """By channel name, the secret address that the environment holds for it."""
+    headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]], repr=False)
+    """By name of a forward, the secret headers that the environment holds for it."""
     credentials: tuple[Credential, ...] = field(default=(), repr=False)
     """Those that batches are submitted with."""
 
@@ -67,6 +70,7 @@ def read_rules(settings: Settings) -> Rules:
         prices=prices,
         snapshot=_snapshot(policy_text, prices_text, str(settings.policy or "")),
         addresses=_addresses(policy, settings.secrets),
+        headers=_headers(policy, settings.secrets),
     )
 
 
@@ -262,6 +266,26 @@ def _address(channel: str, variable: str, url: str) -> str:
     if not _is_url(url):
         raise RulesError(f"{channel}: what {variable} holds is no URL. Set it to one that begins with https://.")
     return url
+
+
+def _headers(policy: Policy | None, secrets: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+    return {
+        forward.name: _headers_in(forward.name, forward.headers_env, secrets.get(forward.headers_env, ""))
+        for forward in (() if policy is None else policy.forwards)
+        if forward.headers_env is not None
+    }
+
+
+def _headers_in(forward: str, variable: str, text: str) -> Mapping[str, str]:
+    """The headers, read without ever repeating them: they are secrets."""
+    try:
+        return parse_headers(text)
+    except HeadersError as error:
+        raise RulesError(
+            f'forward "{forward}": what the environment variable {variable} holds are no headers ({error}). Set it in '
+            "the agent's environment to name=value, several with a comma between, such as authorization=Bearer%20KEY, "
+            "or take headers_env out of the policy."
+        ) from error
 
 
 def _is_url(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from bursar.instrumentation.context import sound
-from bursar.instrumentation.dialects import DIALECTS
+from bursar.policies.dialects import DIALECTS
 
 Unreachable = Literal["open", "closed"]
 

@@ -11,7 +11,6 @@ from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, 
 from opentelemetry.util.types import AttributeValue
 
 from bursar.instrumentation.context import Work
-from bursar.instrumentation.dialects import translate
 from bursar.instrumentation.extract import Tally
 from bursar.instrumentation.served import PutOff
 from bursar.policies import attributes as names
@@ -19,6 +18,7 @@ from bursar.policies.cascade import Stage
 from bursar.policies.changes import Change, changes_json
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.decision import Decision
+from bursar.policies.dialects import translate
 from bursar.policies.errors import BudgetExceeded
 
 SCOPE = "bursar.instrumentation"

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from bursar.policies.amounts import Limit, Loop, Velocity
 from bursar.policies.balancekey import KIND_OF_UNIT, BalanceKey, encoded
+from bursar.policies.forward import Forward
 from bursar.policies.windows import (
     CALENDAR_WINDOWS,
     MIDNIGHT,
@@ -309,6 +310,8 @@ class Policy:
     """Whether calls go to a weaker model only where an eval of that model on their route passed; see `licence`."""
     channels: tuple[Channel, ...] = (Channel("log", "log"),)
     """Those of the file, and `log`, which exists in any case."""
+    forwards: tuple[Forward, ...] = ()
+    """Who else gets the spans that the agent receives."""
     digest: Digest | None = None
     """None: the week is not told by itself."""
     warnings: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from bursar.agent.spans.seenspan import AttributeValue, Kind, SeenSpan, StatusCode
+from bursar.agent.spans.seenspan import AttributeValue, Kind, SeenSpan, StatusCode, Wire
 
 LATEST_NS = 2**63 - 1
 """What a ledger's integer column holds."""
@@ -77,7 +77,7 @@ def decode(body: bytes, encoding: Encoding) -> Export:
             for span in scope_spans.spans:
                 reason = _unusable(span)
                 if reason is None:
-                    spans.append(_seen(span, scope_spans.scope.name, resource))
+                    spans.append(_seen(Wire(resource_spans, scope_spans, span), resource))
                 else:
                     reasons.append(reason)
     return Export(tuple(spans), len(reasons), reasons[0] if reasons else "")
@@ -140,7 +140,7 @@ def read(body: bytes, encoding: Encoding, kind: type[M], shaped: Callable[[Any],
 
 def _with_protobuf_ids(value: Any) -> dict[str, Any]:
     """
-    The request with ids as protobuf's JSON has them (base64), and without the parts of spans that nobody reads here.
+    The request with ids as protobuf's JSON has them (base64), and without events and links that are none.
 
     OTLP/JSON writes trace and span ids in hex, unlike every other field of bytes.
     """
@@ -157,10 +157,35 @@ def _scope_spans(scope: Mapping[str, Any]) -> dict[str, Any]:
 
 def _span(span: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in span.items() if name not in ("events", "links")}
-    for name in ("traceId", "spanId", "parentSpanId"):
-        if name in kept:
-            kept[name] = _base64(kept[name])
-    return kept
+    for name in ("events", "links"):
+        sound = [entry for entry in (_sound(one, name) for one in _listed(span.get(name))) if entry is not None]
+        if sound:
+            kept[name] = sound
+    return _with_base64(kept)
+
+
+def _sound(entry: Any, name: str) -> Mapping[str, Any] | None:
+    """An event or link as protobuf's JSON has it; None for what is none. Nothing that is booked hangs on it."""
+    if not isinstance(entry, Mapping):
+        return None
+    told = _with_base64(cast("Mapping[str, Any]", entry))
+    try:
+        ParseDict({name: [told]}, Span(), ignore_unknown_fields=True)
+    except (ValueError, RecursionError, ParseError):
+        return None
+    return told
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        return []
+    entries: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
+    return entries
+
+
+def _with_base64(told: Mapping[str, Any]) -> dict[str, Any]:
+    ids = {name: _base64(told[name]) for name in ("traceId", "spanId", "parentSpanId") if name in told}
+    return {**told, **ids}
 
 
 def _base64(hexadecimal: Any) -> str:
@@ -201,10 +226,11 @@ def _unusable(span: Span) -> str | None:
     return None
 
 
-def _seen(span: Span, scope: str, resource: Mapping[str, AttributeValue]) -> SeenSpan:
+def _seen(wire: Wire, resource: Mapping[str, AttributeValue]) -> SeenSpan:
+    span = wire.span
     return SeenSpan(
         name=span.name,
-        scope=scope,
+        scope=wire.scope.scope.name,
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),
         parent=span.parent_span_id.hex() or None,
@@ -214,6 +240,7 @@ def _seen(span: Span, scope: str, resource: Mapping[str, AttributeValue]) -> See
         attributes=attributes(span.attributes),
         status_code=_STATUS.get(span.status.code, "UNSET"),
         resource=resource,
+        wire=wire,
     )
 
 

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
+
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 AttributeValue = str | int | float | bool | tuple[str | int | float | bool, ...]
 Attributes = Mapping[str, AttributeValue]
 
 Kind = Literal["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
 StatusCode = Literal["UNSET", "OK", "ERROR"]
+
+
+class Wire(NamedTuple):
+    """A span as it stood in its export, with all that nobody reads here, and among which others it stood."""
+
+    resource: ResourceSpans
+    scope: ScopeSpans
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,9 @@ class SeenSpan:
     status_code: StatusCode = "UNSET"
     resource: Attributes = field(default_factory=dict[str, AttributeValue])
     """The attributes of the process it comes from."""
+
+    wire: Wire | None = field(default=None, repr=False, compare=False)
+    """Where it came from, to be passed on; None for one that was made here."""
 
     def text(self, *names: str) -> str | None:
         """The first of these attributes that is a text and not empty, else None."""

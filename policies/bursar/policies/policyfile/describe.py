@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bursar.policies.amounts import Unit, usd, written, written_duration
+from bursar.policies.forward import Forward
 from bursar.policies.licence import DAYS
 from bursar.policies.outlook.usual import MULTIPLE
 from bursar.policies.policy import (
@@ -31,6 +32,7 @@ def describe(policy: Policy) -> list[str]:
         *(line for budget in policy.budgets for line in of_budget(budget)),
         *(of_route(route) for route in policy.routes),
         *(of_channel(channel) for channel in policy.channels),
+        *(of_forward(forward) for forward in policy.forwards),
         *([of_digest(policy.digest)] if policy.digest is not None else []),
     ]
 
@@ -237,6 +239,14 @@ def of_channel(channel: Channel) -> str:
         return f'Channel "{channel.name}" writes to the agent\'s log.'
     kind = "Slack" if channel.kind == "slack" else "a webhook"
     return f'Channel "{channel.name}" posts to {kind}, at the URL in the environment variable {channel.url_env}.'
+
+
+def of_forward(forward: Forward) -> str:
+    """One receiver of spans."""
+    secret = f" with the headers in {forward.headers_env}" if forward.headers_env is not None else ""
+    kept = f"up to {forward.queue_mb} MB of them wait on the disk while it is away"
+    protocol = f"{forward.kind}, {forward.protocol}"
+    return f'Spans are passed on to "{forward.name}" ({protocol}) at {forward.url}{secret}; {kept}.'
 
 
 def of_digest(digest: Digest) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from bursar.policies.policy import Policy
-from bursar.policies.policyfile.describe import of_budget, of_channel, of_route, of_whole
+from bursar.policies.policyfile.describe import of_budget, of_channel, of_forward, of_route, of_whole
 
 
 def difference(old: Policy, new: Policy) -> list[str]:
     """
     Sentences that hold no more, behind a `-`, and those that hold from then on, behind a `+`.
 
-    Part by part: the whole, then each budget, route and channel. Empty where the two do the same.
+    Part by part: the whole, then each budget, route, channel and forward. Empty where the two do the same.
     """
     before, after = _parts(old), _parts(new)
     return [line for part in {**before, **after} for line in _changed(before.get(part, ()), after.get(part, ()))]
@@ -25,6 +25,7 @@ def _parts(policy: Policy) -> Mapping[tuple[str, str], tuple[str, ...]]:
         **{("budget", budget.name): tuple(of_budget(budget)) for budget in policy.budgets},
         **{("route", route.name): (of_route(route),) for route in policy.routes},
         **{("channel", channel.name): (of_channel(channel),) for channel in policy.channels},
+        **{("forward", forward.name): (of_forward(forward),) for forward in policy.forwards},
     }
 
 

@@ -24,6 +24,7 @@ TOP_KEYS = (
     "route",
     "channel",
     "digest",
+    "forward",
 )
 """The keys at the top of the file."""
 

@@ -13,6 +13,7 @@ from bursar.policies.policy import Channel, ChannelKind, Digest, Find, Mode, Pol
 from bursar.policies.policyfile.budgets import BUDGET_KEYS, read_budgets, read_name, read_unreachable
 from bursar.policies.policyfile.captures import parse_capture
 from bursar.policies.policyfile.fields import TOP_KEYS, Fields, names_once, tables
+from bursar.policies.policyfile.forwards import read_forward
 from bursar.policies.policyfile.keylines import Path, key_lines
 from bursar.policies.policyfile.mistakes import Mistake, Mistakes, PolicyError, did_you_mean
 from bursar.policies.policyfile.steps import Surroundings
@@ -82,7 +83,7 @@ def _document(text: str, file: str) -> dict[str, Any]:
 def _syntax_mistake(text: str, message: str) -> Mistake:
     """A TOML error with its line, or the slip behind it where it is one of the usual ones."""
     lines = key_lines(text)
-    for array in ("budget", "route", "channel"):
+    for array in ("budget", "route", "channel", "forward"):
         early = next((path for path in lines if path[0] == array), ())
         if (array, 0) in lines and lines[early] < lines[array, 0]:
             header = ".".join(map(str, early))
@@ -102,7 +103,8 @@ def _policy(data: dict[str, Any], mistakes: Mistakes) -> Policy:
     budgets = tables(data, "budget", mistakes)
     routes = tables(data, "route", mistakes)
     channels = tables(data, "channel", mistakes)
-    for found in (budgets, routes, channels):
+    forwards = tables(data, "forward", mistakes)
+    for found in (budgets, routes, channels, forwards):
         names_once(found, mistakes)
     names = {name for _, table in channels if isinstance(name := table.get("name"), str)}
     around = Surroundings(
@@ -121,6 +123,7 @@ def _policy(data: dict[str, Any], mistakes: Mistakes) -> Policy:
         budgets=tuple(one for path, table in budgets for one in read_budgets(table, path, mistakes, around)),
         routes=tuple(_route(table, path, mistakes) for path, table in routes),
         channels=_with_log(tuple(_channel(table, path, mistakes) for path, table in channels)),
+        forwards=tuple(read_forward(table, path, mistakes) for path, table in forwards),
         digest=_digest(fields, around.channels) if fields.has("digest") else None,
     )
 

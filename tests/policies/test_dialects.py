@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bursar.instrumentation.dialects import DIALECTS, translate
 from bursar.policies.charge import Basis, Charge, Line
+from bursar.policies.dialects import DIALECTS, translate
 from bursar.policies.usage import Usage
 
 USAGE = Usage(

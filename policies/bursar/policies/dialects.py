@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from opentelemetry.util.types import AttributeValue
-
 from bursar.policies.charge import Charge
 from bursar.policies.usage import Usage
 
 NANO_PER_USD = 1_000_000_000
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
-Attributes = dict[str, AttributeValue]
+Attributes = dict[str, str | int | float | bool]
 Costs = Mapping[str, int]
 """Nano-dollars by class of a charge's lines; empty where the cost of any charge is unknown."""
 
