@@ -18,6 +18,7 @@ from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.ledger import Ledger, LedgerError, outbox
 from bursar.agent.rules import Rules, RulesInForce
 from bursar.agent.settings import Settings
+from bursar.agent.spans.seenevent import SeenEvent, SeenPoint
 from bursar.agent.spans.seenspan import SeenSpan
 from bursar.policies import attributes as names
 from bursar.policies.charge import Basis, Charge
@@ -226,6 +227,21 @@ def test_spans_raise_alerts(open_house: Callable[[], House]) -> None:
     )
     assert house.bookkeeper.book_spans([span]).result().charges == 1
     assert "50%" in alerts(house.ledger)
+
+
+def test_events_and_metrics_raise_alerts(open_house: Callable[[], House]) -> None:
+    """So does what Claude Code tells, in events or in sums; the event of a sum takes its place, and moves nothing."""
+    house = open_house()
+    told: dict[str, str | int] = {"session.id": "s", "model": "claude-opus-5-5"}
+    used = {**told, "input_tokens": 0, "output_tokens": 1_000_000, "request_id": "r"}
+    scope = "com.anthropic.claude_code"
+    point = SeenPoint("claude_code.token.usage", scope, 1e6, NOON, NOON, False, {**told, "type": "output"})
+    assert house.bookkeeper.book_points([point]).result().charges == 1
+    assert "50%" in alerts(house.ledger)
+    before = alerts(house.ledger)
+    event = SeenEvent("claude_code.api_request", f"{scope}.events", NOON, used)
+    assert house.bookkeeper.book_events([event]).result().charges == 1
+    assert alerts(house.ledger) == before
 
 
 def test_an_attempt_counted_under_another(open_house: Callable[[], House]) -> None:

@@ -57,13 +57,14 @@ find = { code = "tests.benchmarks.workloads:*" }
 
 
 @contextmanager
-def agent(folder: Path) -> Generator[str]:
+def agent(folder: Path, *, policy: str = POLICY) -> Generator[str]:
     """A real agent process while the block lasts, with its ledger and log in the folder; its URL."""
-    policy = folder / "bursar.toml"
-    policy.write_text(POLICY)
     address = f"127.0.0.1:{_free_port()}"
     command = [sys.executable, "-m", "bursar.agent", "agent"]
-    command += ["--policy", str(policy), "--db", str(folder / LEDGER), "--listen", address]
+    if policy:
+        (folder / "bursar.toml").write_text(policy)
+        command += ["--policy", str(folder / "bursar.toml")]
+    command += ["--db", str(folder / LEDGER), "--listen", address]
     log = folder / "agent.log"
     environ = {**os.environ, "BURSAR_STATE_DIR": str(folder / "agent-state")}
     with log.open("wb") as stderr:

@@ -47,6 +47,7 @@ CHARGE = Charge(
     action="downgrade",
     reason="step",
     stage=Stage("h-k1", "strong", "claude-opus-5-5", "not_accepted"),
+    told_nano_usd=1_200_000,
 )
 SENT = Sent(
     attempt_id="h-1",

@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, TaskID
 from tests.benchmarks import decisions
-from tests.soak import batches, killpoints, modelcheck, storm, trimming, windows
+from tests.soak import badinput, batches, killpoints, modelcheck, storm, trimming, windows
 from tests.soak.figure import Figure
 from tests.soak.parts import Parts
 from tests.soak.tables import show
@@ -43,6 +43,7 @@ SOAKS: Mapping[str, Soak] = {
     "killpoints": Soak(killpoints.measure, full=10_000, small=24, in_parts=True),
     "windows": Soak(windows.measure, full=1, small=1),
     "batches": Soak(batches.measure, full=1_000, small=8),
+    "badinput": Soak(badinput.measure, full=20_000, small=200),
     "decisions": Soak(decisions.measure, full=20_000, small=500),
 }
 

@@ -12,11 +12,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 from anyio.from_thread import start_blocking_portal
@@ -48,7 +50,7 @@ from bursar.agent.serving.server import ServerState, create_app
 from bursar.agent.settings import Settings, SettingsError
 from bursar.agent.silence import Silence, silent
 from bursar.agent.spans import receiver
-from bursar.agent.spans.seenspan import SeenSpan
+from bursar.agent.spans.intake import Counted
 from bursar.agent.statefolder import own_state_folder
 
 ADOPT_SECONDS = 2
@@ -64,6 +66,8 @@ STOP_SECONDS = 5.0
 """After a signal the process ends within this, whatever hangs: everything acknowledged is on the disk already."""
 
 CANNOT_START = 3
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -157,9 +161,14 @@ async def running_agent(
         await teardown.enter_async_context(scheduled(chores))
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
         teardown.callback(housekeeping.stop)
+        telemetry = receiver.routes(
+            forwarding.after(_safely(bookkeeper.book_spans)),
+            _safely(bookkeeper.book_events),
+            _safely(bookkeeper.book_points),
+        )
         teardown.callback(adviser.stop)
         others = [
-            *receiver.routes(forwarding.after(_on_spans(bookkeeper))),
+            *telemetry,
             *desk.routes(bookkeeper, clock_ns),
             *prints.routes(ledger, clock_ns),
             *metrics.routes(bookkeeper, clock_ns),
@@ -244,14 +253,14 @@ def _ready(settings: Settings, running: Running) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _on_spans(bookkeeper: Bookkeeper) -> receiver.OnSpans:
-    async def book(spans: Sequence[SeenSpan]) -> None:
+def _safely(book: Callable[[Sequence[T]], Future[Counted]]) -> Callable[[Sequence[T]], Awaitable[None]]:
+    async def booked(told: Sequence[T]) -> None:
         try:
-            await asyncio.wrap_future(bookkeeper.book_spans(spans))
+            await asyncio.wrap_future(book(told))
         except LedgerError as error:
             raise receiver.BehindError(str(error), retry_after_seconds=RETRY_SPANS_SECONDS) from error
 
-    return book
+    return booked
 
 
 def _tell_of_older_copy(ledger: Ledger, settings: Settings) -> None:

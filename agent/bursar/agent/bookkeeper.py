@@ -16,6 +16,7 @@ from bursar.agent.ledger.booking import Booked
 from bursar.agent.rules import Rules, RulesInForce
 from bursar.agent.spans import intake
 from bursar.agent.spans.intake import Counted
+from bursar.agent.spans.seenevent import SeenEvent, SeenPoint
 from bursar.agent.spans.seenspan import SeenSpan
 from bursar.policies.overrides import Override
 from bursar.policies.policy import Policy
@@ -96,6 +97,22 @@ class Bookkeeper:
         return self.watched(
             lambda db, rules, now_ns: intake.book_spans(
                 db, spans, policy=rules.policy, book=rules.prices, now_ns=now_ns
+            )
+        )
+
+    def book_events(self, events: Sequence[SeenEvent]) -> Future[Counted]:
+        """Book what events of others tell."""
+        return self.watched(
+            lambda db, rules, now_ns: intake.book_events(
+                db, events, policy=rules.policy, book=rules.prices, now_ns=now_ns
+            )
+        )
+
+    def book_points(self, points: Sequence[SeenPoint]) -> Future[Counted]:
+        """Book what metrics of others tell."""
+        return self.watched(
+            lambda db, rules, now_ns: intake.book_points(
+                db, points, policy=rules.policy, book=rules.prices, now_ns=now_ns
             )
         )
 

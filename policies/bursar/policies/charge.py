@@ -79,6 +79,8 @@ class Charge:
     reason: str = ""
     stage: Stage | None = None
     """Its place in a cascade; None for a call that is part of none."""
+    told_nano_usd: int | None = None
+    """What its sender, such as Claude Code, itself holds that it cost, in nano-dollars: shown, and counted nowhere."""
 
     @property
     def estimated(self) -> bool:

@@ -184,14 +184,15 @@ def _charge(charge: Charge) -> str:
         f'"basis":"{charge.basis}",{about},"call_id":{quoted(charge.call_id)},'
         f'"price_id":{nullable(charge.price_id)},"request_id":{nullable(charge.request_id)},'
         f'"response_id":{nullable(charge.response_id)},"at_ns":{charge.at_ns},'
-        f'"lines":[{",".join([_line(line) for line in charge.lines])}],'
+        f'"lines":[{",".join([line_text(line) for line in charge.lines])}],'
         f"{_remarks(charge.missing, charge.modifiers, charge.action, charge.reason)}"
-        f"{'' if charge.stage is None else _stage(charge.stage)}}}"
+        f"{'' if charge.stage is None else _stage(charge.stage)}"
+        f"{'' if charge.told_nano_usd is None else _told(charge.told_nano_usd)}}}"
     )
 
 
 def _stage(stage: Stage) -> str:
-    """The last field of an object, written only where there is one."""
+    """One of the last fields of an object, written only where there is one."""
     return (
         f',"stage":{{"cascade":{quoted(stage.cascade)},"name":{quoted(stage.name)},"strong":{quoted(stage.strong)},'
         f'"why":{quoted(stage.why)}}}'
@@ -203,7 +204,13 @@ def _marking(marking: str) -> str:
     return f',"marking":{quoted(marking)}'
 
 
-def _line(line: Line) -> str:
+def _told(nano_usd: int) -> str:
+    """The other one."""
+    return f',"told_nano_usd":{nano_usd}'
+
+
+def line_text(line: Line) -> str:
+    """A line of a charge as JSON."""
     before, between, after = _priced(line.label, line.pico_usd_each, line.model, line.price_id)
     return f"{before}{line.quantity}{between}{line.nano_usd}{after}"
 

@@ -22,6 +22,7 @@ OPUS: dict[str, Any] = {
     "estimated_nano_usd": 0,
     "unknown_charges": 0,
     "incomplete_charges": 0,
+    "told_nano_usd": 0,
     "input": 100,
     "cache_read": 300,
     "cache_write_5m": 50,
@@ -99,6 +100,15 @@ def test_doubt_stands_beside_the_total() -> None:
     assert "claude-opus-5-5 1,200 500 60% 7,000 1.23456789 0.20 3 4" in lines
     assert "claude-haiku-5-5 3 200 0% 7,000 0.0000005 0.00 0 0" in lines
     assert "total 1,203 500 60% 14,000 1.23456839 0.20 3 4" in lines
+
+
+def test_what_a_sender_says_itself_stands_beside_the_price() -> None:
+    """A column for it is there as soon as anybody says anything, also in a usual terminal."""
+    told = {"told_nano_usd": 1_200_000_000}
+    report = {**REPORT, "total": {**TOTAL, **told}, "rows": [{**OPUS, **told}, HAIKU]}
+    lines = shown(tables.spend(report, ["model"], width=USUAL))
+    assert "model calls cached USD as told" in lines
+    assert "claude-opus-5-5 1,200 60% 1.23456789 1.20" in lines
 
 
 def test_labels_are_shown_without_their_prefix() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlite_utils import Database
 
 from bursar.agent.ledger import attempts, balances, holders, schema
-from bursar.agent.ledger.booking import Booked, book, hold, orphan
+from bursar.agent.ledger.booking import Booked, book, book_new, count_under, hold, orphan
 from bursar.agent.ledger.life import Attempt, State
 from bursar.policies.amounts import Limit
 from bursar.policies.charge import Basis, Charge
@@ -151,6 +151,54 @@ def test_an_attempt_that_names_no_balances_is_matched(db: Database, tenant: dict
     """All budgets that match, hard or not."""
     told(db, replace(sent(), balances=None, leased=(), labels=tenant), settled())
     assert spent(db) == dict.fromkeys(keys, (30, 0, 1))
+
+
+@pytest.mark.parametrize("policy", [POLICY, None])
+def test_new_charges_are_booked_at_once_as_one_by_one(policy: Policy | None) -> None:
+    """Every table is the same afterwards; figures that cannot be true are left out, and what is rolled up."""
+    charges = [
+        replace(charge(f"a{number}", basis=basis, request_id=f"req_{number}"), labels={"tenant": f"t{number % 2}"})
+        for number, basis in enumerate((Basis.SPAN, Basis.ESTIMATE, Basis.SPAN))
+    ]
+    with opened() as slowly, opened() as fast:
+        for one in charges:
+            book(slowly, [Settled(one)], holder=None, policy=policy, now_ns=NOON)
+        untrue = charge("absurd", cost=2**63)
+        booked, number = book_new(fast, [*charges, untrue], policy=policy, now_ns=NOON)
+        assert (number, booked.balances) == (3, frozenset(spent(fast)))
+        for table in ("attempts", "balances", "postings", "flows", "holds", "leases", "meters"):
+            rows = [db.conn.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for db in (slowly, fast)]
+            assert rows[0] == rows[1], table
+        assert attempts.strangers(fast, [charge("new"), charges[0]]) == [True, False]
+
+
+SAME: dict[str, str] = {}
+SHARING: list[tuple[list[dict[str, str]], list[bool]]] = [
+    ([SAME, {"attempt_id": "b"}], [True, True]),
+    ([SAME, SAME], [False, False]),
+    ([SAME, {"attempt_id": "b", "request_id": "known"}], [True, False]),
+    ([SAME, {"attempt_id": "b", "response_id": "known"}], [True, False]),
+    ([{"request_id": "r"}, {"attempt_id": "b", "request_id": "r"}, {"attempt_id": "c"}], [False, False, True]),
+]
+
+
+@pytest.mark.parametrize(("names", "alone"), SHARING)
+def test_strangers_share_no_name_with_anybody(db: Database, names: list[dict[str, str]], alone: list[bool]) -> None:
+    """Neither with what the ledger has, nor with each other."""
+    told(db, Settled(replace(charge("old"), request_id="known", response_id="known")), by=None)
+    asked = [replace(charge("a"), **one) for one in names]  # type: ignore[arg-type]
+    assert attempts.strangers(db, asked) == alone
+
+
+def test_an_attempt_that_counts_under_another_counts_nothing_itself(db: Database) -> None:
+    """Its postings are taken back; one that nobody knows, or that does so already, is none."""
+    told(db, settled("a1", basis=Basis.SPAN), settled("a2", basis=Basis.SPAN), by=None)
+    before = spent(db)
+    touched = count_under(db, "a2", "a1", policy=POLICY, now_ns=NOON).balances
+    assert touched
+    assert {key: spent(db)[key][0] for key in touched} == {key: before[key][0] - 30 for key in touched}
+    assert count_under(db, "a2", "a1", policy=POLICY, now_ns=NOON) == Booked()
+    assert count_under(db, "nobody", "a1", policy=POLICY, now_ns=NOON) == Booked()
 
 
 def test_a_span_of_others_is_matched_when_it_was_sent(db: Database) -> None:

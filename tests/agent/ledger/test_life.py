@@ -16,6 +16,7 @@ from bursar.agent.ledger.life import (
     State,
     as_duplicate,
     as_orphan,
+    of_charge,
     with_charge,
     with_own_word,
     with_release,
@@ -234,6 +235,14 @@ def test_sent_again_changes_nothing() -> None:
     """Also when its figures are others."""
     once = with_sent(HELD, SENT, "h1")
     assert with_sent(once, replace(SENT, bound_nano=1, route="other"), "h2") == once
+
+
+@pytest.mark.parametrize("basis", list(Basis))
+def test_a_charge_of_an_attempt_nobody_knows_is_made_at_once(basis: Basis) -> None:
+    """As word by word: every field of an attempt is the same, but for its balances, which are known at once."""
+    told = replace(charge(basis, request_id="req", response_id="msg"), told_nano_usd=5, labels={"tenant": "acme"})
+    slowly = with_charge(Attempt(told.attempt_id), told, final=True, source="span", now_ns=9)
+    assert of_charge(told, balances=("b",), source="span", now_ns=9) == replace(slowly, balances=("b",))
 
 
 def test_labels_of_other_kinds_become_texts() -> None:

@@ -82,6 +82,7 @@ def test_the_total_is_exact_and_names_what_is_not(booked: Database) -> None:
         "estimated_nano_usd": 40,
         "unknown_charges": 1,
         "incomplete_charges": 1,
+        "told_nano_usd": 0,
     }
     assert {name: total[name] for name in expected} == expected
     assert [total[name] for name in ("input", "cache_read", "cache_write_5m", "output")] == [11, 5, 3, 9]

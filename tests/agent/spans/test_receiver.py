@@ -43,10 +43,20 @@ class Books:
         self.seen: list[SeenSpan] = []
         self.behind: BehindError | None = None
         self.gate: asyncio.Event | None = None
+        self.behind_at = 0
+        """Behind whenever this divides how often they were asked; 0 for never."""
+        self.asked = self.waiting = self.most = 0
 
     async def on_spans(self, spans: Sequence[SeenSpan]) -> None:
-        if self.gate is not None:
-            await self.gate.wait()
+        self.asked += 1
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        try:
+            await (asyncio.sleep(0) if self.gate is None else self.gate.wait())
+        finally:
+            self.waiting -= 1
+        if self.behind_at and self.asked % self.behind_at == 0:
+            raise BehindError("the ledger is behind", retry_after_seconds=7)
         if self.behind is not None:
             raise self.behind
         self.seen.extend(spans)
@@ -203,6 +213,76 @@ def test_too_many_at_once_are_sent_to_wait(books: Books) -> None:
     assert Status.FromString(refused.content).code == 8
     assert {response.status_code for response in taken} == {200}
     assert (after.status_code, len(books.seen)) == (200, MOST_AT_ONCE + 1)
+
+
+def test_many_bytes_at_once_are_sent_to_wait(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies are counted together, plain and inflated; the only one is always taken, and place is free again."""
+    monkeypatch.setattr(receiver, "MOST_HELD", len(ONE) * 2 - 1)
+
+    async def crowd() -> list[int]:
+        books.gate = asyncio.Event()
+        async with client_of(books) as client:
+            first = asyncio.create_task(client.post(receiver.PATH, content=ONE, headers=PROTOBUF))
+            while not books.waiting:
+                await asyncio.sleep(0)
+            plain = await client.post(receiver.PATH, content=ONE, headers=PROTOBUF)
+            packed = await client.post(receiver.PATH, content=gzip.compress(ONE), headers={**PROTOBUF, **GZIP})
+            books.gate.set()
+            answers = [await first, plain, packed, await client.post(receiver.PATH, content=ONE, headers=PROTOBUF)]
+            return [answer.status_code for answer in answers]
+
+    assert asyncio.run(crowd()) == [200, 429, 429, 200]
+
+
+def test_a_sender_that_is_faster_loses_nothing(books: Books) -> None:
+    """Forty senders, eight places, books that are behind at every third: each sends again until it is told 200."""
+    refusals: list[tuple[int, str]] = []
+
+    async def send(client: httpx.AsyncClient, number: int) -> None:
+        body = export(number.to_bytes(8, "big"))
+        while (answer := await client.post(receiver.PATH, content=body, headers=PROTOBUF)).status_code != 200:
+            refusals.append((answer.status_code, answer.headers["retry-after"]))
+            await asyncio.sleep(0)
+
+    async def crowd() -> None:
+        books.behind_at = 3
+        async with client_of(books) as client, asyncio.TaskGroup() as tasks:
+            for number in range(1, 41):
+                tasks.create_task(send(client, number))
+
+    asyncio.run(crowd())
+    assert {span.span_id for span in books.seen} == {f"{number:016x}" for number in range(1, 41)}
+    assert len(books.seen) == 40
+    assert {(429, "1"), (503, "7")} == set(refusals)
+    assert books.most <= MOST_AT_ONCE
+
+
+class Other(Books):
+    """Books for events and points."""
+
+    async def on_told(self, told: Sequence[Any]) -> None:
+        await self.on_spans(told)
+
+
+def test_logs_and_metrics_share_the_house(books: Books) -> None:
+    """The same rules and the same places as for spans; where nobody takes them, there is no such path."""
+    events, points = Other(), Other()
+    app = Starlette(routes=routes(books.on_spans, events.on_told, points.on_told))
+
+    async def ask() -> list[tuple[int, str]]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
+            answers = [
+                await client.post(path, content=content, headers=JSON)
+                for path in (receiver.LOGS, receiver.METRICS)
+                for content in (b"{}", b"{", b'{"resourceLogs":[],"resourceMetrics":[]}')
+            ]
+            return [(answer.status_code, answer.text) for answer in answers]
+
+    answers = asyncio.run(ask())
+    assert [status for status, _ in answers] == [200, 400, 200] * 2
+    assert "no OTLP/JSON ExportMetricsServiceRequest" in answers[4][1]
+    assert post(books, b"{}", JSON).status_code == 200
+    assert len(routes(books.on_spans)) == 1
 
 
 def test_a_refused_export_frees_its_place(books: Books) -> None:

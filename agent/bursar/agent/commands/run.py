@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bursar.agent.commands import claude
 from bursar.agent.commands.private_agent import Left, PrivateAgent, private_agent
 from bursar.agent.commands.program import resolve, run_program
 from bursar.agent.commands.reach import answers, check_welcome
@@ -70,6 +71,12 @@ def run(order: Order, environ: Mapping[str, str], say: Callable[[str], None]) ->
     """
     argv = resolve(order.command, environ)
     disabled = _is_disabled(environ) and order.limit is None
+    of_claude = claude.is_claude(argv)
+    if of_claude and order.limit is not None:
+        raise RunError(
+            "--limit cannot be held for Claude Code, which tells of a request once it is answered: "
+            "leave it out, or be alerted by the budgets of a --policy"
+        )
     if disabled and order.policy is not None:
         raise RunError("BURSAR_DISABLED is set, and no policy holds then: unset it, or leave --policy out")
     shared = environ.get("BURSAR_AGENT", "")
@@ -77,7 +84,7 @@ def run(order: Order, environ: Mapping[str, str], say: Callable[[str], None]) ->
         sign = Path(folder) / "seen"
         if shared and answers(shared):
             _refuse_own_rules(order, shared)
-            code, counted = _under_shared(argv, shared, {**environ, SIGN: str(sign)}, say), False
+            code, counted = _under_shared(argv, shared, {**environ, SIGN: str(sign)}, say), of_claude
         else:
             code, counted = _under_own(order, argv, environ, sign, say)
         seen = counted or sign.exists()
@@ -85,15 +92,16 @@ def run(order: Order, environ: Mapping[str, str], say: Callable[[str], None]) ->
         say(DISABLED)
     if disabled or seen:
         return code
-    say(UNSEEN)
+    say(claude.UNTOLD if of_claude else UNSEEN)
     ruled = order.limit is not None or order.policy is not None
     return code or (_NOT_HELD if ruled else 0)
 
 
 def _under_shared(argv: Sequence[str], agent: str, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
-    token_file = environ.get("BURSAR_TOKEN_FILE")
-    check_welcome(agent, Path(token_file) if token_file else None)
-    code = run_program(argv, instrumented(environ))
+    told = environ.get("BURSAR_TOKEN_FILE")
+    token_file = Path(told) if told else None
+    check_welcome(agent, token_file)
+    code = run_program(argv, {**instrumented(environ), **_telling(argv, agent, token_file, environ)})
     say(f"bursar: the calls were told to the agent at {agent}; see `bursar report`")
     return code
 
@@ -107,10 +115,19 @@ def _under_own(
         private_agent(policy=policy, prices=order.prices, db=order.db, environ=environ) as agent,
     ):
         began_ns = time.time_ns()
-        code = run_program(argv, {**_environment(order, agent, environ), SIGN: str(sign)})
+        telling = _telling(argv, agent.url, agent.token_file, environ)
+        code = run_program(argv, {**_environment(order, agent, environ), **telling, SIGN: str(sign)})
         line, counted = _tell(agent, began_ns, agent.finish())
         say(line)
     return code, counted
+
+
+def _telling(argv: Sequence[str], agent: str, token_file: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
+    """What Claude Code needs to tell the agent; nothing for any other program, or where Bursar is switched off."""
+    if not claude.is_claude(argv) or _is_disabled(environ):
+        return {}
+    token = None if token_file is None else token_file.read_text(encoding="utf-8").strip()
+    return claude.telling(agent, token or None, environ, Path.cwd())
 
 
 def instrumented(environ: Mapping[str, str]) -> dict[str, str]:

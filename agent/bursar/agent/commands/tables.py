@@ -176,6 +176,7 @@ def _sums(total: Row) -> list[_Column]:
         _Column("tokens out", lambda row: f"{row['output']:,}", wide=True),
         _Column("USD", lambda row: usd(row["nano_usd"])),
         *_if_any([total], "estimated_nano_usd", _Column("of it estimated", lambda r: usd(r["estimated_nano_usd"]))),
+        *_if_any([total], "told_nano_usd", _Column("as told", lambda row: usd(row["told_nano_usd"]))),
         *_if_any([total], "unknown_charges", _Column("and unknown", lambda row: f"{row['unknown_charges']:,}")),
         *_if_any([total], "incomplete_charges", _Column("and incomplete", lambda r: f"{r['incomplete_charges']:,}")),
     ]

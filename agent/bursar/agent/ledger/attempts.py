@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -12,23 +13,25 @@ from sqlite_utils import Database
 from bursar.agent.ledger.life import Attempt, State
 from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge, Line
+from bursar.policies.records import line_text
 from bursar.policies.usage import Usage
 
 _PLAIN = (
     "attempt_id", "holder", "call_id", "at_ns", "route", "model", "requested_model", "bound_nano", "expected_nano",
     "bound_tokens", "expected_tokens", "own_tokens", "action", "reason", "floor_nano", "request_id", "response_id",
     "source", "settled_ns", "own_cost_nano", "lease_charged_nano", "duplicate_of", "marking",
+    "told_nano",
 )  # fmt: skip
 """Fields of `Attempt` that are columns as they stand."""
 
 _USAGE = tuple(f.name for f in fields(Usage))
-_LINE = tuple(f.name for f in fields(Line))
 _CHARGE = ("basis", "cost_nano", "price_id", "lines", "missing", "modifiers", *_USAGE)
 _STAGE = {"cascade": "cascade", "stage": "name", "strong_model": "strong", "escalation": "why"}
 """Columns that are fields of a `Stage`, all of them NULL for what is part of no cascade."""
 _COLUMNS = (*_PLAIN, "state", "sent", "own_final", "labels", "balances", "leased", "decision", *_CHARGE, *_STAGE)
 
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM attempts"
+_ADD = f"INSERT INTO attempts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 _SAVE = (
     f"INSERT INTO attempts ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) "
     f"ON CONFLICT (attempt_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
@@ -50,6 +53,19 @@ def with_request(db: Database, request_id: str) -> list[Attempt]:
     return list(_found(db, "request_id = ?", request_id))
 
 
+def alike(db: Database, charge: Charge, until_ns: int) -> bool:
+    """Whether a response that is known by name was asked for between a charge's time and another, and used the same."""
+    usage = charge.usage
+    found = db.conn.execute(
+        """
+        SELECT 1 FROM attempts WHERE at_ns BETWEEN ? AND ? AND response_id IS NOT NULL AND model = ?
+            AND input = ? AND cache_read = ? AND cache_write_5m + cache_write_1h = ? AND output = ? LIMIT 1
+        """,
+        [charge.at_ns, until_ns, charge.model, usage.input, usage.cache_read, usage.cache_write, usage.output],
+    )
+    return found.fetchone() is not None
+
+
 def of_call(db: Database, call_id: str) -> list[Attempt]:
     """Every attempt of one call, in the order they were sent."""
     return sorted(_found(db, "call_id = ?", call_id), key=lambda attempt: attempt.at_ns)
@@ -66,9 +82,32 @@ def duplicates_of(db: Database, attempt_id: str) -> list[Attempt]:
     return list(_found(db, "duplicate_of = ?", attempt_id))
 
 
+def strangers(db: Database, charges: Sequence[Charge]) -> list[bool]:
+    """
+    Which of these charges are of attempts, responses and requests that neither the ledger nor the others know of.
+
+    What is rolled up is not looked for.
+    """
+    named = [("attempt_id", [charge.attempt_id for charge in charges])]
+    named.append(("response_id", [charge.response_id or "" for charge in charges]))
+    named.append(("request_id", [charge.request_id or "" for charge in charges]))
+    alone = [True] * len(charges)
+    for column, names in named:
+        known = _present(db, column, names)
+        often = {name for name, times in Counter(names).items() if times > 1}
+        for place, name in enumerate(names):
+            alone[place] = alone[place] and not (name and (name in known or name in often))
+    return alone
+
+
 def save(db: Database, attempt: Attempt) -> None:
     """Keep an attempt, new or changed."""
     db.conn.execute(_SAVE, _row(attempt))
+
+
+def add(db: Database, new: Sequence[Attempt]) -> None:
+    """Keep attempts that are not there."""
+    db.conn.executemany(_ADD, [tuple(_row(attempt).values()) for attempt in new])
 
 
 def counts(usage: Usage) -> dict[str, int]:
@@ -81,7 +120,14 @@ def _found(db: Database, where: str, value: str) -> Iterator[Attempt]:
         yield _attempt(dict(zip(_COLUMNS, row, strict=True)))
 
 
+def _present(db: Database, column: str, names: Sequence[str]) -> set[str]:
+    wanted = json.dumps([name for name in names if name])
+    sql = f"SELECT {column} FROM attempts WHERE {column} IN (SELECT value FROM json_each(?))"
+    return {name for (name,) in db.conn.execute(sql, [wanted]).fetchall()}
+
+
 def _row(attempt: Attempt) -> dict[str, Any]:
+    """An attempt by column, in the order of `_COLUMNS`."""
     return {
         **{name: getattr(attempt, name) for name in _PLAIN},
         "state": attempt.state.value,
@@ -108,7 +154,7 @@ def _charge_columns(charge: Charge | None) -> dict[str, Any]:
         "basis": charge.basis.value,
         "cost_nano": charge.cost_nano_usd,
         "price_id": charge.price_id,
-        "lines": _json([{name: getattr(line, name) for name in _LINE} for line in charge.lines]),
+        "lines": f"[{','.join(map(line_text, charge.lines))}]",
         "missing": _json(charge.missing),
         "modifiers": _json(charge.modifiers),
         **counts(charge.usage),
@@ -148,6 +194,7 @@ def _charge(row: Mapping[str, Any]) -> Charge:
         missing=tuple(json.loads(row["missing"])),
         modifiers=tuple(json.loads(row["modifiers"])),
         stage=_stage(row),
+        told_nano_usd=row["told_nano"],
         **{name: row[name] for name in _REPEATED},
     )
 
@@ -158,5 +205,11 @@ _REPEATED = (
 )  # fmt: skip
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+"""Made once: `json.dumps` would make one for every text."""
+
+
 def _json(value: Any) -> str:
-    return json.dumps(value if not isinstance(value, Mapping) else dict(value), separators=(",", ":"))  # pyright: ignore[reportUnknownArgumentType]
+    if not value:
+        return "{}" if isinstance(value, Mapping) else "[]"
+    return _encode(value if not isinstance(value, Mapping) else dict(value))  # pyright: ignore[reportUnknownArgumentType]

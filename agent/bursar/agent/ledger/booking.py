@@ -16,6 +16,7 @@ from bursar.agent.ledger.life import (
     State,
     as_duplicate,
     as_orphan,
+    of_charge,
     with_charge,
     with_own_word,
     with_release,
@@ -77,6 +78,44 @@ def book(db: Database, records: Sequence[Record], *, holder: str | None, policy:
     return desk.booked()
 
 
+def book_new(db: Database, charges: Sequence[Charge], *, policy: Policy | None, now_ns: int) -> tuple[Booked, int]:
+    """
+    Book final charges that spans tell of what `attempts.strangers` says is known to nobody: what `book` does, at once.
+
+    Those whose figures cannot be true are left out, as are those that are rolled up. Also how many were booked.
+    """
+    desk = _Desk(db, None, policy, now_ns)
+    sound = [charge for charge in charges if _is_sound(charge)]
+    names = [(charge.attempt_id, charge.response_id) for charge in sound]
+    buried = rollups.are_buried(db, names)
+    new = [
+        of_charge(charge, balances=_balances(policy, charge), source="span", now_ns=now_ns)
+        for charge, over in zip(sound, buried, strict=True)
+        if not over
+    ]
+    attempts.add(db, new)
+    desk.touched |= postings.add(db, new, policy=policy, now_ns=now_ns)
+    for attempt in new:
+        desk.meters.note(None, attempt)
+    return desk.booked(), len(new)
+
+
+def _balances(policy: Policy | None, told: Charge | Attempt) -> tuple[str, ...]:
+    """The balances of a policy that something counts in."""
+    if policy is None:
+        return ()
+    matched = balances.matching(policy, at_ns=told.at_ns, route=told.route, model=told.model, labels=dict(told.labels))
+    return tuple(dict.fromkeys(matched))
+
+
+def _is_sound(charge: Charge) -> bool:
+    try:
+        _refuse_unsound(Settled(charge))
+    except RecordError:
+        return False
+    return True
+
+
 def _is_over(db: Database, record: Record) -> bool:
     """Whether a record is of an attempt that was counted so long ago that only its sums are kept."""
     match record:
@@ -98,6 +137,15 @@ def orphan(db: Database, holder: str, *, policy: Policy | None = None, now_ns: i
     desk = _Desk(db, holder, policy, now_ns)
     for attempt in attempts.open_of(db, holder):
         _keep(desk, attempt, as_orphan(attempt, now_ns))
+    return desk.booked()
+
+
+def count_under(db: Database, attempt_id: str, keeper: str, *, policy: Policy | None, now_ns: int) -> Booked:
+    """Have an attempt that another one turns out to tell of count there, and nowhere else. One unknown is none."""
+    desk = _Desk(db, None, policy, now_ns)
+    before = attempts.load(db, attempt_id)
+    if before is not None and before.duplicate_of is None:
+        _keep(desk, before, as_duplicate(before, keeper))
     return desk.booked()
 
 
@@ -196,7 +244,12 @@ def _unite(desk: _Desk, keeper: Attempt, other: Attempt, *, kept: bool = True) -
             before = follower if kept or follower is not other else None
             _keep(desk, before, as_duplicate(follower, keeper.attempt_id))
     desk.duplicates.append(other.attempt_id)
-    merged = replace(keeper, duplicate_of=None, response_id=other.response_id or keeper.response_id)
+    merged = replace(
+        keeper,
+        duplicate_of=None,
+        response_id=other.response_id or keeper.response_id,
+        told_nano=other.told_nano if keeper.told_nano is None else keeper.told_nano,
+    )
     if other.charge is not None and other.source is not None:
         final = other.state is not State.PROVISIONAL
         merged = with_charge(merged, other.charge, final=final, source=other.source, now_ns=desk.now_ns)
@@ -266,9 +319,7 @@ def _with_balances(desk: _Desk, attempt: Attempt) -> Attempt:
     if desk.policy is None:
         # Money that was spent under no policy belongs to no budget, also when one is written later.
         return replace(attempt, balances=lenders) if attempt.posted_nano is not None else attempt
-    matched = balances.matching(
-        desk.policy, at_ns=attempt.at_ns, route=attempt.route, model=attempt.model, labels=dict(attempt.labels)
-    )
+    matched = _balances(desk.policy, attempt)
     return replace(attempt, balances=tuple(dict.fromkeys((*matched, *lenders))))
 
 
@@ -337,7 +388,8 @@ def _figures(record: Record) -> dict[str, object]:
         case Sent():
             return {name: getattr(record, name) for name in _OF_SENT}
         case Settled(charge=charge):
-            return {"at_ns": charge.at_ns, "cost_nano_usd": charge.cost_nano_usd, **attempts.counts(charge.usage)}
+            amounts = {"cost_nano_usd": charge.cost_nano_usd, "told_nano_usd": charge.told_nano_usd}
+            return {"at_ns": charge.at_ns, **amounts, **attempts.counts(charge.usage)}
         case Decided():
             return {"at_ns": record.at_ns}
         case Released():

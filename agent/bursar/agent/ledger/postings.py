@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from itertools import groupby
 from typing import NamedTuple
 
 from sqlite_utils import Database
@@ -27,6 +29,7 @@ class Posting(NamedTuple):
 
 
 _NONE = Posting()
+_MINUTE_NS = flows.MINUTE * 10**9
 
 
 def bring(db: Database, attempt: Attempt, *, policy: Policy | None, now_ns: int) -> set[str]:
@@ -37,6 +40,34 @@ def bring(db: Database, attempt: Attempt, *, policy: Policy | None, now_ns: int)
         balances.ensure(db, key, policy)
         _move(db, attempt.attempt_id, key, standing.get(key, _NONE), due.get(key, _NONE), now_ns)
     return moved
+
+
+def add(db: Database, new: Sequence[Attempt], *, policy: Policy | None, now_ns: int) -> set[str]:
+    """What `bring` does for attempts that are new and have no postings: sum by sum instead of one by one."""
+    due = [(attempt.attempt_id, key, posting) for attempt in new for key, posting in _due(attempt).items()]
+    db.conn.executemany(_POST, [(attempt_id, key, *posting[:4]) for attempt_id, key, posting in due])
+    minutes: dict[tuple[str, int], Posting] = {}
+    for _, key, posting in due:
+        minute = (key, posting.at_ns // _MINUTE_NS)
+        minutes[minute] = _sum(minutes.get(minute, _NONE), posting)
+    for key, postings in groupby(sorted(minutes.items()), key=lambda item: item[0][0]):
+        balances.ensure(db, key, policy)
+        told = [posting for _, posting in postings]
+        _raise(db, key, _NONE, reduce(_sum, told), now_ns)
+        for posting in told:
+            _flow(db, key, _NONE, posting)
+    return {key for _, key, _ in due}
+
+
+def _sum(one: Posting, other: Posting) -> Posting:
+    """Of two postings of about the same time, or none."""
+    return Posting(
+        one.nano + other.nano,
+        one.unknown_nano + other.unknown_nano,
+        one.tokens + other.tokens,
+        other.at_ns,
+        one.calls + other.calls,
+    )
 
 
 def _due(attempt: Attempt) -> Mapping[str, Posting]:
@@ -54,15 +85,21 @@ def _standing(db: Database, attempt_id: str) -> Mapping[str, Posting]:
     return {key: Posting(nano, unknown, tokens, at_ns, 1) for key, nano, unknown, tokens, at_ns in rows}
 
 
+_POST = (
+    "INSERT OR REPLACE INTO postings (attempt_id, balance, nano, unknown_nano, tokens, at_ns) VALUES (?, ?, ?, ?, ?, ?)"
+)
+
+
 def _move(db: Database, attempt_id: str, key: str, old: Posting, new: Posting, now_ns: int) -> None:
     if new.calls:
-        db.conn.execute(
-            "INSERT OR REPLACE INTO postings (attempt_id, balance, nano, unknown_nano, tokens, at_ns) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            [attempt_id, key, new.nano, new.unknown_nano, new.tokens, new.at_ns],
-        )
+        db.conn.execute(_POST, [attempt_id, key, *new[:4]])
     else:
         db.conn.execute("DELETE FROM postings WHERE attempt_id = ? AND balance = ?", [attempt_id, key])
+    _raise(db, key, old, new, now_ns)
+    _flow(db, key, old, new)
+
+
+def _raise(db: Database, key: str, old: Posting, new: Posting, now_ns: int) -> None:
     db.conn.execute(
         "UPDATE balances SET spent_nano = spent_nano + ?, unknown_nano = unknown_nano + ?, "
         "spent_tokens = spent_tokens + ?, calls = calls + ?, moved_ns = max(moved_ns, ?) WHERE key = ?",
@@ -75,7 +112,6 @@ def _move(db: Database, attempt_id: str, key: str, old: Posting, new: Posting, n
             key,
         ],
     )
-    _flow(db, key, old, new)
 
 
 def _flow(db: Database, key: str, old: Posting, new: Posting) -> None:

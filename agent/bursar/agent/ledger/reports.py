@@ -31,6 +31,7 @@ _SUMS = ", ".join(
         "coalesce(sum(unknown), 0) AS unknown_charges",
         "coalesce(sum(incomplete), 0) AS incomplete_charges",
         *(f'coalesce(sum("{name}"), 0) AS "{name}"' for name in _TOKENS),
+        "coalesce(sum(told_nano), 0) AS told_nano_usd",
     )
 )
 _KINDS = "route, requested_model, model, labels, action"
@@ -40,13 +41,14 @@ _CHARGES = f"""
             CASE call_id WHEN '' THEN attempt_id ELSE call_id END AS call, 0 AS rolled_calls, 1 AS charges,
             cost_nano AS nano, CASE basis WHEN 'estimate' THEN cost_nano END AS estimated,
             cost_nano IS NULL AS unknown, cost_nano IS NOT NULL AND missing NOT IN ('', '[]') AS incomplete,
-            {", ".join(_TOKENS)}
+            {", ".join(_TOKENS)}, told_nano
         FROM attempts LEFT JOIN holders ON holders.id = attempts.holder
         WHERE attempts.state IN ('settled', 'orphaned') AND duplicate_of IS NULL
             AND at_ns >= :since AND at_ns < :until
         UNION ALL
         SELECT slot * {HOUR_NS}, {_KINDS}, basis, nullif(price_id, ''), nullif(service, ''), source,
-            NULL, calls, charges, nano, estimated_nano, unknown, incomplete, {", ".join(_TOKENS)}
+            NULL, calls, charges, nano, estimated_nano, unknown, incomplete, {", ".join(_TOKENS)},
+            told_nano
         FROM rollups WHERE slot * {HOUR_NS} >= :since AND slot * {HOUR_NS} < :until
     )
 """
@@ -73,7 +75,7 @@ def totals(db: Database, since_ns: int, until_ns: int) -> Row:
 
     `nano_usd` is everything known, `estimated_nano_usd` the part of it that is a bound; `unknown_charges` are in
     neither, and of `incomplete_charges` something is not in their cost, such as a container's hours. `calls` counts
-    calls with a charge, `charges` their attempts.
+    calls with a charge, `charges` their attempts. `told_nano_usd` is what senders of telemetry say themselves.
     """
     return _rows(db, f"SELECT {_SUMS} {_CHARGES}", {"since": since_ns, "until": until_ns})[0]
 

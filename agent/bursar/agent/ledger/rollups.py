@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from sqlite_utils import Database
 
+from bursar.agent.ledger import sightings
 from bursar.policies.usage import Usage
 
 KEPT_DAYS = 30
@@ -24,7 +25,7 @@ BALANCES_KEPT_NS = 400 * DAY_NS
 
 _TOKENS = tuple(Usage.__dataclass_fields__)
 _KEYS = ("route", "requested_model", "model", "labels", "basis", "action", "price_id", "service", "source")
-_SUMS = ("charges", "calls", "nano", "estimated_nano", "unknown", "incomplete", *_TOKENS)
+_SUMS = ("charges", "calls", "nano", "estimated_nano", "unknown", "incomplete", *_TOKENS, "told_nano")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,13 @@ def is_buried(db: Database, *names: str | None) -> bool:
     return bool(db.conn.execute(f"SELECT 1 FROM tombs WHERE mark IN ({holes}) LIMIT 1", marks).fetchone())
 
 
+def are_buried(db: Database, names: Sequence[tuple[str | None, ...]]) -> list[bool]:
+    """`is_buried` for many."""
+    if db.conn.execute("SELECT 1 FROM tombs LIMIT 1").fetchone() is None:
+        return [False] * len(names)
+    return [is_buried(db, *one) for one in names]
+
+
 def prune(db: Database, now_ns: int) -> None:
     """Forget minutes, hours, decisions and balances that nothing asks for any more."""
     connection = db.conn
@@ -77,6 +85,7 @@ def prune(db: Database, now_ns: int) -> None:
     )
     connection.execute("DELETE FROM flows WHERE seconds = 3600 AND slot < ?", [(now_ns - HOURS_KEPT_NS) // HOUR_NS])
     connection.execute("DELETE FROM decisions WHERE at_ns < ?", [now_ns - DECISIONS_KEPT_NS])
+    sightings.prune(db, now_ns - KEPT_DAYS * DAY_NS)
     old = now_ns - BALANCES_KEPT_NS
     connection.execute(
         """
@@ -137,7 +146,7 @@ SELECT at_ns / {HOUR_NS}, route, requested_model, model, labels, coalesce(basis,
     coalesce(holders.service, ''), coalesce(source, ''), count(*), sum({_FIRST_OF_CALL}), coalesce(sum(cost_nano), 0),
     coalesce(sum(CASE basis WHEN 'estimate' THEN cost_nano END), 0), count(*) - count(cost_nano),
     count(CASE WHEN cost_nano IS NOT NULL AND missing NOT IN ('', '[]') THEN 1 END),
-    {", ".join(f"coalesce(sum({name}), 0)" for name in _TOKENS)}
+    {", ".join(f"coalesce(sum({name}), 0)" for name in _TOKENS)}, coalesce(sum(told_nano), 0)
 FROM attempts LEFT JOIN holders ON holders.id = attempts.holder
 WHERE attempt_id IN (SELECT attempt_id FROM leaving)
     AND attempts.state IN ('settled', 'orphaned') AND duplicate_of IS NULL

@@ -10,6 +10,7 @@ from bursar.agent.ledger.deferraltables import DEFERRALS
 from bursar.agent.ledger.metertables import METERS
 from bursar.agent.ledger.printtables import FINGERPRINTS
 from bursar.agent.ledger.sampletables import SAMPLES
+from bursar.agent.ledger.sightings import SIGHTINGS
 
 MIGRATIONS = Migrations("bursar")
 """In order; a name once released is never changed, since files remember which ones they have seen."""
@@ -417,6 +418,17 @@ def m018_meters(db: Database) -> None:
     of now. decision_meters: how often each was decided. Rolling attempts up moves nothing.
     """
     db.executescript(METERS)
+
+
+@MIGRATIONS()
+def m017_told(db: Database) -> None:
+    """
+    What senders of telemetry say themselves that an attempt cost; and which sessions were told of, and how.
+
+    attempts: `told_nano`, NULL where nobody says. sightings: a request that was told by itself (`summed` 0), or a sum
+    over some (1), by the session and the stretch of time it is of. counters: the last value of each running total.
+    """
+    db.executescript(SIGHTINGS)
 
 
 def _known() -> set[str]:

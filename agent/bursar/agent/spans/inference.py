@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -10,16 +11,39 @@ from bursar.policies import attributes as names
 from bursar.policies.models import canonical
 from bursar.policies.usage import Part, Usage, UsageReport, read_report
 
-_SDK_SCOPE = "com.anthropic.sdk.python"
+_SDK_SCOPES = tuple(
+    f"com.anthropic.sdk.{language}"
+    for language in ("python", "typescript", "java", "kotlin", "go", "ruby", "csharp", "php")
+)
 _SDK_CALLS = ("anthropic.messages.create", "anthropic.beta.messages.create")
 _PROVIDERS = ("anthropic", "aws.bedrock", "gcp.vertex_ai", "vertex_ai")
-_PROVIDER_BEFORE_2025 = "gen_ai.system"
+_PROVIDER_NAMES = (names.PROVIDER, "gen_ai.system", "llm.provider", "llm.system")
+"""Of the conventions, today and before 2025, and of OpenInference."""
+_OPERATION_NAMES = (names.OPERATION, "llm.request.type")
+"""The second is OpenLLMetry's before it had the first."""
+_KIND = "openinference.span.kind"
+_MODEL_NAMES = (names.RESPONSE_MODEL, names.SERVED_MODEL, "llm.response.model_name", "llm.model_name")
+_REQUEST_MODEL_NAMES = (names.REQUEST_MODEL, "llm.request.model_name")
+_RAW = "gen_ai.usage.raw"
+"""Logfire's: the API's own usage object, as JSON."""
+_COUNTS_ONE_MORE = "opentelemetry.instrumentation.anthropic"
+"""OpenLLMetry adds a stream's last output count to its first, which is 1."""
+_IS_STREAM = "gen_ai.is_streaming"
 
 # Names that older instrumentations still write, after the ones of today.
-_INPUT = (names.INPUT_TOKENS, "gen_ai.usage.prompt_tokens")
-_OUTPUT = (names.OUTPUT_TOKENS, "gen_ai.usage.completion_tokens")
-_CACHE_READ = (names.CACHE_READ_TOKENS, "gen_ai.usage.cache_read_input_tokens")
-_CACHE_WRITE = (names.CACHE_WRITE_TOKENS, names.CACHE_CREATION_TOKENS, "gen_ai.usage.cache_creation_input_tokens")
+_INPUT = (names.INPUT_TOKENS, "gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
+_OUTPUT = (names.OUTPUT_TOKENS, "gen_ai.usage.completion_tokens", "llm.token_count.completion")
+_CACHE_READ = (
+    names.CACHE_READ_TOKENS,
+    "gen_ai.usage.cache_read_input_tokens",
+    "llm.token_count.prompt_details.cache_read",
+)
+_CACHE_WRITE = (
+    names.CACHE_WRITE_TOKENS,
+    names.CACHE_CREATION_TOKENS,
+    "gen_ai.usage.cache_creation_input_tokens",
+    "llm.token_count.prompt_details.cache_write",
+)
 _THINKING = "gen_ai.usage.reasoning.output_tokens"
 _COMPACTION_INPUT = "anthropic.usage.compaction.input_tokens"
 _COMPACTION_OUTPUT = "anthropic.usage.compaction.output_tokens"
@@ -53,11 +77,14 @@ def read_inference(span: SeenSpan) -> Inference | None:
     inference (`chat`) by a Claude model. Counting, batches, tools and agents are none: they cost nothing themselves,
     or repeat the tokens of the calls inside them.
     """
-    requested = span.text(names.REQUEST_MODEL) or ""
-    model = span.text(names.RESPONSE_MODEL) or span.text(names.SERVED_MODEL) or requested
+    requested = span.text(*_REQUEST_MODEL_NAMES) or ""
+    model = span.text(*_MODEL_NAMES) or requested
     of_sdk = _is_sdk(span)
     if not (of_sdk or _is_stamped(span) or _is_chat(span, model)):
         return None
+    raw = _raw(span)
+    if raw is not None:
+        return Inference(model, requested or model, canonical(requested).region, raw, complete=True, missing=_RAW_HIDES)
     tokens = _tokens(span)
     return Inference(
         model=model,
@@ -92,8 +119,8 @@ class _Tokens(NamedTuple):
 
 
 def _is_sdk(span: SeenSpan) -> bool:
-    scope = span.scope
-    return span.name in _SDK_CALLS and (scope == _SDK_SCOPE or scope.startswith(f"{_SDK_SCOPE}."))
+    """Whether it is the SDK's own, in any language: a scope may name a cloud after it."""
+    return span.name in _SDK_CALLS and ".".join(span.scope.split(".")[:4]) in _SDK_SCOPES
 
 
 def _is_stamped(span: SeenSpan) -> bool:
@@ -108,13 +135,30 @@ call that the SDK's own span, or a journal, has told already.
 
 
 def _is_chat(span: SeenSpan, model: str) -> bool:
-    provider = span.text(names.PROVIDER) or span.text(_PROVIDER_BEFORE_2025) or ""
+    provider = span.text(*_PROVIDER_NAMES) or ""
     return (
-        span.text(names.OPERATION) == "chat"
+        (span.text(*_OPERATION_NAMES) == "chat" or span.text(_KIND) == "LLM")
         and span.scope not in _RETELLERS
         and provider.lower() in _PROVIDERS
         and canonical(model).id.startswith("claude-")
     )
+
+
+_RAW_HIDES = ("whether the refusal, if it was one, came before any output, which is not billed",)
+
+
+def _raw(span: SeenSpan) -> UsageReport | None:
+    """The API's own usage, where the span has it whole."""
+    written = span.text(_RAW)
+    if written is None:
+        return None
+    try:
+        usage: Any = json.loads(written)
+        if not isinstance(usage, dict) or not {"input_tokens", "output_tokens"} <= usage.keys():
+            return None
+        return read_report(usage, stop_reason=None, has_content=True)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def _tokens(span: SeenSpan) -> _Tokens | None:
@@ -166,6 +210,10 @@ def _missing(span: SeenSpan, tokens: _Tokens, *, of_sdk: bool) -> tuple[str, ...
         (
             "lifetime of cache writes: priced as 5 minutes",
             tokens.written > 0 and tokens.written_5m is None and tokens.written_1h is None,
+        ),
+        (
+            "output tokens of streams: one too many, by this instrumentation",
+            span.scope == _COUNTS_ONE_MORE and span.attributes.get(_IS_STREAM) is True,
         ),
         ("cache classes of compaction: priced as uncached", bool(span.count(_COMPACTION_INPUT))),
         ("whether the refusal came before any output, which is not billed", span.text(_STOP_REASON) == "refusal"),

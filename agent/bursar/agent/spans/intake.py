@@ -7,17 +7,23 @@ from dataclasses import dataclass, replace
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts, booking
+from bursar.agent.ledger import attempts, booking, sightings
 from bursar.agent.ledger.life import Attempt
+from bursar.agent.spans import claudecode, claudecodemetrics
+from bursar.agent.spans.claudecode import Told
+from bursar.agent.spans.seenevent import SeenEvent, SeenPoint
 from bursar.agent.spans.seenspan import SeenSpan
-from bursar.agent.spans.spancharge import charge_of
+from bursar.agent.spans.spancharge import MOST_NANO, charge_of
 from bursar.policies import attributes as names
 from bursar.policies.charge import Charge
 from bursar.policies.policy import Policy
 from bursar.policies.prices import PriceBook
 from bursar.policies.records import RecordError, Settled
 
-__all__ = ["Counted", "book_spans", "charge_of"]
+_MOST_TOKENS = 10**10
+"""No call uses so many tokens. What says so is no count, and would overflow the sums of those that are."""
+
+__all__ = ["Counted", "book_events", "book_points", "book_spans", "charge_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +48,116 @@ def book_spans(
 
     A span without a start is taken as sent now. One whose figures cannot be true is ignored.
     """
-    found = [(span, _charge(db, span, policy=policy, book=book, now_ns=now_ns)) for span in spans]
-    told = [(span, charge) for span, charge in found if charge is not None]
+    tally = _Tally(db, policy, now_ns)
+    told: list[tuple[SeenSpan, Charge]] = []
+    for span in spans:
+        of_claude_code = claudecode.of_span(span, book, policy=policy, now_ns=now_ns)
+        charge = _charge(db, span, policy=policy, book=book, now_ns=now_ns) if of_claude_code is None else None
+        if of_claude_code is not None:
+            _book_request(tally, of_claude_code)
+        elif charge is not None:
+            told.append((span, charge))
     enclosing = {(span.trace_id, span.parent) for span, _ in told}
-    charges = known = 0
-    moved: set[str] = set()
     # Bursar's own figures first: of two spans for one call the first stays, and these see more.
+    inner: list[Charge] = []
     for span, charge in sorted(told, key=lambda pair: not _stamped(pair[0])):
-        if _repeats_inner(span, charge, enclosing):
-            known += 1
-            continue
-        target = _matched(db, charge)
-        before = _known(db, target)
+        if _repeats_inner(span, charge, enclosing) or _repeats_named(db, span, charge):
+            tally.known += 1
+        else:
+            inner.append(charge)
+    tally.book_all(inner)
+    return tally.counted(len(spans))
+
+
+def book_events(
+    db: Database, events: Sequence[SeenEvent], *, policy: Policy | None, book: PriceBook, now_ns: int
+) -> Counted:
+    """Book what events tell, each request once, in the ledger's transaction."""
+    tally = _Tally(db, policy, now_ns)
+    for event in events:
+        told = claudecode.of_event(event, book, policy=policy, now_ns=now_ns)
+        if told is not None:
+            _book_request(tally, told)
+    return tally.counted(len(events))
+
+
+def book_points(
+    db: Database, points: Sequence[SeenPoint], *, policy: Policy | None, book: PriceBook, now_ns: int
+) -> Counted:
+    """
+    Book what metrics tell, in the ledger's transaction: only of sessions whose requests nobody tells one by one.
+
+    `ignored` counts stretches of time, of which a charge is made, as are the others.
+    """
+    tally = _Tally(db, policy, now_ns)
+    stretches = claudecodemetrics.used(db, points)
+    for one in stretches:
+        charge = claudecodemetrics.charge_of(one, book, policy=policy)
+        told = sightings.overlapping(db, one.session, one.since_ns, one.until_ns, summed=False)
+        if told or _known(db, charge) is not None:
+            tally.known += 1
+        elif tally.book(charge) is not None:
+            sightings.keep(db, one.session, charge.attempt_id, one.since_ns, one.until_ns, summed=True)
+    return tally.counted(len(stretches))
+
+
+class _Tally:
+    """Charges being booked, and what became of them."""
+
+    def __init__(self, db: Database, policy: Policy | None, now_ns: int) -> None:
+        self.db = db
+        self.policy = policy
+        self.now_ns = now_ns
+        self.charges = self.known = 0
+        self.moved: set[str] = set()
+
+    def book(self, charge: Charge) -> str | None:
+        """Book a charge; the attempt that it is of, or None where its figures cannot be true."""
+        if not _credible(charge):
+            return None
+        target = _matched(self.db, charge)
+        before = _known(self.db, target)
         try:
-            booked = booking.book(db, [Settled(target)], holder=None, policy=policy, now_ns=now_ns)
+            booked = booking.book(self.db, [Settled(target)], holder=None, policy=self.policy, now_ns=self.now_ns)
         except RecordError:
-            continue  # nothing of it was booked: it counts with the ignored
-        moved |= booked.balances
-        charges += before is None
-        known += before is not None
-    return Counted(charges, known, len(spans) - charges - known, frozenset(moved))
+            return None  # nothing of it was booked: it counts with the ignored
+        self.moved |= booked.balances
+        self.charges += before is None
+        self.known += before is not None
+        return target.attempt_id
+
+    def book_all(self, charges: Sequence[Charge]) -> None:
+        """Book charges in their order; those of calls that are new to everybody at once, which is much faster."""
+        alone = attempts.strangers(self.db, charges)
+        new = [charge for charge, is_new in zip(charges, alone, strict=True) if is_new and _credible(charge)]
+        booked, number = booking.book_new(self.db, new, policy=self.policy, now_ns=self.now_ns)
+        self.moved |= booked.balances
+        self.charges += number
+        for charge, is_new in zip(charges, alone, strict=True):
+            if not is_new:
+                self.book(charge)
+
+    def count_under(self, attempt_id: str, keeper: str) -> None:
+        """Have what an attempt was charged count under another one."""
+        self.moved |= booking.count_under(self.db, attempt_id, keeper, policy=self.policy, now_ns=self.now_ns).balances
+
+    def counted(self, told: int) -> Counted:
+        return Counted(self.charges, self.known, told - self.charges - self.known, frozenset(self.moved))
+
+
+def _credible(charge: Charge) -> bool:
+    counts = attempts.counts(charge.usage).values()
+    return max(counts) <= _MOST_TOKENS and (charge.cost_nano_usd or 0) <= MOST_NANO
+
+
+def _book_request(tally: _Tally, told: Told) -> None:
+    """Book one request of a session; what only metrics told of the same stretch of time counts no longer."""
+    attempt_id = tally.book(told.charge)
+    if attempt_id is None or told.session is None:
+        return
+    sightings.keep(tally.db, told.session, attempt_id, told.told_ns, told.told_ns, summed=False)
+    for summed in sightings.overlapping(tally.db, told.session, told.told_ns, told.told_ns, summed=True):
+        tally.count_under(summed, attempt_id)
 
 
 def _charge(db: Database, span: SeenSpan, *, policy: Policy | None, book: PriceBook, now_ns: int) -> Charge | None:
@@ -83,6 +179,16 @@ def _repeats_inner(span: SeenSpan, charge: Charge, enclosing: set[tuple[str, str
     """
     unnamed = charge.response_id is None and not _stamped(span)
     return unnamed and (span.trace_id, span.span_id) in enclosing
+
+
+def _repeats_named(db: Database, span: SeenSpan, charge: Charge) -> bool:
+    """
+    Whether a span that names nothing is around a call that came before, by a journal or in another export.
+
+    Such a call has a name, was sent while the span lasted, and used exactly the same.
+    """
+    unnamed = charge.response_id is None and charge.request_id is None and not _stamped(span)
+    return unnamed and _credible(charge) and attempts.alike(db, charge, max(span.end_ns, charge.at_ns))
 
 
 def _matched(db: Database, charge: Charge) -> Charge:

@@ -1,16 +1,16 @@
-"""What do the bytes of an OTLP trace export say, and how is it answered?"""
+"""What do the bytes of an OTLP export of traces say, and how is any export written and answered?"""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.json_format import MessageToJson, ParseDict, ParseError  # type: ignore[import-untyped]
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -21,8 +21,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from bursar.agent.spans.seenspan import AttributeValue, Kind, SeenSpan, StatusCode, Wire
 
-_LATEST_NS = 2**63 - 1
+LATEST_NS = 2**63 - 1
 """What a ledger's integer column holds."""
+
+MOST_ITEMS = 20_000
+"""Spans, records or metrics of one request: more than twice what a collector sends by default, in bounded memory."""
 
 _KINDS: Final[Mapping[int, Kind]] = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
 _STATUS: Final[Mapping[int, StatusCode]] = {1: "OK", 2: "ERROR"}
@@ -37,7 +40,18 @@ class Encoding(StrEnum):
 
 
 class MalformedError(ValueError):
-    """A body that is no trace export; the text says what is wrong with it."""
+    """A body that is no export; the text says what is wrong with it."""
+
+
+class TooManyError(ValueError):
+    """An export of more things at once than are taken."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"there are {number} of them, and at most {MOST_ITEMS} are taken at once")
+
+
+M = TypeVar("M", bound=Message)
+"""A kind of message that protobuf has made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +66,13 @@ class Export:
 
 
 def decode(body: bytes, encoding: Encoding) -> Export:
-    """The spans of an export. Raises `MalformedError`."""
-    request = _from_json(body) if encoding is Encoding.JSON else _from_protobuf(body)
+    """The spans of an export. Raises `MalformedError` and `TooManyError`."""
+    request = read(body, encoding, ExportTraceServiceRequest, _with_protobuf_ids)
+    refuse_too_many(len(scope.spans) for resource in request.resource_spans for scope in resource.scope_spans)
     spans: list[SeenSpan] = []
     reasons: list[str] = []
     for resource_spans in request.resource_spans:
-        resource = _attributes(resource_spans.resource.attributes)
+        resource = attributes(resource_spans.resource.attributes)
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
                 reason = _unusable(span)
@@ -68,21 +83,29 @@ def decode(body: bytes, encoding: Encoding) -> Export:
     return Export(tuple(spans), len(reasons), reasons[0] if reasons else "")
 
 
+def refuse_too_many(numbers: Iterable[int]) -> None:
+    """Raise `TooManyError` where these come to more than is taken at once."""
+    total = sum(numbers)
+    if total > MOST_ITEMS:
+        raise TooManyError(total)
+
+
 def encode_answer(export: Export, encoding: Encoding) -> bytes:
     """The body of the answer 200; it names the spans that were not taken, if any."""
     response = ExportTraceServiceResponse()
     if export.rejected:
         response.partial_success.rejected_spans = export.rejected
         response.partial_success.error_message = f"{export.rejected} spans were not taken; the first: {export.why}"
-    return _encode(response, encoding)
+    return encode(response, encoding)
 
 
 def encode_status(code: int, message: str, encoding: Encoding) -> bytes:
     """The body of an error: a `google.rpc.Status` with one of its codes."""
-    return _encode(Status(code=code, message=message), encoding)
+    return encode(Status(code=code, message=message), encoding)
 
 
-def _encode(message: Any, encoding: Encoding) -> bytes:
+def encode(message: Any, encoding: Encoding) -> bytes:
+    """A protobuf message in the encoding of the request that it answers."""
     if encoding is Encoding.JSON:
         text: str = MessageToJson(message, indent=None)
         return text.encode()
@@ -90,22 +113,28 @@ def _encode(message: Any, encoding: Encoding) -> bytes:
     return wire
 
 
-def _from_protobuf(body: bytes) -> ExportTraceServiceRequest:
-    try:
-        request: ExportTraceServiceRequest = ExportTraceServiceRequest.FromString(body)
-    except DecodeError as error:
-        raise MalformedError(f"the body is no protobuf ExportTraceServiceRequest ({error})") from error
-    return request
+def read(body: bytes, encoding: Encoding, kind: type[M], shaped: Callable[[Any], dict[str, Any]]) -> M:
+    """
+    The request in a body; `shaped` makes of OTLP's JSON what protobuf's has.
 
+    Raises `MalformedError`, and `TooManyError` for a list in JSON that nothing need be made of.
 
-def _from_json(body: bytes) -> ExportTraceServiceRequest:
-    """An export in JSON. Enums may be numbers or names, whole numbers may be texts, unknown fields are passed over."""
+    In JSON, enums may be numbers or names, whole numbers may be texts, and unknown fields are passed over.
+    """
+    name = kind.__name__
+    if encoding is Encoding.PROTOBUF:
+        try:
+            request: M = kind.FromString(body)
+        except DecodeError as error:
+            raise MalformedError(f"the body is no protobuf {name} ({error})") from error
+        return request
     try:
-        value = json.loads(body)
-        request = ExportTraceServiceRequest()
-        ParseDict(_with_protobuf_ids(value), request, ignore_unknown_fields=True)
-    except (ValueError, RecursionError, ParseError) as error:
-        raise MalformedError(f"the body is no OTLP/JSON ExportTraceServiceRequest ({error})") from error
+        request = kind()
+        ParseDict(shaped(json.loads(body)), request, ignore_unknown_fields=True)
+    except TooManyError:
+        raise
+    except (ValueError, TypeError, OverflowError, RecursionError, ParseError) as error:
+        raise MalformedError(f"the body is no OTLP/JSON {name} ({error})") from error
     return request
 
 
@@ -116,14 +145,14 @@ def _with_protobuf_ids(value: Any) -> dict[str, Any]:
     OTLP/JSON writes trace and span ids in hex, unlike every other field of bytes.
     """
     resources = [
-        {**resource, "scopeSpans": [_scope_spans(scope) for scope in _objects(resource, "scopeSpans")]}
-        for resource in _objects(value, "resourceSpans")
+        {**resource, "scopeSpans": [_scope_spans(scope) for scope in objects(resource, "scopeSpans")]}
+        for resource in objects(value, "resourceSpans")
     ]
     return {"resourceSpans": resources}
 
 
 def _scope_spans(scope: Mapping[str, Any]) -> dict[str, Any]:
-    return {**scope, "spans": [_span(span) for span in _objects(scope, "spans")]}
+    return {**scope, "spans": [_span(span) for span in objects(scope, "spans")]}
 
 
 def _span(span: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,8 +196,12 @@ def _base64(hexadecimal: Any) -> str:
         return ""
 
 
-def _objects(parent: Any, name: str) -> list[Mapping[str, Any]]:
-    """The JSON objects in a list; an absent or null list is empty. Raises `ValueError` for anything else."""
+def objects(parent: Any, name: str) -> list[Mapping[str, Any]]:
+    """
+    The JSON objects in a list; an absent or null list is empty.
+
+    Raises `TooManyError` for a list of too many, and `ValueError` for anything else.
+    """
     if not isinstance(parent, Mapping):
         raise ValueError(f"expected an object with {name}, got {type(parent).__name__}")  # noqa: TRY004 - told as one kind of mistake
     items: Any = cast("Mapping[str, Any]", parent).get(name)
@@ -176,6 +209,7 @@ def _objects(parent: Any, name: str) -> list[Mapping[str, Any]]:
         return []
     if isinstance(items, list):
         entries: list[Any] = items  # pyright: ignore[reportUnknownVariableType]
+        refuse_too_many([len(entries)])
         if all(isinstance(entry, Mapping) for entry in entries):
             return entries
     raise ValueError(f"{name} must be a list of objects")
@@ -187,7 +221,7 @@ def _unusable(span: Span) -> str | None:
         return f"the trace id of {span.name[:80]!r} is not 16 bytes, or all zero"
     if len(span.span_id) != 8 or not any(span.span_id):
         return f"the span id of {span.name[:80]!r} is not 8 bytes, or all zero"
-    if max(span.start_time_unix_nano, span.end_time_unix_nano) > _LATEST_NS:
+    if max(span.start_time_unix_nano, span.end_time_unix_nano) > LATEST_NS:
         return f"the times of {span.name[:80]!r} lie beyond the year 2262: they are nanoseconds since 1970"
     return None
 
@@ -203,24 +237,25 @@ def _seen(wire: Wire, resource: Mapping[str, AttributeValue]) -> SeenSpan:
         kind=_KINDS.get(span.kind, "UNSPECIFIED"),
         start_ns=span.start_time_unix_nano,
         end_ns=span.end_time_unix_nano,
-        attributes=_attributes(span.attributes),
+        attributes=attributes(span.attributes),
         status_code=_STATUS.get(span.status.code, "UNSET"),
         resource=resource,
         wire=wire,
     )
 
 
-def _attributes(pairs: Iterable[KeyValue]) -> dict[str, AttributeValue]:
+def attributes(pairs: Iterable[KeyValue]) -> dict[str, AttributeValue]:
     """Attributes by name; those whose value is a map, bytes or nothing are left out."""
-    values = ((pair.key, _value(pair.value)) for pair in pairs)
-    return {key: value for key, value in values if value is not None}
-
-
-def _value(value: AnyValue) -> AttributeValue | None:
-    if value.WhichOneof("value") == "array_value":
-        items = (_scalar(item) for item in value.array_value.values)
-        return tuple(item for item in items if item is not None)
-    return _scalar(value)
+    found: dict[str, AttributeValue] = {}
+    for pair in pairs:  # one loop, without a call for each: it is most of what reading a span takes
+        value = pair.value
+        kind = value.WhichOneof("value")
+        if kind in _SCALARS:
+            found[pair.key] = getattr(value, kind)
+        elif kind == "array_value":
+            items = (_scalar(item) for item in value.array_value.values)
+            found[pair.key] = tuple(item for item in items if item is not None)
+    return found
 
 
 def _scalar(value: AnyValue) -> str | int | float | bool | None:

@@ -45,10 +45,13 @@ class SeenSpan:
     wire: Wire | None = field(default=None, repr=False, compare=False)
     """Where it came from, to be passed on; None for one that was made here."""
 
-    def text(self, name: str) -> str | None:
-        """An attribute that is a text and not empty, else None."""
-        value = self.attributes.get(name)
-        return value if isinstance(value, str) and value else None
+    def text(self, *names: str) -> str | None:
+        """The first of these attributes that is a text and not empty, else None."""
+        for name in names:
+            value = self.attributes.get(name)
+            if isinstance(value, str) and value:
+                return value
+        return None
 
     def count(self, *names: str) -> int | None:
         """The first of these attributes that is a whole number from zero on, else None."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
 
 from bursar.agent.spans.inference import Inference, read_inference
 from bursar.agent.spans.seenspan import AttributeValue, SeenSpan
@@ -14,10 +16,13 @@ from bursar.policies.policy import Policy, find_route
 from bursar.policies.prices import PriceBook, Quote, price
 from bursar.policies.usage import Usage
 
+_COSTS = ("operation.cost", names.COST_USD, "llm.cost.total")
+"""In dollars: Logfire's, OpenLIT's (and ours, where a span is stamped), OpenInference's."""
 EARLIER_ATTEMPTS = "earlier attempts of the call"
 
 _SECOND = 10**9
-_MOST = 2**63 - 1
+MOST_NANO = 10**15
+"""A million dollars, in nano-dollars: no call costs that, and sums of such stay sums."""
 _RESENDS = "http.request.resend_count"
 _SERVICE = "service.name"
 _ENVIRONMENTS = ("deployment.environment.name", "deployment.environment")
@@ -46,16 +51,15 @@ def charge_of(span: SeenSpan, book: PriceBook, *, policy: Policy | None = None, 
     call = read_inference(span)
     if call is None:
         return None
-    charge = _blank(span, call, policy)
     stamp = _stamp(span)
-    if stamp is not None:
-        charge = replace(charge, attempt_id=stamp.attempt_id)
-        if stamp.cost_nano is not None and _may_stand(stamp, call, known=known):
-            return _stamped(charge, call, stamp, stamp.cost_nano, book)
-    if call.report is None:
+    if stamp is not None and stamp.cost_nano is not None and _may_stand(stamp, call, known=known):
+        figures = _stamped(span, call, stamp, stamp.cost_nano, book)
+    elif call.report is not None:
+        more = stamp.attempts > 1 if stamp is not None else bool(span.count(_RESENDS))
+        figures = _priced(call, _quote(span, call, book), (EARLIER_ATTEMPTS,) if more else ())
+    else:
         return None
-    more = stamp.attempts > 1 if stamp is not None else bool(span.count(_RESENDS))
-    return _priced(charge, call, _quote(charge, call, book), (EARLIER_ATTEMPTS,) if more else ())
+    return _charge(span, call, policy, figures, None if stamp is None else stamp.attempt_id)
 
 
 def _stamp(span: SeenSpan) -> _Stamp | None:
@@ -67,7 +71,7 @@ def _stamp(span: SeenSpan) -> _Stamp | None:
     return _Stamp(
         attempt_id=attempt_id,
         attempts=span.count(names.ATTEMPTS) or 1,
-        cost_nano=cost if isinstance(cost, int) and 0 <= cost <= _MOST else None,
+        cost_nano=cost if isinstance(cost, int) and 0 <= cost <= MOST_NANO else None,
         basis=_stamped_basis(span.text(names.COST_BASIS)),
         missing=tuple(str(what) for what in missing) if isinstance(missing, tuple) else (str(missing),),
     )
@@ -91,9 +95,17 @@ def _may_stand(stamp: _Stamp, call: Inference, *, known: bool) -> bool:
     return not known and (call.complete or stamp.basis is Basis.SPAN)
 
 
-def _stamped(charge: Charge, call: Inference, stamp: _Stamp, cost_nano: int, book: PriceBook) -> Charge:
+class _Figures(NamedTuple):
+    """What a charge comes to."""
+
+    quote: Quote
+    basis: Basis
+    missing: tuple[str, ...]
+
+
+def _stamped(span: SeenSpan, call: Inference, stamp: _Stamp, cost_nano: int, book: PriceBook) -> _Figures:
     """The stamped cost; explained line by line where the span's own tokens come to the same."""
-    quote = _quote(charge, call, book)
+    quote = _quote(span, call, book)
     if quote.cost_nano_usd != cost_nano:
         quote = Quote(cost_nano)
     missing = dict.fromkeys(stamp.missing)
@@ -101,52 +113,52 @@ def _stamped(charge: Charge, call: Inference, stamp: _Stamp, cost_nano: int, boo
         missing["token counts"] = None
     if stamp.attempts > 1:
         missing[f"token counts of {EARLIER_ATTEMPTS}"] = None
-    return _with_quote(charge, quote, stamp.basis, tuple(missing))
+    return _Figures(quote, stamp.basis, tuple(missing))
 
 
-def _priced(charge: Charge, call: Inference, quote: Quote, unseen: tuple[str, ...]) -> Charge:
-    """The charge at the price of what the span tells; without output tokens a lower bound."""
+def _priced(call: Inference, quote: Quote, unseen: tuple[str, ...]) -> _Figures:
+    """The price of what the span tells; without output tokens a lower bound."""
     basis = Basis.SPAN if call.complete and not quote.estimated else Basis.ESTIMATE
     if quote.cost_nano_usd is None:
         basis = Basis.UNKNOWN
-    return _with_quote(charge, quote, basis, (*quote.missing, *call.missing, *unseen))
+    return _Figures(quote, basis, (*quote.missing, *call.missing, *unseen))
 
 
-def _with_quote(charge: Charge, quote: Quote, basis: Basis, missing: tuple[str, ...]) -> Charge:
-    return replace(
-        charge,
-        cost_nano_usd=quote.cost_nano_usd,
-        basis=basis,
-        price_id=quote.price_id,
-        lines=quote.lines,
-        modifiers=quote.modifiers,
-        missing=missing,
-    )
-
-
-def _quote(charge: Charge, call: Inference, book: PriceBook) -> Quote:
+def _quote(span: SeenSpan, call: Inference, book: PriceBook) -> Quote:
     if call.report is None:
         return Quote(None)
-    return price(call.report, model=call.model, at=_day(charge.at_ns), book=book, region=call.region)
+    return price(call.report, model=call.model, at=day(span.start_ns), book=book, region=call.region)
 
 
-def _blank(span: SeenSpan, call: Inference, policy: Policy | None) -> Charge:
-    """Everything about the charge but its cost."""
+def _charge(
+    span: SeenSpan, call: Inference, policy: Policy | None, figures: _Figures, attempt_id: str | None
+) -> Charge:
+    quote = figures.quote
     return Charge(
-        attempt_id=f"span-{span.trace_id}-{span.span_id}",
-        cost_nano_usd=None,
+        attempt_id=attempt_id or f"span-{span.trace_id}-{span.span_id}",
+        cost_nano_usd=quote.cost_nano_usd,
         usage=Usage() if call.report is None else call.report.usage,
-        basis=Basis.UNKNOWN,
+        basis=figures.basis,
         model=call.model,
         requested_model=call.requested_model,
         route=_route(span, policy),
         labels=dict(_labels(span)),
+        price_id=quote.price_id,
         request_id=span.text(names.REQUEST_ID),
         response_id=span.text(names.RESPONSE_ID),
         at_ns=span.start_ns,
+        lines=quote.lines,
+        missing=figures.missing,
+        modifiers=quote.modifiers,
         action=span.text(names.ACTION) or "go",
         reason=span.text(names.REASON) or "",
+        told_nano_usd=_told(span) if attempt_id is None else None,
     )
+
+
+def _told(span: SeenSpan) -> int | None:
+    """What the library that made the span holds that the call cost."""
+    return next((nano for name in _COSTS if (nano := nano_of(span.attributes.get(name))) is not None), None)
 
 
 def _route(span: SeenSpan, policy: Policy | None) -> str:
@@ -188,5 +200,17 @@ def _first(values: Iterable[AttributeValue | None]) -> str | None:
     return next((value for value in values if isinstance(value, str) and value), None)
 
 
-def _day(at_ns: int) -> date:
+def nano_of(usd: AttributeValue | None) -> int | None:
+    """An amount of dollars, as a number or a text, in whole nano-dollars; None for what is none."""
+    if isinstance(usd, bool) or not isinstance(usd, int | float | str):
+        return None
+    try:
+        nano = Decimal(str(usd)) * 10**9
+        return int(nano.to_integral_value()) if 0 <= nano <= MOST_NANO else None
+    except InvalidOperation:
+        return None
+
+
+def day(at_ns: int) -> date:
+    """The day of an instant, in UTC: the day of its price."""
     return datetime.fromtimestamp(at_ns // _SECOND, UTC).date()
