@@ -241,6 +241,33 @@ def test_what_helicone_has_of_a_batch_is_not_sent_again(scene: Scene) -> None:
     assert (scene.state("helicone").sent, len(log.requests), log.got) == (3, 3, 3)
 
 
+def test_a_fault_of_ours_is_told_and_does_not_come_back_at_once(
+    scene: Scene, otlp: Otlp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What waits stays in the queue; five minutes later it is tried again."""
+
+    def broken(*_args: object) -> object:
+        raise ZeroDivisionError
+
+    async def do(forwarding: Forwarding) -> None:
+        with monkeypatch.context() as context:
+            context.setattr("bursar.agent.forward.forwarding.calls_of", broken)
+            await forwarding.take(calls(1))
+            with pytest.raises(ZeroDivisionError):
+                await forwarding.idle()
+            await forwarding.tend()
+        await forwarding.tend()
+        await forwarding.idle()
+        assert ids(otlp.spans) == []
+        scene.now_ns += 300 * SECOND
+        await forwarding.tend()
+        await forwarding.idle()
+
+    scene.run(do)
+    assert ids(otlp.spans) == [1]
+    assert caplog.text.count("after a fault of Bursar") == 1 and "ZeroDivisionError" in caplog.text
+
+
 def test_one_receiver_that_is_away_holds_no_other_up(scene: Scene, otlp: Otlp) -> None:
     other = Otlp()
     scene.receivers["tempo"] = other

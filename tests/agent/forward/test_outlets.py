@@ -208,6 +208,24 @@ def test_helicones_trace_endpoint_reads_the_names_of_2024() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"gen_ai__request__temperature": float("nan"), "gen_ai__response__time_to_first_chunk": float("inf")},
+        {"gen_ai__input__messages": '[{"role":1,"parts":[{"content":"\\ud800"},3]},7]'},
+        {"gen_ai__input__messages": '{"role":"user"}', "gen_ai__output__messages": "no json"},
+        {"gen_ai__output__messages": "[" * 100_000},
+        {"bursar__label__\u20ac\n": "x" * 5000, "user__id": "\u20ac"},
+    ],
+)
+def test_whatever_a_span_holds_can_be_told_to_helicones_log(told: dict[str, Any]) -> None:
+    """Values that JSON or a header cannot hold are left out or replaced, and the call is told all the same."""
+    receiver = HeliconeLogs("k")
+    spans = seen(export((SDK, [call(1, **told)])))
+    answer = send(receiver.app, Forward("x", "helicone", "http://h"), spans, {"authorization": "Bearer k"})
+    assert (answer.sent, len(receiver.requests)) == (1, 1)
+
+
 def partial(rejected: int, message: str) -> Response:
     told = ExportTraceServiceResponse()
     told.partial_success.rejected_spans = rejected

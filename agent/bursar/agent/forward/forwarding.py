@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bursar.agent.forward.answers import Answer, Verdict, delay_ns
+from bursar.agent.forward.answers import LONGEST_DELAY_SECONDS, Answer, Verdict, delay_ns
 from bursar.agent.forward.bundle import MOST_BYTES, MOST_SPANS, pack, parcels, unpack
 from bursar.agent.forward.calls import Called, calls_of
 from bursar.agent.forward.keeping import Keeping
@@ -92,6 +92,7 @@ class Forwarding:
             return
         for forward in self._forwards():
             task = self._tasks.get(forward.name)
+            self._look_at(forward.name, task)
             resting = self._clock_ns() < self._resting.get(forward.name, 0)
             if (task is None or task.done()) and not resting:
                 self._tasks[forward.name] = asyncio.get_running_loop().create_task(self._run(forward))
@@ -164,6 +165,19 @@ class Forwarding:
         if answer.refused:
             _log.warning('forward "%s": %d spans were dropped: %s', name, answer.refused, answer.said)
         return answer.verdict is Verdict.DONE
+
+    def _look_at(self, name: str, task: asyncio.Task[None] | None) -> None:
+        """Tell of a task that ended by a fault of ours, and leave its receiver alone for a while."""
+        if task is None or not task.done() or task.cancelled() or task.exception() is None:
+            return
+        del self._tasks[name]
+        self._resting[name] = self._clock_ns() + LONGEST_DELAY_SECONDS * _SECOND
+        _log.error(
+            'forward "%s" is left alone for %d s after a fault of Bursar; please report it',
+            name,
+            LONGEST_DELAY_SECONDS,
+            exc_info=task.exception(),
+        )
 
     def _look_over(self) -> Mapping[str, int]:
         """Tell the queue whom the policy has, where that has changed; what it lets go of."""

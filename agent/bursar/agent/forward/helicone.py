@@ -6,6 +6,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any, cast
 
 import httpx
@@ -33,7 +34,7 @@ class HeliconeLog:
         self, url: str, headers: Mapping[str, str], client: httpx.AsyncClient, *, clock_ns: Callable[[], int]
     ) -> None:
         self._url = url
-        self._headers = dict(headers)
+        self._headers = {**headers, "content-type": "application/json"}
         self._client = client
         self._clock_ns = clock_ns
         self._scrubber = Scrubber(headers)
@@ -65,13 +66,18 @@ class HeliconeLog:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 response = await self._client.post(
-                    self._url, json=entry(span, call), headers=self._headers, timeout=TIMEOUT_SECONDS
+                    self._url, content=_encoded(entry(span, call)), headers=self._headers, timeout=TIMEOUT_SECONDS
                 )
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
             return unreachable(error)
         if response.is_success:
             return Answer(Verdict.DONE, sent=1)
         return of_status(response, self._scrubber.clean(response.text), self._clock_ns())
+
+
+def _encoded(told: Mapping[str, Any]) -> bytes:
+    """As JSON in ASCII, in which half a sign, as content may hold it, can be written too."""
+    return json.dumps(told, allow_nan=False).encode("ascii")
 
 
 def _tells(span: SeenSpan, call: Called) -> bool:
@@ -88,7 +94,7 @@ def entry(span: SeenSpan, call: Called) -> Mapping[str, Any]:
     identity = str(uuid.uuid5(_NAMESPACE, f"{span.trace_id}-{span.span_id}"))
     timing: dict[str, Any] = {"startTime": _time(span.start_ns), "endTime": _time(span.end_ns)}
     first = span.attributes.get("gen_ai.response.time_to_first_chunk")
-    if isinstance(first, int | float):
+    if isinstance(first, int | float) and isfinite(first):
         timing["timeToFirstToken"] = round(first * 1000)
     return {
         "provider": "ANTHROPIC",
@@ -105,8 +111,9 @@ def entry(span: SeenSpan, call: Called) -> Mapping[str, Any]:
 def _request(span: SeenSpan, call: Called) -> Mapping[str, Any]:
     told: dict[str, Any] = {"model": call.requested_model, "messages": _messages(span)}
     for ours, theirs in (("gen_ai.request.max_tokens", "max_tokens"), ("gen_ai.request.temperature", "temperature")):
-        if ours in span.attributes:
-            told[theirs] = span.attributes[ours]
+        value = span.attributes.get(ours)
+        if isinstance(value, int | float) and isfinite(value):
+            told[theirs] = value
     return told
 
 
@@ -159,7 +166,7 @@ def _texts(span: SeenSpan, name: str) -> list[tuple[str, str]]:
     """Who said what, where the span carries content: the texts of its messages, which stand there as JSON."""
     try:
         messages: Any = json.loads(span.text(name) or "[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     told: list[tuple[str, str]] = []
     for message in _listed(messages):
