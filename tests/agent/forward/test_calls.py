@@ -63,3 +63,19 @@ OTHER = {key: value for key, value in CALL.items() if key != "gen_ai.response.id
 def test_spans_for_one_call_are_one(spans: list[tuple[str, Span]], kept: list[int]) -> None:
     """So that no receiver adds a cost up twice."""
     assert sorted(calls_of(seen(export(*((scope, [one]) for scope, one in spans))), RULES)) == kept
+
+
+def test_a_request_of_claude_code_is_a_call() -> None:
+    """By its own names, as when it is booked."""
+    told = {
+        "request_id": "req_1",
+        "model": "claude-sonnet-5-5",
+        "input_tokens": 100,
+        "output_tokens": 42,
+        "cache_read_tokens": 0,
+        "cache_creation_tokens": 0,
+    }
+    spans = seen(export(("com.anthropic.claude_code.tracing", [span(1, "claude_code.llm_request", told)])))
+    (found,) = calls_of(spans, RULES).values()
+    assert found.charge is not None
+    assert (found.model, found.charge.cost_nano_usd) == ("claude-sonnet-5-5", 100 * 2_000 + 42 * 10_000)

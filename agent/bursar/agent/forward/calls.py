@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bursar.agent.rules import Rules
+from bursar.agent.spans import claudecode
 from bursar.agent.spans.inference import read_inference
 from bursar.agent.spans.seenspan import SeenSpan
 from bursar.agent.spans.spancharge import charge_of
@@ -48,6 +49,10 @@ def calls_of(spans: Sequence[SeenSpan], rules: Rules) -> Mapping[int, Called]:
 
 
 def _call(span: SeenSpan, rules: Rules) -> Called | None:
+    of_claude_code = claudecode.of_span(span, rules.prices, policy=rules.policy, now_ns=span.start_ns)
+    if of_claude_code is not None:
+        told = of_claude_code.charge
+        return Called(told.model, told.requested_model, told)
     inference = read_inference(span)
     if inference is None:
         return None
