@@ -21,7 +21,7 @@ from bursar.instrumentation import instrument, route, uninstrument
 from bursar.instrumentation.capturing import Sampler
 from bursar.instrumentation.link import AgentLink
 from bursar.instrumentation.runtime import current_runtime
-from bursar.policies.policy import Capture
+from bursar.policies.route import Capture
 from bursar.policies.sample import Wanted
 
 ROUTE = "triage"

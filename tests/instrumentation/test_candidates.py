@@ -18,8 +18,9 @@ from bursar.policies.changes import REMOVED
 from bursar.policies.decision import Candidate, Skipped
 from bursar.policies.licence import Licence, licences
 from bursar.policies.plan import Misfit
-from bursar.policies.policy import Budget, Mode, Policy, Route, Step, StepAction
+from bursar.policies.policy import Budget, Mode, Policy, Step, StepAction
 from bursar.policies.pricefile import parse_book, shipped_book
+from bursar.policies.route import Route
 
 POLICY = Policy(1, Mode.ENFORCE, ladder=("big", "mid", "small"), routes=(Route("short", ladder=("big", "small")),))
 

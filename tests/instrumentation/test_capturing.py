@@ -32,7 +32,7 @@ from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.quiet import forget_told
 from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.testing import recorded
-from bursar.policies.policy import Capture
+from bursar.policies.route import Capture
 from bursar.policies.sample import MOST_BYTES, PATH, Sample, lot, sample_from_json
 
 

@@ -22,12 +22,13 @@ from bursar.policies.licence import Licences
 from bursar.policies.licence import from_text as licences_from_text
 from bursar.policies.models import canonical
 from bursar.policies.overrides import from_text, with_overrides
-from bursar.policies.policy import Capture, Find, Mode, Policy, find_route
+from bursar.policies.policy import Mode, Policy
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.pricefile import parse_book, shipped_book
 from bursar.policies.protocol import ProtocolError, Snapshot, snapshot_from_json
 from bursar.policies.rates import Offer, UnpricedError, offers_for
+from bursar.policies.route import Capture, Find, find_route
 from bursar.policies.windows import OWN_WINDOWS
 
 SNAPSHOT_FILE = "snapshot.json"
@@ -126,7 +127,7 @@ class Rules:
         attributes: Mapping[str, object] = getattr(span, "attributes", None) or {}
         http_route = attributes.get("http.route")
         found = find_route(
-            policy,
+            policy.routes,
             code=caller,
             http_route=http_route if isinstance(http_route, str) else None,
             span=name if isinstance(name, str) else None,

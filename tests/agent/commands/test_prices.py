@@ -14,8 +14,9 @@ from rich.console import Console
 
 from bursar.agent.cli import cli
 from bursar.agent.commands.prices import Leaving, leaving, read_policy, render, show, unpriced
-from bursar.policies.policy import Mode, Policy, Route
+from bursar.policies.policy import Mode, Policy
 from bursar.policies.prices import PriceBook, parse_book, shipped_book
+from bursar.policies.route import Route
 
 TODAY = date(2026, 11, 22)
 BOOK = shipped_book()

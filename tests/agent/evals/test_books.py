@@ -22,10 +22,10 @@ from bursar.agent.ledger.deferralbook import Text
 from bursar.agent.rules import RulesInForce
 from bursar.agent.settings import Settings
 from bursar.policies.charge import Basis, Charge
-from bursar.policies.policy import Capture
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.protocol import PATH, request_from_json
 from bursar.policies.records import Record, Sent, Settled
+from bursar.policies.route import Capture
 from bursar.policies.sample import Sample
 from bursar.policies.usage import Usage
 

@@ -20,7 +20,7 @@ from bursar.agent.ledger import Ledger, evalbook, open_for_reading, reports, sam
 from bursar.agent.ledger.deferralbook import Text
 from bursar.agent.sandbox.app import create_app
 from bursar.agent.sandbox.server import serving
-from bursar.policies.policy import Capture
+from bursar.policies.route import Capture
 from bursar.policies.sample import Sample
 
 FOR_EVER = 2**62

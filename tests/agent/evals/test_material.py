@@ -15,9 +15,9 @@ from bursar.agent.evals.material import MaterialError, material
 from bursar.agent.ledger import overridebook, samplebook
 from bursar.agent.ledger.booking import book
 from bursar.policies.charge import Basis, Charge
-from bursar.policies.policy import Capture
 from bursar.policies.protocol import Snapshot
 from bursar.policies.records import Settled
+from bursar.policies.route import Capture
 from bursar.policies.sample import Sample
 from bursar.policies.usage import Usage
 

@@ -9,7 +9,7 @@ from bursar.agent.ledger import samplebook
 from bursar.agent.ledger.deferralbook import Text
 from bursar.agent.ledger.samplebook import Stock
 from bursar.agent.ledger.schema import upgrade
-from bursar.policies.policy import Capture
+from bursar.policies.route import Capture
 from bursar.policies.sample import Sample, Wanted, lot
 
 SECOND = 10**9

@@ -19,9 +19,10 @@ from bursar.agent.spans.seenevent import SeenEvent
 from bursar.agent.spans.seenspan import SeenSpan
 from bursar.policies.amounts import Limit
 from bursar.policies.charge import Basis, Charge
-from bursar.policies.policy import Budget, Find, Mode, Policy, Route
+from bursar.policies.policy import Budget, Mode, Policy
 from bursar.policies.prices import shipped_book
 from bursar.policies.records import Settled
+from bursar.policies.route import Find, Route
 from bursar.policies.usage import Usage
 
 BOOK = shipped_book()

@@ -9,8 +9,9 @@ import pytest
 from bursar.agent.spans.seenspan import AttributeValue, SeenSpan
 from bursar.agent.spans.spancharge import charge_of
 from bursar.policies.charge import Basis, Charge
-from bursar.policies.policy import Find, Mode, Policy, Route
+from bursar.policies.policy import Mode, Policy
 from bursar.policies.prices import shipped_book
+from bursar.policies.route import Find, Route
 from bursar.policies.usage import Usage
 
 BOOK = shipped_book()

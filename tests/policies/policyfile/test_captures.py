@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bursar.policies.amounts import AmountError
-from bursar.policies.policy import Capture
 from bursar.policies.policyfile import PolicyError, parse_policy
 from bursar.policies.policyfile.captures import parse_capture
 from bursar.policies.policyfile.describe import describe
+from bursar.policies.route import Capture
 
 HEAD = 'version = 1\nmode = "observe"\n'
 ROUTE = f'{HEAD}[[route]]\nname = "triage"\n'

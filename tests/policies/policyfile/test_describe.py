@@ -8,20 +8,9 @@ from fractions import Fraction
 import pytest
 
 from bursar.policies.amounts import Limit, Velocity
-from bursar.policies.policy import (
-    Budget,
-    Channel,
-    Digest,
-    Find,
-    Mode,
-    Policy,
-    Route,
-    Step,
-    StepAction,
-    Unbounded,
-    Unreachable,
-)
+from bursar.policies.policy import Budget, Channel, Digest, Mode, Policy, Step, StepAction, Unbounded, Unreachable
 from bursar.policies.policyfile.describe import describe
+from bursar.policies.route import Find, Route
 from bursar.policies.windows import Anchor
 
 SLACK = StepAction("alert", channel="slack")

@@ -9,20 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bursar.policies.amounts import AmountError, Limit, Velocity
-from bursar.policies.policy import (
-    Budget,
-    Channel,
-    Digest,
-    Find,
-    Mode,
-    Policy,
-    Route,
-    Step,
-    StepAction,
-    Unbounded,
-    Unreachable,
-)
+from bursar.policies.policy import Budget, Channel, Digest, Mode, Policy, Step, StepAction, Unbounded, Unreachable
 from bursar.policies.policyfile import Mistake, PolicyError, one_cap, parse_policy
+from bursar.policies.route import Find, Route
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "bursar.toml"
 

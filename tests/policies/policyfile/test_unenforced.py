@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from bursar.policies.amounts import Limit, Velocity
-from bursar.policies.policy import Budget, Mode, Policy, Route, Step, StepAction, Unreachable
+from bursar.policies.policy import Budget, Mode, Policy, Step, StepAction, Unreachable
 from bursar.policies.policyfile.unenforced import unenforced, unpriced
+from bursar.policies.route import Route
 
 RECORDED = "is recorded but not acted on in this release"
 
@@ -106,7 +107,7 @@ def test_of_a_velocity_only_what_is_not_done_is_told(action: StepAction, told: t
 
 @pytest.mark.parametrize(
     "route",
-    [Route("r", may_wait_seconds=60.0), *(Route("r", cache=word) for word in ("auto", "advise", "off"))],  # type: ignore[arg-type] # each of them is a word of the file
+    [Route("r", may_wait_seconds=60.0), *(Route("r", cache=word) for word in ("auto", "advise", "off"))],
 )
 def test_all_that_a_route_says_is_acted_on(route: Route) -> None:
     """Waiting and caching."""

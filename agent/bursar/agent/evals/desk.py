@@ -22,7 +22,7 @@ from bursar.agent.scheduler import Chore
 from bursar.agent.serving.server import read_body
 from bursar.policies import sample
 from bursar.policies.licence import Licence, to_text
-from bursar.policies.policy import Capture
+from bursar.policies.route import Capture
 from bursar.policies.sample import Sample, SampleError, Wanted, sample_from_json
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from bursar.agent.ledger.deferralbook import Text
-from bursar.policies.policy import Capture
+from bursar.policies.route import Capture
 from bursar.policies.sample import Sample, Wanted, lot
 
 _SECOND = 10**9

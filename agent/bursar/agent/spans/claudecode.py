@@ -13,8 +13,9 @@ from bursar.agent.spans.spancharge import MOST_NANO, day, nano_of
 from bursar.policies import attributes as names
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.models import canonical
-from bursar.policies.policy import Policy, find_route
+from bursar.policies.policy import Policy
 from bursar.policies.prices import PriceBook, price
+from bursar.policies.route import find_route
 from bursar.policies.usage import UsageReport, read_report
 
 ROUTE = "claude-code"
@@ -97,7 +98,7 @@ def of_span(span: SeenSpan, book: PriceBook, *, policy: Policy | None, now_ns: i
 
 def route_of(resource: Attributes, policy: Policy | None) -> str:
     """The first route that the policy finds by the process's service, else `ROUTE`."""
-    route = None if policy is None else find_route(policy, code=None, service=text(resource, "service.name"))
+    route = None if policy is None else find_route(policy.routes, code=None, service=text(resource, "service.name"))
     return ROUTE if route is None else route.name
 
 

@@ -12,8 +12,9 @@ from bursar.agent.spans.inference import Inference, read_inference
 from bursar.agent.spans.seenspan import AttributeValue, SeenSpan
 from bursar.policies import attributes as names
 from bursar.policies.charge import Basis, Charge
-from bursar.policies.policy import Policy, find_route
+from bursar.policies.policy import Policy
 from bursar.policies.prices import PriceBook, Quote, price
+from bursar.policies.route import find_route
 from bursar.policies.usage import Usage
 
 _COSTS = ("operation.cost", names.COST_USD, "llm.cost.total")
@@ -167,7 +168,7 @@ def _route(span: SeenSpan, policy: Policy | None) -> str:
     if stamped is not None:
         return stamped
     code, service = _code(span), _service(span)
-    route = find_route(policy, code=code, service=service) if policy is not None else None
+    route = find_route(policy.routes, code=code, service=service) if policy is not None else None
     return route.name if route is not None else code or service or span.name
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bursar.policies.amounts import AmountError, parse_duration
-from bursar.policies.policy import Capture
+from bursar.policies.route import Capture
 
 USUAL_SECONDS = 14 * 86_400.0
 MOST_SAMPLES = 2_000

@@ -14,7 +14,6 @@ from bursar.policies.policy import (
     Digest,
     Mode,
     Policy,
-    Route,
     Step,
     StepAction,
     Unbounded,
@@ -22,6 +21,7 @@ from bursar.policies.policy import (
     Watched,
 )
 from bursar.policies.policyfile.turns import WEEKDAYS
+from bursar.policies.route import Route
 from bursar.policies.windows import ROLLING
 
 

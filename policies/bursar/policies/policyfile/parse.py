@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, cast, get_args
 
 from bursar.policies.amounts import parse_duration, parse_usd, usd
-from bursar.policies.policy import Channel, ChannelKind, Digest, Find, Mode, Policy, Route, Weekday
+from bursar.policies.policy import Channel, ChannelKind, Digest, Mode, Policy, Weekday
 from bursar.policies.policyfile.budgets import BUDGET_KEYS, read_budgets, read_name, read_unreachable
 from bursar.policies.policyfile.captures import parse_capture
 from bursar.policies.policyfile.fields import TOP_KEYS, Fields, names_once, tables
@@ -19,6 +19,7 @@ from bursar.policies.policyfile.mistakes import Mistake, Mistakes, PolicyError, 
 from bursar.policies.policyfile.steps import Surroundings
 from bursar.policies.policyfile.turns import read_timezone
 from bursar.policies.policyfile.unenforced import unenforced, unpriced
+from bursar.policies.route import Find, Route
 
 __all__ = ["Mistake", "PolicyError", "one_cap", "parse_policy"]
 
