@@ -34,7 +34,7 @@ def put_in_force(held_out: float = 0.0, policy: str = POLICY, text: str | None =
     told = Marking("r1", "chat", MODEL, (Mark("system"),), held_out)
     runtime = current_runtime()
     assert runtime is not None
-    runtime._take_snapshot(Snapshot("s", policy, markings=text or to_text([told])))  # as `sync` hands it over
+    runtime.hear(Snapshot("s", policy, markings=text or to_text([told])))
 
 
 @pytest.fixture

@@ -88,7 +88,10 @@ def test_nonsense_is_refused_by_name(place: str, value: object, says: str) -> No
         from_json(told)
 
 
-@pytest.mark.parametrize("told", [None, [], {}, {"blocks": []}, {"blocks": [[]], "prints": [], "holder": "h"}])
+NO_MESSAGES: list[Any] = [None, [], {}, {"blocks": []}, {"blocks": [[]], "prints": [], "holder": "h"}]
+
+
+@pytest.mark.parametrize("told", NO_MESSAGES)
 def test_what_is_no_message_is_refused(told: object) -> None:
     with pytest.raises(FingerprintError):
         from_json(told)

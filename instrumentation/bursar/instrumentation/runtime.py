@@ -209,7 +209,7 @@ class Runtime:
             self.leases,
             on_views=lambda views: self.guard.standings.see(views),
             watched=lambda: self.guard.standings.watched(),
-            on_snapshot=self._take_snapshot,
+            on_snapshot=self.hear,
             on_unclaimed=self._never_sent,
             line=self._link(),
             beside=lambda: self.metrics.count(),
@@ -229,7 +229,8 @@ class Runtime:
             service=self.config.service,
         )
 
-    def _take_snapshot(self, snapshot: Snapshot) -> None:
+    def hear(self, snapshot: Snapshot) -> None:
+        """Put what an agent says in force, and keep it for the next process."""
         rules = rules_of(snapshot, shipped_rules(self.config.prices_file))
         self.rules = rules if rules.heard else replace(self.rules, heard=self.rules.heard)
         with quiet("keep the agent's rules"):

@@ -305,7 +305,8 @@ class Policy:
 
     def cache_for(self, route: str) -> CacheMode:
         """What is done about a route's prompt cache; one that the file does not name is advised on."""
-        return next((known.cache for known in self.routes if known.name == route), "advise")
+        known = self.named(route)
+        return "advise" if known is None else known.cache
 
     @cached_property
     def puts_off(self) -> bool:
