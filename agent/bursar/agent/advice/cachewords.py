@@ -41,7 +41,7 @@ FEW_DAYS = (
 APART = "Figures of one route are not to be added up: what one change saves another cannot save again."
 SAMPLED = (
     "Some processes looked only at a part of the conversations. Each stands for several, and what they share is "
-    "touched more often than was seen: the saving is rather larger."
+    "touched more often than was seen: the saving may be much larger or smaller than is said."
 )
 MINIMUM = "The shortest prompt that the model caches is not known: 1,024 tokens are taken."
 OFF = (
