@@ -92,6 +92,13 @@ def test_the_tail_is_the_last_block_that_may_be_marked() -> None:
     assert found.changes["messages"][0]["content"] == [text("one", cache_control=FIVE), text("")]
 
 
+def test_a_place_that_a_request_lacks_is_passed_over() -> None:
+    """The search counted such a request so, too; the note says what was advised."""
+    found = marked(body(tools=[]), marking(Mark("tools"), Mark("system")))
+    assert isinstance(found, Marked)
+    assert list(found.changes) == ["system"]
+
+
 def test_a_tool_that_is_loaded_later_is_passed_over() -> None:
     found = marked(body(tools=[{"name": "a"}, {"name": "b", "defer_loading": True}]), marking(Mark("tools")))
     assert isinstance(found, Marked)
@@ -102,7 +109,7 @@ OWN: list[tuple[dict[str, Any], tuple[Mark, ...], Unmarked]] = [
     ({"system": [text("Be kind.", cache_control=HOUR)]}, (Mark("system"),), Unmarked.MARKED),
     ({"cache_control": FIVE}, (Mark("tail"),), Unmarked.MARKED),
     ({"system": ""}, (Mark("system"),), Unmarked.NO_PLACE),
-    ({"tools": []}, (Mark("tools"), Mark("system")), Unmarked.NO_PLACE),
+    ({"tools": [], "system": []}, (Mark("tools"), Mark("system")), Unmarked.NO_PLACE),
     ({}, (Mark("messages[9]"),), Unmarked.NO_PLACE),
     ({}, (Mark("messages[1].content[0]"),), Unmarked.NO_PLACE),
     ({"tools": [{"name": "a", "cache_control": FIVE}]}, (Mark("system", "1h"),), Unmarked.ORDER),
@@ -124,7 +131,7 @@ OWN: list[tuple[dict[str, Any], tuple[Mark, ...], Unmarked]] = [
 def test_a_request_that_cannot_be_marked_goes_as_it_is(
     changes: dict[str, Any], marks: tuple[Mark, ...], why: Unmarked
 ) -> None:
-    """All the marks of a marking or none: half of them is nobody's advice."""
+    """With the reason."""
     assert marked(body(**changes), marking(*marks)) is why
 
 

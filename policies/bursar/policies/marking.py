@@ -24,7 +24,7 @@ class Unmarked(StrEnum):
     """Why a request goes as it is."""
 
     NO_PLACE = "no_place"
-    """It has no block there that may be marked."""
+    """It has none of the blocks that are to be marked."""
     FULL = "full"
     """With the application's own marks there would be more than four."""
     ORDER = "order"
@@ -61,21 +61,20 @@ def held_out(marking: Marking, body: Body, at_ns: int) -> bool:
 
 def marked(body: Body, marking: Marking) -> Marked | Unmarked:
     """
-    All the marks of a marking on a request, or none and why. Blocks are copied where they change, never in place.
+    The marks of a marking on a request, or none and why. Blocks are copied where they change, never in place.
 
-    Marks of the application's own stay as they are, wherever they stand.
+    Marks of the application's own stay as they are, wherever they stand. A place that the request does not have is
+    passed over, as it was when the marks were chosen.
     """
     own = dict(_own(body))
     tail = body.get("cache_control") is not None
     wanted: dict[Spot, str] = {}
     for mark in marking.marks:
         spot = _spot(body, mark)
-        if spot is None:
-            return Unmarked.NO_PLACE
-        if spot not in own and not (tail and mark.place == TAIL):
+        if spot is not None and spot not in own and not (tail and mark.place == TAIL):
             wanted[spot] = mark.ttl
     if not wanted:
-        return Unmarked.MARKED
+        return Unmarked.MARKED if own or tail else Unmarked.NO_PLACE
     if len(own) + len(wanted) + tail > MOST_MARKS:
         return Unmarked.FULL
     together = sorted({**own, **wanted}.items())
