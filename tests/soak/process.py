@@ -132,6 +132,7 @@ class Process:
         self.leases = Leases(clock.monotonic)
         self.journal = SteppedJournal(folder, name, stage)
         self.rules = Rules(shipped_book(), policy, heard=True)
+        self.prints = None
         self.sync = SteppedSync(
             stage,
             SteppedLink(post, clock),
@@ -188,6 +189,7 @@ class Process:
             requested_model=MODEL,
             region=None,
             stage=None,
+            marks=None,
             show=ignore,
             charged=ignore,
             streaming=ignore,

@@ -26,6 +26,9 @@ with open({recorded!r}) as file:
     told = json.load(file)
 for record in told["resourceLogs"][0]["scopeLogs"][0]["logRecords"]:
     record["timeUnixNano"] = str(time.time_ns())
+    for one in record["attributes"]:
+        if one["key"] == "duration_ms":
+            one["value"] = {{"intValue": 1}}
 request = urllib.request.Request(
     os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] + "/v1/logs",
     json.dumps(told).encode(),
@@ -34,7 +37,7 @@ request = urllib.request.Request(
 urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(request)
 sys.exit(3 if "--bad" in sys.argv else 0)
 """
-"""A `claude` that tells what the real one told, as of now."""
+"""A `claude` that tells what the real one told, as of now: its request began after it did."""
 
 
 def telling(tmp_path: Path, **environ: str) -> dict[str, str]:
