@@ -221,6 +221,7 @@ def _call(runtime: Runtime) -> Any:
         requested_model=BODY["model"],
         region=None,
         stage=None,
+        marks=None,
         show=ignore,
         charged=ignore,
         streaming=ignore,
