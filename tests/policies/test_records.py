@@ -66,6 +66,7 @@ SENT = Sent(
     decision={"step": "80%", "balances": [{"spent": None}]},
     stage=Stage("h-k1", "cheap", "claude-opus-5-5"),
     marking="-r1",
+    effort="low",
 )
 RECORDS: list[Record] = [
     SENT,
@@ -219,7 +220,8 @@ def test_every_field_is_written(record: Record) -> None:
 
 def test_what_has_no_place_in_a_cascade_and_no_marks_does_not_say_so() -> None:
     """Nearly every call has neither: its lines are as long as before."""
-    assert b"marking" not in to_line(replace(SENT, marking=""))
+    plain_sent = to_line(replace(SENT, marking="", effort=""))
+    assert (b"marking" in plain_sent, b"effort" in plain_sent) == (False, False)
     plain = replace(CHARGE, stage=None)
     for record in (replace(SENT, stage=None), Settled(plain), Decided("c", 1, "r", "m", "go", "within")):
         assert b"stage" not in to_line(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,19 @@ _UNSEEN = Quote(None, missing=("no usage was seen",))
 _NOTHING = Usage()
 
 
+def _effort(body: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
+    """The level of effort that a request is sent with; empty where it has none."""
+    config: Any = changes.get("output_config") if "output_config" in changes else body.get("output_config")
+    level: Any = config.get("effort") if type(config) is dict else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return level if type(level) is str else ""
+
+
 class Attempt:
     """From the moment before it leaves until it is known what it cost."""
 
     __slots__ = (
         *("_admission", "_at_ns", "_call", "_linked", "_model", "_over", "_request_id", "_sent_ns", "_shown"),
-        *("action", "id", "prompt", "reason", "tally"),
+        *("action", "effort", "id", "prompt", "reason", "tally"),
     )
 
     def __init__(self, call: Call, errand: Errand, model: str, admission: Admission) -> None:
@@ -35,6 +43,7 @@ class Attempt:
         # `str`, here and elsewhere on every call's path: an enum's `value` takes ten times as long.
         self.action = str(verdict.action) if verdict is not None else "go"
         self.reason = str(verdict.reason) if verdict is not None else ""
+        self.effort = _effort(errand.body, admission.changes)
         self._call = call
         self._model = model
         self._admission = admission
@@ -72,6 +81,7 @@ class Attempt:
                 decision.figures() if decision is not None and decision.standings else {},
                 call.stage,
                 call.marks.told if call.marks is not None else "",
+                self.effort,
             )
         )
 

@@ -51,6 +51,8 @@ class Sent:
     """Its place in a cascade, as of `Charge` and `Decided`; written only where there is one."""
     marking: str = ""
     """The id of the `Marking` whose cache marks were added to it, with a `-` ahead where it was held out from them."""
+    effort: str = ""
+    """The `output_config.effort` that it was sent with; empty where it had none."""
 
 
 @value
@@ -136,7 +138,8 @@ def _sent(sent: Sent) -> str:
         f"{_judged(sent.balances, sent.leased, sent.action, sent.reason)},"
         f'"bound_tokens":{tokens},"expected_tokens":{sent.expected_tokens},"decision":{_figures(sent.decision)}'
         f"{'' if sent.stage is None else _stage(sent.stage)}"
-        f"{_marking(sent.marking) if sent.marking else ''}}}\n"
+        f"{_named('marking', sent.marking) if sent.marking else ''}"
+        f"{_named('effort', sent.effort) if sent.effort else ''}}}\n"
     )
 
 
@@ -199,9 +202,9 @@ def _stage(stage: Stage) -> str:
     )
 
 
-def _marking(marking: str) -> str:
+def _named(name: str, text: str) -> str:
     """Likewise."""
-    return f',"marking":{quoted(marking)}'
+    return f',"{name}":{quoted(text)}'
 
 
 def _told(nano_usd: int) -> str:

@@ -35,6 +35,7 @@ def past(at: float = NOON, **changes: Any) -> PastAttempt:
         fitted=False,
         modifiers=(),
         conversation="",
+        effort="",
         usage=Usage(input=1_000, output=100),
     )
     return one._replace(**changes)

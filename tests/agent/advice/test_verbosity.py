@@ -89,9 +89,17 @@ def test_in_a_batch_thinking_costs_half() -> None:
 
 
 def test_the_share_of_calls_whose_effort_was_lowered_is_told() -> None:
-    """What effort the application asked for is not in the ledger; what a step made of it is."""
+    """By a step of a budget."""
     calls = [*[answer(100)] * 75, *[answer(100, action="effort")] * 25]
     assert told(calls)["limit"].evidence["effort_lowered_share"] == 0.25
+
+
+def test_the_share_of_each_effort_is_told() -> None:
+    """Of the cost; a call that asks for none has the model's own."""
+    calls = [*[answer(100, limit=None, thinking=80, effort="high")] * 75, *[answer(100, limit=None, thinking=80)] * 25]
+    found = told(calls)["thinking"]
+    assert found.evidence["effort_share"] == {"high": 0.75, "unset": 0.25}
+    assert "75% of the cost is of calls that ask for high effort, 25% of the cost of others." in found.text
 
 
 def test_few_answers_say_nothing() -> None:

@@ -24,7 +24,9 @@ def test_each_is_told_with_all_that_was_said_of_it() -> None:
     assert isinstance(start, Sent) and isinstance(end, Settled)
     stage = Stage("c", "cheap", OPUS, "")
     trimmed = {"changes": [{"parameter": "max_tokens", "before": 9, "after": 8}]}
-    sent = replace(start, bound_nano=9, bound_tokens=8, labels={"team": "x"}, decision=trimmed, stage=stage)
+    sent = replace(
+        start, bound_nano=9, bound_tokens=8, labels={"team": "x"}, decision=trimmed, stage=stage, effort="low"
+    )
     with Database(memory=True) as db:
         schema.upgrade(db)
         records: list[Record] = [sent, replace(end, final=False), end]
@@ -36,8 +38,9 @@ def test_each_is_told_with_all_that_was_said_of_it() -> None:
         assert list(past_attempts(db, 11 * SECOND, 20 * SECOND)) == []
     assert first == PastAttempt(
         10 * SECOND, 12 * SECOND, "h", "desk", OPUS, '{"team":"x"}', "usage", 6_000_000, 9, 8,
-        True, True, "go", True, (), "talk", ONE,
+        True, True, "go", True, (), "talk", "low", ONE,
     )  # fmt: skip
     assert first.counted
     assert (second.basis, second.cost_nano, second.bound_nano, second.counted) == ("unknown", None, None, False)
-    assert (second.streamed, second.staged, second.fitted, second.conversation) == (False, False, False, "")
+    assert (second.streamed, second.staged, second.fitted) == (False, False, False)
+    assert (second.conversation, second.effort) == ("", "")

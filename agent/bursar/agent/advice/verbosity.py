@@ -92,6 +92,8 @@ class _Row:
         self.lengths: Counter[int] = Counter()
         self.cost_of: Counter[int] = Counter()
         """By length."""
+        self.cost_at: Counter[str] = Counter()
+        """By the effort that was asked for; empty: the model's own."""
         self._limits: Counter[int] = Counter()
 
     def add(self, one: PastAttempt, found: Rates | None) -> None:
@@ -100,6 +102,7 @@ class _Row:
         self.cost += cost
         self.lengths[output] += 1
         self.cost_of[output] += cost
+        self.cost_at[one.effort] += cost
         self.milder += cost if one.action == "effort" else 0
         if found is not None:
             self.output_pico += output * found.output
@@ -119,6 +122,10 @@ class _Row:
         self._limits.update(limits_that_fit(one.bound_nano, one.bound_tokens, found, one.usage))
         if len(self._limits) > _KEPT:
             self._limits = Counter({limit: count - 1 for limit, count in self._limits.items() if count > 1})
+
+    def efforts(self) -> list[tuple[str, int]]:
+        """The levels that were asked for with what their calls cost, the dearest first."""
+        return [(effort, cost) for effort, cost in self.cost_at.most_common() if cost]
 
     def quantile(self, share: Fraction) -> int:
         """The fewest tokens that so large a share of answers stays within."""
@@ -151,11 +158,24 @@ class _Row:
             | {"max": max(self.lengths)},
             "output_share": _share(self.output_pico, self.cost),
             "thinking_share": _share(self.thinking_pico, self.cost),
+            "effort_share": {effort or "unset": float(Fraction(cost, self.cost)) for effort, cost in self.efforts()},
             "effort_lowered_share": float(Fraction(self.milder, self.cost)) if self.cost else None,
             "calls_with_known_bounds": self.bounded,
             "usual_max_tokens": self.usual_limit(),
             "truncated_calls": self.truncated(),
         }
+
+
+def _asked(row: _Row) -> str:
+    """How much of the cost is of which effort, where any was asked for."""
+    if not row.cost_at.keys() - {""} or not row.cost:
+        return ""
+    told = (
+        f"{100 * cost / row.cost:.0f}% of the cost "
+        + (f"is of calls that ask for {effort} effort" if effort else "of others")
+        for effort, cost in row.efforts()
+    )
+    return f" {', '.join(told).capitalize()}."
 
 
 def _limit(route: str, model: str, row: _Row, found: Rates | None) -> Iterator[Recommendation]:
@@ -216,8 +236,9 @@ def _thinking(route: str, model: str, row: _Row, days: Fraction) -> Recommendati
         model=model,
         place="thinking",
         text=(
-            f"Thinking is {100 * row.thinking_pico / (row.cost * _PICO_PER_NANO):.0f}% of the cost. Half of it would "
-            f"save up to {amount(half)} USD a day: try a lower effort, and compare the answers (`bursar eval`)."
+            f"Thinking is {100 * row.thinking_pico / (row.cost * _PICO_PER_NANO):.0f}% of the cost.{_asked(row)} "
+            f"Half of the thinking would save up to {amount(half)} USD a day: try a lower effort, and compare the "
+            "answers (`bursar eval`)."
         ),
         saving=Saving(0, None, half),
         evidence=row.evidence(),

@@ -19,7 +19,7 @@ from bursar.policies.usage import Usage
 _PLAIN = (
     "attempt_id", "holder", "call_id", "at_ns", "route", "model", "requested_model", "bound_nano", "expected_nano",
     "bound_tokens", "expected_tokens", "own_tokens", "action", "reason", "floor_nano", "request_id", "response_id",
-    "source", "settled_ns", "own_cost_nano", "lease_charged_nano", "duplicate_of", "marking",
+    "source", "settled_ns", "own_cost_nano", "lease_charged_nano", "duplicate_of", "marking", "effort",
     "told_nano",
 )  # fmt: skip
 """Fields of `Attempt` that are columns as they stand."""

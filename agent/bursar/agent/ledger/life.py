@@ -93,6 +93,8 @@ class Attempt:
     """What a sender of telemetry itself holds that it cost: shown, and counted nowhere."""
     marking: str | None = None
     """As `Sent.marking`; None for what has none."""
+    effort: str | None = None
+    """As `Sent.effort`, likewise."""
 
     @property
     def open(self) -> bool:
@@ -194,6 +196,7 @@ def with_sent(attempt: Attempt, sent: Sent, holder: str | None) -> Attempt:
         decision=sent.decision,
         stage=sent.stage,
         marking=sent.marking or None,
+        effort=sent.effort or None,
     )
 
 

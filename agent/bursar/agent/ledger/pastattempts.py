@@ -37,6 +37,8 @@ class PastAttempt(NamedTuple):
     modifiers: tuple[str, ...]
     conversation: str
     """Hash of what its conversation begins with; empty where no fingerprint tells."""
+    effort: str
+    """The level that it was sent with; empty where it had none, or nobody said."""
     usage: Usage
 
     @property
@@ -50,7 +52,7 @@ _ATTEMPTS = f"""
     SELECT a.at_ns, a.settled_ns, coalesce(a.holder, ''), a.route, a.model, a.labels, coalesce(a.basis, 'unknown'),
         a.cost_nano, a.bound_nano, a.bound_tokens, a.floor_nano > 0, a.cascade IS NOT NULL, a.action,
         a.decision LIKE '%"max_tokens"%', coalesce(a.modifiers, '[]'), coalesce(f.conversation, ''),
-        {", ".join(f"coalesce(a.{name}, 0)" for name in _USAGE)}
+        coalesce(a.effort, ''), {", ".join(f"coalesce(a.{name}, 0)" for name in _USAGE)}
     FROM attempts AS a LEFT JOIN fingerprints AS f ON f.attempt_id = a.attempt_id
     WHERE a.state IN ('settled', 'orphaned') AND a.duplicate_of IS NULL AND a.at_ns >= ? AND a.at_ns < ?
     ORDER BY a.at_ns, a.attempt_id
@@ -60,6 +62,6 @@ _ATTEMPTS = f"""
 def past_attempts(db: Database, since_ns: int, until_ns: int) -> Iterator[PastAttempt]:
     """Each of them in order of time, up to and without `until_ns`: never all in memory. Count them by `pastcalls`."""
     for row in db.conn.execute(_ATTEMPTS, [since_ns, until_ns]):
-        *plain, streamed, staged, action, fitted, modifiers, conversation = row[:16]
+        *plain, streamed, staged, action, fitted, modifiers, conversation, effort = row[:17]
         flags = bool(streamed), bool(staged), action, bool(fitted)
-        yield PastAttempt._make((*plain, *flags, modifiers_of(modifiers), conversation, Usage(*row[16:])))
+        yield PastAttempt._make((*plain, *flags, modifiers_of(modifiers), conversation, effort, Usage(*row[17:])))

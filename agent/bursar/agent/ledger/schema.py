@@ -431,6 +431,12 @@ def m017_told(db: Database) -> None:
     db.executescript(SIGHTINGS)
 
 
+@MIGRATIONS()
+def m020_effort(db: Database) -> None:
+    """Attempts: `effort`, the level that the request was sent with; NULL where it had none, or nobody said."""
+    db.conn.execute("ALTER TABLE attempts ADD COLUMN effort TEXT")
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:
