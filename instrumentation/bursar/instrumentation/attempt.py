@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bursar.instrumentation.answered import Answered
 from bursar.instrumentation.errand import Admission, Errand, utc_day
@@ -24,8 +24,10 @@ _NOTHING = Usage()
 def _effort(body: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
     """The level of effort that a request is sent with; empty where it has none."""
     config: Any = changes.get("output_config") if "output_config" in changes else body.get("output_config")
-    level: Any = config.get("effort") if type(config) is dict else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return level if type(level) is str else ""
+    if not isinstance(config, Mapping):
+        return ""
+    level = cast("Mapping[str, Any]", config).get("effort")
+    return level if isinstance(level, str) else ""
 
 
 class Attempt:
