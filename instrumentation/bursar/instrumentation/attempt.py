@@ -24,7 +24,7 @@ _NOTHING = Usage()
 def _effort(body: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
     """The level of effort that a request is sent with; empty where it has none."""
     config: Any = changes.get("output_config") if "output_config" in changes else body.get("output_config")
-    if not isinstance(config, Mapping):
+    if config is None or not isinstance(config, Mapping):  # `None` first: nearly all, and the abstract class takes long
         return ""
     level = cast("Mapping[str, Any]", config).get("effort")
     return level if isinstance(level, str) else ""
