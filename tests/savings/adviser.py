@@ -11,8 +11,8 @@ from tests.savings.proof import Advice
 from tests.savings.stage import EPOCH
 from tests.savings.workload import Workload
 
+from bursar.agent.advice.caching.promptcache import Refresh as Reading
 from bursar.agent.advice.gathering import gathered
-from bursar.agent.advice.promptcache import Refresh as Reading
 from bursar.agent.advice.recommendation import Kind
 from bursar.agent.sandbox import Refresh
 from bursar.policies.cachemarks import Mark

@@ -10,9 +10,9 @@ from typing import Any
 import anthropic
 import pytest
 
-from bursar.agent.advice.adviser import CommandAdviser
-from bursar.agent.advice.automatic import Automatic
-from bursar.agent.advice.trial import ENOUGH_NS
+from bursar.agent.advice.caching.adviser import CommandAdviser
+from bursar.agent.advice.caching.automatic import Automatic
+from bursar.agent.advice.caching.trial import ENOUGH_NS
 from bursar.agent.app import Running, serving_agent
 from bursar.agent.ledger import markingbook, printbook
 from bursar.agent.ledger.markingbook import Pulled, State

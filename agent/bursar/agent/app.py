@@ -24,8 +24,8 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 
 from bursar.agent.adoption import Adoption
-from bursar.agent.advice.adviser import CommandAdviser
-from bursar.agent.advice.automatic import Automatic
+from bursar.agent.advice.caching.adviser import CommandAdviser
+from bursar.agent.advice.caching.automatic import Automatic
 from bursar.agent.alerting.channels import open_channel
 from bursar.agent.alerting.delivery import Delivery
 from bursar.agent.alerting.watch import Watch

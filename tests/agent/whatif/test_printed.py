@@ -11,8 +11,8 @@ from sqlite_utils import Database
 from tests.agent.advice.past import DAY, NOON, SECOND
 from tests.agent.ledger.booked import SONNET, used
 
+from bursar.agent.advice.caching.study import Source
 from bursar.agent.advice.gathering import fingerprints
-from bursar.agent.advice.study import Source
 from bursar.agent.ledger import printbook, schema
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.pastattempts import past_attempts

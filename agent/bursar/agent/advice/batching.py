@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
-from bursar.agent.advice import cachewords as words
+from bursar.agent.advice.caching import cachewords as words
 from bursar.agent.advice.coverage import route_toml
 from bursar.agent.advice.interval import LEAST_DAYS, day_back, per_day
 from bursar.agent.advice.recommendation import Kind, Recommendation

@@ -11,12 +11,12 @@ from functools import partial
 from sqlite_utils import Database
 
 from bursar.agent.advice.beside import beside_caching
-from bursar.agent.advice.cacheadvice import cache_advice
+from bursar.agent.advice.caching.cacheadvice import cache_advice
+from bursar.agent.advice.caching.nodeshelf import NodeShelf
+from bursar.agent.advice.caching.study import Source
 from bursar.agent.advice.interval import DAY_NS
-from bursar.agent.advice.nodeshelf import NodeShelf
 from bursar.agent.advice.reading import route_usage
 from bursar.agent.advice.recommendation import Recommendation, ordered
-from bursar.agent.advice.study import Source
 from bursar.agent.advice.usage import RouteUsage, advise
 from bursar.agent.advice.wording import recommendation
 from bursar.agent.ledger import printbook

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
-from bursar.agent.advice import cachewords as words
+from bursar.agent.advice.caching import cachewords as words
 from bursar.agent.advice.interval import LEAST_DAYS, per_day
 from bursar.agent.advice.recommendation import Kind, Recommendation, Saving
 from bursar.agent.advice.wording import amount

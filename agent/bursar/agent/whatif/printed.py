@@ -7,10 +7,10 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
-from bursar.agent.advice.cacheadvice import WORTH_IT
-from bursar.agent.advice.promptcache import Refresh
-from bursar.agent.advice.replay import UNIT, Tally
-from bursar.agent.advice.study import Source, Study, studied
+from bursar.agent.advice.caching.cacheadvice import WORTH_IT
+from bursar.agent.advice.caching.promptcache import Refresh
+from bursar.agent.advice.caching.replay import UNIT, Tally
+from bursar.agent.advice.caching.study import Source, Study, studied
 from bursar.agent.ledger.printbook import Prompt
 from bursar.policies.othermodel import SAME, scaled, tokenizer_factor
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
-from bursar.agent.advice.layout import AS_IT_IS, NEW, Layout, Piece
-from bursar.agent.advice.places import Shape, names
-from bursar.agent.advice.promptcache import LIFETIME_NS, Prefix
+from bursar.agent.advice.caching.layout import AS_IT_IS, NEW, Layout, Piece
+from bursar.agent.advice.caching.places import Shape, names
+from bursar.agent.advice.caching.promptcache import LIFETIME_NS, Prefix
 from bursar.agent.ledger.printbook import Node, Prompt
 from bursar.policies.fingerprint import Section
 

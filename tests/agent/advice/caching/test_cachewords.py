@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from bursar.agent.advice.cachewords import CAUSES, WHY_NOT, Why, marks_text, percent, signed, span, worth
+from bursar.agent.advice.caching.cachewords import CAUSES, WHY_NOT, Why, marks_text, percent, signed, span, worth
 from bursar.agent.advice.recommendation import Saving
 from bursar.policies.cachemarks import Mark
 from bursar.policies.fingerprint import Cause

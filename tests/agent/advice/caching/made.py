@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from bursar.agent.advice.study import Source
+from bursar.agent.advice.caching.study import Source
 from bursar.agent.ledger.printbook import Node, Prompt
 from bursar.policies.prices import PriceBook, shipped_book
 from bursar.policies.usage import Usage

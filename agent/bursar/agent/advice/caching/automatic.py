@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sqlite_utils import Database
 
-from bursar.agent.advice.trial import costs, judged
+from bursar.agent.advice.caching.trial import costs, judged
 from bursar.agent.ledger import Ledger, LedgerError, markingbook
 from bursar.agent.ledger.markingbook import Pulled, State
 from bursar.agent.rules import Rules, RulesInForce

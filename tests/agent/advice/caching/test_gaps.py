@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from bursar.agent.advice.chain import Call
-from bursar.agent.advice.gaps import Gaps, KeepAlive
-from bursar.agent.advice.promptcache import Prefix
+from bursar.agent.advice.caching.chain import Call
+from bursar.agent.advice.caching.gaps import Gaps, KeepAlive
+from bursar.agent.advice.caching.promptcache import Prefix
 from bursar.policies.prices import Rates
 
 MINUTE = 60 * 10**9

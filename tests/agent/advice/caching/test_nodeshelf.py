@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bursar.agent.advice.nodeshelf import NodeShelf
+from bursar.agent.advice.caching.nodeshelf import NodeShelf
 from bursar.agent.ledger.printbook import Node
 
 

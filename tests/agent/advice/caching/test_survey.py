@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.agent.advice.made import MINUTE, UNTIL, Desk
+from tests.agent.advice.caching.made import MINUTE, UNTIL, Desk
 
-from bursar.agent.advice.layout import Change, Layout
-from bursar.agent.advice.study import studied
-from bursar.agent.advice.survey import Survey, Texts
+from bursar.agent.advice.caching.layout import Change, Layout
+from bursar.agent.advice.caching.study import studied
+from bursar.agent.advice.caching.survey import Survey, Texts
 
 
 def surveyed(desk: Desk) -> Survey:

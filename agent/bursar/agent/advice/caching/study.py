@@ -8,15 +8,15 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from bursar.agent.advice.chain import Call, Policy, Search
-from bursar.agent.advice.gaps import Gaps
+from bursar.agent.advice.caching.chain import Call, Policy, Search
+from bursar.agent.advice.caching.gaps import Gaps
+from bursar.agent.advice.caching.layout import AS_IT_IS, Layout
+from bursar.agent.advice.caching.places import places
+from bursar.agent.advice.caching.prefixtree import Known, PrefixTree, Reader, Stretches, request_before
+from bursar.agent.advice.caching.promptcache import Bill, Prefix, Refresh
+from bursar.agent.advice.caching.replay import Replay, Tally
+from bursar.agent.advice.caching.survey import Survey
 from bursar.agent.advice.interval import DAY_NS
-from bursar.agent.advice.layout import AS_IT_IS, Layout
-from bursar.agent.advice.places import places
-from bursar.agent.advice.prefixtree import Known, PrefixTree, Reader, Stretches, request_before
-from bursar.agent.advice.promptcache import Bill, Prefix, Refresh
-from bursar.agent.advice.replay import Replay, Tally
-from bursar.agent.advice.survey import Survey
 from bursar.agent.ledger.printbook import Prompt
 from bursar.policies.prices import PriceBook, Rates, rates
 

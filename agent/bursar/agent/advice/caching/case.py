@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from bursar.agent.advice import cachewords as words
-from bursar.agent.advice.cachewords import Why
+from bursar.agent.advice.caching import cachewords as words
+from bursar.agent.advice.caching.cachewords import Why
+from bursar.agent.advice.caching.layout import NEW, Change, Layout
+from bursar.agent.advice.caching.promptcache import Refresh
+from bursar.agent.advice.caching.replay import UNIT, Tally
+from bursar.agent.advice.caching.study import Study, Way
 from bursar.agent.advice.interval import LEAST_DAYS, per_day
-from bursar.agent.advice.layout import NEW, Change, Layout
-from bursar.agent.advice.promptcache import Refresh
 from bursar.agent.advice.recommendation import Kind, Recommendation, Saving
-from bursar.agent.advice.replay import UNIT, Tally
-from bursar.agent.advice.study import Study, Way
 from bursar.policies.cachemarks import TAIL, Mark
 
 _MILLE = 1_000

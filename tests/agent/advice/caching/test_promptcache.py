@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.agent.advice.small_cases import SECOND, small_case
+from tests.agent.advice.caching.small_cases import SECOND, small_case
 
-from bursar.agent.advice.chain import Policy
-from bursar.agent.advice.promptcache import LOOKBACK, Bill, Prefix, PromptCache, Refresh
+from bursar.agent.advice.caching.chain import Policy
+from bursar.agent.advice.caching.promptcache import LOOKBACK, Bill, Prefix, PromptCache, Refresh
 from bursar.agent.sandbox.cache import Lookup, Prompt
 from bursar.agent.sandbox.cache import PromptCache as SandboxCache
 from bursar.agent.sandbox.marks import FIVE_MINUTES, ONE_HOUR, Mark

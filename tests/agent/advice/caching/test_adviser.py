@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bursar.agent.advice.adviser import CommandAdviser, advised, literally
+from bursar.agent.advice.caching.adviser import CommandAdviser, advised, literally
 from bursar.agent.ledger import Ledger
 from bursar.agent.settings import Settings
 from bursar.policies.cachemarks import Mark

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from bursar.agent.advice.places import MOST_PLACES, Shape, places
+from bursar.agent.advice.caching.places import MOST_PLACES, Shape, places
 
 ONE = Shape(tools=2, system=2, parts=1, messages=1)
 

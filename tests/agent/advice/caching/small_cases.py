@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from bursar.agent.advice.chain import Call, Policy
-from bursar.agent.advice.promptcache import Prefix, PromptCache, Refresh
+from bursar.agent.advice.caching.chain import Call, Policy
+from bursar.agent.advice.caching.promptcache import Prefix, PromptCache, Refresh
 from bursar.policies.prices import Rates
 
 SECOND = 10**9

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
 
-from bursar.agent.advice.promptcache import LIFETIME_NS, LOOKBACK, Prefix
+from bursar.agent.advice.caching.promptcache import LIFETIME_NS, LOOKBACK, Prefix
 from bursar.policies.fingerprint import MOST_MARKS
 from bursar.policies.prices import Rates
 

@@ -9,8 +9,8 @@ import pytest
 from sqlite_utils import Database
 from tests.agent.ledger.test_printbook import settled
 
-from bursar.agent.advice.automatic import REST_NS, Automatic
-from bursar.agent.advice.trial import ENOUGH_CALLS, ENOUGH_NS
+from bursar.agent.advice.caching.automatic import REST_NS, Automatic
+from bursar.agent.advice.caching.trial import ENOUGH_CALLS, ENOUGH_NS
 from bursar.agent.ledger import Ledger, markingbook
 from bursar.agent.ledger.markingbook import Pulled, State
 from bursar.agent.rules import Rules, RulesInForce

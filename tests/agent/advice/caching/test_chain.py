@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.agent.advice.small_cases import RATES, SECOND, replayed, small_case
+from tests.agent.advice.caching.small_cases import RATES, SECOND, replayed, small_case
 
-from bursar.agent.advice.chain import Call, Policy, Search, policies
-from bursar.agent.advice.promptcache import Prefix
+from bursar.agent.advice.caching.chain import Call, Policy, Search, policies
+from bursar.agent.advice.caching.promptcache import Prefix
 
 CASES = 400
 MINUTE = 60 * SECOND

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.agent.advice.made import BOOK, MINUTE, UNTIL, Desk
+from tests.agent.advice.caching.made import BOOK, MINUTE, UNTIL, Desk
 
-from bursar.agent.advice.chain import Policy
+from bursar.agent.advice.caching.chain import Policy
+from bursar.agent.advice.caching.promptcache import Refresh
+from bursar.agent.advice.caching.study import Study, studied
 from bursar.agent.advice.gathering import LOOKS
-from bursar.agent.advice.promptcache import Refresh
-from bursar.agent.advice.study import Study, studied
 from bursar.policies.prices import parse_book
 
 

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from bursar.agent.advice import cachewords as words
-from bursar.agent.advice.cachewords import Why
-from bursar.agent.advice.case import Case
-from bursar.agent.advice.gaps import PING_NS, Gaps
+from bursar.agent.advice.caching import cachewords as words
+from bursar.agent.advice.caching.cachewords import Why
+from bursar.agent.advice.caching.case import Case
+from bursar.agent.advice.caching.gaps import PING_NS, Gaps
+from bursar.agent.advice.caching.layout import AS_IT_IS, NEW, Change, Layout
+from bursar.agent.advice.caching.promptcache import LOOKBACK, Refresh
+from bursar.agent.advice.caching.replay import UNIT
+from bursar.agent.advice.caching.snippet import marked_call, ordered_call, split_call, unmarked_call
+from bursar.agent.advice.caching.study import Source, Way, studied
+from bursar.agent.advice.caching.survey import Broken, Loss
 from bursar.agent.advice.interval import DAY_NS, per_day
-from bursar.agent.advice.layout import AS_IT_IS, NEW, Change, Layout
-from bursar.agent.advice.promptcache import LOOKBACK, Refresh
 from bursar.agent.advice.recommendation import Kind, Recommendation, Saving, ordered
-from bursar.agent.advice.replay import UNIT
-from bursar.agent.advice.snippet import marked_call, ordered_call, split_call, unmarked_call
-from bursar.agent.advice.study import Source, Way, studied
-from bursar.agent.advice.survey import Broken, Loss
 from bursar.policies.cachemarks import TAIL, Mark, Marking
 from bursar.policies.fingerprint import Cause
 

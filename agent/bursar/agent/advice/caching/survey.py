@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
-from bursar.agent.advice.layout import Change, Layout
-from bursar.agent.advice.places import MESSAGES, NEARLY_ALL, Shape, names
-from bursar.agent.advice.prefixtree import SETTINGS, Known, request_before
-from bursar.agent.advice.promptcache import LOOKBACK
+from bursar.agent.advice.caching.layout import Change, Layout
+from bursar.agent.advice.caching.places import MESSAGES, NEARLY_ALL, Shape, names
+from bursar.agent.advice.caching.prefixtree import SETTINGS, Known, request_before
+from bursar.agent.advice.caching.promptcache import LOOKBACK
 from bursar.agent.ledger.printbook import Node, Prompt
 from bursar.policies.cachemarks import TAIL
 from bursar.policies.fingerprint import Cause, Section, cuts

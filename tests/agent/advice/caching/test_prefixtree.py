@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.agent.advice.made import MINUTE, Desk
+from tests.agent.advice.caching.made import MINUTE, Desk
 
-from bursar.agent.advice.layout import NEW, Change, Layout
-from bursar.agent.advice.prefixtree import PrefixTree
-from bursar.agent.advice.promptcache import Prefix
+from bursar.agent.advice.caching.layout import NEW, Change, Layout
+from bursar.agent.advice.caching.prefixtree import PrefixTree
+from bursar.agent.advice.caching.promptcache import Prefix
 from bursar.policies.usage import Usage
 
 

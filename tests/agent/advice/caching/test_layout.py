@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bursar.agent.advice.layout import AS_IT_IS, NEW, Change, Layout
+from bursar.agent.advice.caching.layout import AS_IT_IS, NEW, Change, Layout
 
 NAMES = ("tools", "system[0]", "system[1]", "system", "messages[0].content[0]", "messages[0].content[1]", "messages[0]")
 OF_SYSTEM = Layout(Change.CUT, "system", place=1, cut=256)

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from bursar.agent.advice.snippet import marked_call, ordered_call, split_call, unmarked_call
+from bursar.agent.advice.caching.snippet import marked_call, ordered_call, split_call, unmarked_call
 from bursar.policies.cachemarks import Mark
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bursar.agent.advice.chain import Call
-from bursar.agent.advice.promptcache import LIFETIME_NS, Prefix
+from bursar.agent.advice.caching.chain import Call
+from bursar.agent.advice.caching.promptcache import LIFETIME_NS, Prefix
 
 _MINUTE_NS = 60 * 10**9
 PING_NS = {"5m": 9 * _MINUTE_NS // 2, "1h": 55 * _MINUTE_NS}

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from bursar.agent.advice.trial import ENOUGH_CALLS, ENOUGH_NS, Costs, costs, judged
+from bursar.agent.advice.caching.trial import ENOUGH_CALLS, ENOUGH_NS, Costs, costs, judged
 from bursar.agent.ledger.markingbook import Paid, Pulled, State
 from bursar.policies.cachemarks import Mark, Marking
 from bursar.policies.pricefile import shipped_book

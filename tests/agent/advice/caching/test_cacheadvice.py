@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.agent.advice.made import DAY, MINUTE, OPUS, SECOND, UNTIL, Desk
+from tests.agent.advice.caching.made import DAY, MINUTE, OPUS, SECOND, UNTIL, Desk
 
-from bursar.agent.advice.cacheadvice import advised_marking, cache_advice
-from bursar.agent.advice.promptcache import Refresh
+from bursar.agent.advice.caching.cacheadvice import advised_marking, cache_advice
+from bursar.agent.advice.caching.promptcache import Refresh
 from bursar.agent.advice.recommendation import Kind, Recommendation, Saving
 from bursar.policies.cachemarks import Mark, Marking
 from bursar.policies.fingerprint import Cause

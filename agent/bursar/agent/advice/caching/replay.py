@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bursar.agent.advice.chain import Call
-from bursar.agent.advice.promptcache import Bill, Prefix, PromptCache, Refresh
+from bursar.agent.advice.caching.chain import Call
+from bursar.agent.advice.caching.promptcache import Bill, Prefix, PromptCache, Refresh
 from bursar.policies.prices import Rates
 
 UNIT = 1_000 * 1_000

@@ -1,0 +1,1 @@
+"""The prompt cache: a model of it, where to mark, what breaks it, and marks that Bursar adds by itself."""
