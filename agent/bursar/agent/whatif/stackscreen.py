@@ -26,7 +26,8 @@ _NOTES = (
 
 def stacked(found: Stack) -> RenderableType:
     """The stack in total, then by route, then what it rests on."""
-    heading = f"{found.calls:,} calls in {float(found.days):.3g} days; the levers pulled one on top of the other"
+    days = "1 day" if found.days == 1 else f"{float(found.days):.3g} days"
+    heading = f"{found.calls:,} calls in {days}; the levers pulled one on top of the other"
     return Group(
         Text(heading, "bold"), _total(found), _routes(found), *_reasons(found), Text("\n".join(_said(found)), "dim")
     )
