@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from tests.instrumentation.putting import POLICY as WAITING
+from tests.instrumentation.putting import Agent, putting_off
 from tests.instrumentation.scene import ASK, MODEL, answer, async_client, client, error, in_turn
 
-from bursar.instrumentation import instrument, route, served, uninstrument
+from bursar.instrumentation import BudgetExceeded, instrument, route, served, uninstrument
 from bursar.instrumentation.runtime import Runtime, current_runtime
 from bursar.instrumentation.testing import recorded
 from bursar.policies.cachemarks import Mark, Marking, to_text
@@ -147,6 +150,43 @@ def test_marks_that_cannot_be_read_are_none(runtime: Runtime, caplog: pytest.Log
         client(watching(sent)).messages.create(**ASKED)
     assert sent[0]["system"] == "Be kind."
     assert "cache marks" in caplog.text
+
+
+CLOSED = POLICY.replace('mode = "enforce"', 'mode = "enforce"\non_unreachable = "closed"')
+BUDGET = '[[budget]]\nname = "day"\nlimit = "1 USD"\nevery = "day"\n[budget.at]\n"100%" = "block"\n'
+
+
+def test_a_call_that_is_refused_is_told_of_no_marks(runtime: Runtime, environ: dict[str, str]) -> None:
+    """It was never sent, with them or without."""
+    uninstrument()
+    instrument(environ={**environ, "BURSAR_AGENT": "http://127.0.0.1:9"})
+    put_in_force(policy=CLOSED + BUDGET)
+    sent: Sent = []
+    with recorded() as seen, route("chat"):
+        with pytest.raises(BudgetExceeded):
+            client(watching(sent)).messages.create(**ASKED)
+        spans = [dict(span.attributes or {}) for span in seen.spans]
+    assert sent == []
+    assert [one for one in spans if "bursar.plan" in one] == []
+
+
+class MarkingAgent(Agent):
+    """One that would have the calls marked that it puts off."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        told = to_text([Marking("r1", "digest", MODEL, (Mark("system"),), 0.0)])
+        return replace(super().snapshot, markings=told)
+
+
+def test_a_call_that_is_put_off_goes_as_it_was_asked_and_is_told_of_no_marks(tmp_path: Path) -> None:
+    """In a batch hits are luck: nobody advised to mark there."""
+    agent = MarkingAgent(policy=WAITING.replace('name = "digest"', 'name = "digest"\ncache = "auto"'))
+    with putting_off(tmp_path, agent), route("digest"):
+        told = served(client(error(500, "api_error")).messages.create(**ASKED))
+    assert told is not None
+    assert (told.action, told.changes) == ("batch", ())
+    assert json.loads(agent.offers[0].body) == ASKED
 
 
 def test_what_the_application_gave_as_extra_body_is_marked_too(runtime: Runtime) -> None:

@@ -15,6 +15,7 @@ from bursar.policies.values import value
 if TYPE_CHECKING:
     from bursar.instrumentation.asking import Deferred
     from bursar.instrumentation.deferring import Deferring
+    from bursar.instrumentation.marks import Marks
 
 
 class Counting(Protocol):
@@ -60,6 +61,8 @@ class Errand:
     """When this very request was made of late, itself included, where that is so often that it may be a loop."""
     batch: bool = False
     """Whether it is for a batch: at half the price, on the model it asks for, and nobody waits for its turn."""
+    marks: Marks | None = None
+    """The cache marks that `body` was given, told of once it leaves."""
 
     @property
     def asked(self) -> str:

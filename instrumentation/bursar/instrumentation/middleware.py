@@ -19,7 +19,7 @@ from bursar.instrumentation.call import Call, begin
 from bursar.instrumentation.counting import Counting
 from bursar.instrumentation.deferring import Deferring
 from bursar.instrumentation.errand import Admission, Errand
-from bursar.instrumentation.marks import marks_for
+from bursar.instrumentation.marks import Marks, marks_for
 from bursar.instrumentation.outcome import answered as settled_by
 from bursar.instrumentation.outcome import failed, keep_prompt, will_be_parsed
 from bursar.instrumentation.quiet import excuse, quiet, tell_once
@@ -273,8 +273,9 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
         told = body_of(request)
         body: Mapping[str, Any] = told if is_object(told) else {}
         at_ns = runtime.clock_ns()
-        if runtime.rules.markings:
-            body = _marked(runtime, call, body, at_ns)
+        marks = _marks(runtime, call, body, at_ns) if runtime.rules.markings else None
+        if marks is not None:
+            body = {**body, **marks.changes}  # they count in what it may cost
         settled = call.decision.candidate if request.retries_taken and call.decision is not None else None
         conversation, run = call.belonging(body) if runtime.rules.belongs else ("", "")
         return Errand(
@@ -294,17 +295,18 @@ def _errand(runtime: Runtime, call: Call, request: APIRequest) -> Errand | None:
             _counting(call, request),
             partial(call.conversation, body),
             _deferring(runtime, call, request),
+            marks=marks,
         )
     except Exception:  # noqa: BLE001 - the guest never breaks its host
         excuse("judge a call")
         return None
 
 
-def _marked(runtime: Runtime, call: Call, body: Mapping[str, Any], at_ns: int) -> Mapping[str, Any]:
-    """The body with the cache marks that its route was advised: they count in what it may cost."""
-    if runtime.config.enforce and call.marks is None:
-        call.marks = marks_for(runtime.rules, call.work.route or "", model_of(body), body, at_ns)
-    return body if call.marks is None else {**body, **call.marks.changes}
+def _marks(runtime: Runtime, call: Call, body: Mapping[str, Any], at_ns: int) -> Marks | None:
+    """The cache marks that its route was advised; those of the attempt before, where it is tried again."""
+    if call.marks is not None or not runtime.config.enforce:
+        return call.marks
+    return marks_for(runtime.rules, call.work.route or "", model_of(body), body, at_ns)
 
 
 def _deferring(runtime: Runtime, call: Call, request: APIRequest) -> Deferring | None:
@@ -335,7 +337,8 @@ def _depart(
             leave_at_once(call.work.asking, call.work, errand)
         admission = admission or Admission()
         changes = admission.changes
-        if call.marks is not None and call.marks.changes:
+        call.marks = errand.marks
+        if call.marks is not None:
             changes = {**call.marks.changes, **changes}
         call.attempts += 1
         call.decision = admission.decision or call.decision

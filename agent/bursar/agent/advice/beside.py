@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from fractions import Fraction
 
 from sqlite_utils import Database
 
 from bursar.agent.advice.batching import Batching
 from bursar.agent.advice.coverage import Coverage
-from bursar.agent.advice.interval import DAY_NS
+from bursar.agent.advice.interval import observed
 from bursar.agent.advice.recommendation import Recommendation
 from bursar.agent.advice.verbosity import Verbosity
 from bursar.agent.advice.waste import wasted
@@ -51,7 +50,7 @@ def beside_caching(
         if route is None or fnmatchcase(one.route, route):
             batching.add(one)
             verbosity.add(one)
-    days = max(Fraction(until_ns - first_ns, DAY_NS), Fraction(1))
+    days = observed(first_ns, until_ns)
     at = datetime.fromtimestamp(until_ns // _SECOND, UTC).date()
     lost = (one for one in waste(db, since_ns, until_ns) if route is None or fnmatchcase(one.route, route))
     return [

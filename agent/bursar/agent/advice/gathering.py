@@ -14,7 +14,7 @@ from bursar.agent.advice.beside import beside_caching
 from bursar.agent.advice.caching.cacheadvice import cache_advice
 from bursar.agent.advice.caching.nodeshelf import NodeShelf
 from bursar.agent.advice.caching.study import Source
-from bursar.agent.advice.interval import DAY_NS
+from bursar.agent.advice.interval import observed
 from bursar.agent.advice.reading import route_usage
 from bursar.agent.advice.recommendation import Recommendation, ordered
 from bursar.agent.advice.usage import RouteUsage, advise
@@ -83,7 +83,7 @@ def observed_days(rows: list[RouteUsage], until_ns: int) -> Fraction:
     The asked period may reach back to before there was a ledger; days without one are no days without calls.
     """
     first_ns = min((row.at_ns[0] for row in rows), default=until_ns)
-    return max(Fraction(until_ns - first_ns, DAY_NS), Fraction(1))
+    return observed(first_ns, until_ns)
 
 
 def _enough(one: Recommendation, calls: int) -> bool:

@@ -17,6 +17,11 @@ _T_LATER = ((12, 1.782), (15, 1.753), (20, 1.725), (30, 1.697), (60, 1.671))
 """Student's t for 95% on one side, so 90% between both ends: for 1 to 10 degrees of freedom, then from so many on."""
 
 
+def observed(first_ns: int, until_ns: int) -> Fraction:
+    """How many days calls stand for: from the first of them up to the end, one at least."""
+    return max(Fraction(until_ns - first_ns, DAY_NS), Fraction(1))
+
+
 def per_day(by_day: Mapping[int, int], days: Fraction, *, unit: int) -> Saving:
     """
     The saving a day with a 90% interval, in nano-dollars.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bursar.agent.advice.batching import WHY, Batching
 from bursar.agent.advice.gathering import ENOUGH
-from bursar.agent.advice.interval import DAY_NS
+from bursar.agent.advice.interval import DAY_NS, observed
 from bursar.agent.advice.waiting import BATCHABLE, Sign
 from bursar.agent.ledger.pastattempts import PastAttempt
 from bursar.agent.whatif.printed import Kept, Marked, Marking
@@ -174,7 +174,7 @@ class _Counter:
 
     def result(self, levers: tuple[Lever, ...], marking: Marking) -> Stack:
         first_ns = self._until_ns if self._first_ns is None else self._first_ns
-        days = max(Fraction(self._until_ns - first_ns, DAY_NS), Fraction(1))
+        days = observed(first_ns, self._until_ns)
         prices = _Prices(self._book, datetime.fromtimestamp(self._until_ns // _SECOND, UTC).date(), days)
         signs = self._batching.signs()
         pulls = [_Pull(one, signs.get(one.route, Sign.FEW), prices) for one in self._groups.values()]

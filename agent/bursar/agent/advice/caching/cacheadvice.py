@@ -16,7 +16,7 @@ from bursar.agent.advice.caching.replay import UNIT
 from bursar.agent.advice.caching.snippet import marked_call, ordered_call, split_call, unmarked_call
 from bursar.agent.advice.caching.study import Source, Way, studied
 from bursar.agent.advice.caching.survey import Broken, Loss
-from bursar.agent.advice.interval import DAY_NS, per_day
+from bursar.agent.advice.interval import observed, per_day
 from bursar.agent.advice.recommendation import Kind, Recommendation, Saving, ordered
 from bursar.policies.cachemarks import TAIL, Mark, Marking
 from bursar.policies.fingerprint import Cause
@@ -34,7 +34,7 @@ def cache_advice(source: Source) -> list[Recommendation]:
     """Advice for every route and model of the calls, the surest saving first; reads the calls three times."""
     studies = studied(source)
     began_ns = min((study.survey.first_ns for study in studies), default=source.until_ns)
-    days = max(Fraction(source.until_ns - began_ns, DAY_NS), Fraction(1))
+    days = observed(began_ns, source.until_ns)
     return ordered(one for study in studies for one in _Advisor(study, days).all())
 
 
