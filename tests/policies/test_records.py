@@ -48,6 +48,8 @@ CHARGE = Charge(
     reason="step",
     stage=Stage("h-k1", "strong", "claude-opus-5-5", "not_accepted"),
     told_nano_usd=1_200_000,
+    duration_ns=1_200_000_000,
+    first_token_ns=300_000_000,
 )
 SENT = Sent(
     attempt_id="h-1",

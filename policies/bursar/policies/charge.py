@@ -81,6 +81,10 @@ class Charge:
     """Its place in a cascade; None for a call that is part of none."""
     told_nano_usd: int | None = None
     """What its sender, such as Claude Code, itself holds that it cost, in nano-dollars: shown, and counted nowhere."""
+    duration_ns: int | None = None
+    """From sending it to the end of its answer; None where nobody measured."""
+    first_token_ns: int | None = None
+    """From sending it to the first chunk of its answer, of a stream; None otherwise."""
 
     @property
     def estimated(self) -> bool:

@@ -190,7 +190,9 @@ def _charge(charge: Charge) -> str:
         f'"lines":[{",".join([line_text(line) for line in charge.lines])}],'
         f"{_remarks(charge.missing, charge.modifiers, charge.action, charge.reason)}"
         f"{'' if charge.stage is None else _stage(charge.stage)}"
-        f"{'' if charge.told_nano_usd is None else _told(charge.told_nano_usd)}}}"
+        f"{'' if charge.told_nano_usd is None else _number('told_nano_usd', charge.told_nano_usd)}"
+        f"{'' if charge.duration_ns is None else _number('duration_ns', charge.duration_ns)}"
+        f"{'' if charge.first_token_ns is None else _number('first_token_ns', charge.first_token_ns)}}}"
     )
 
 
@@ -207,9 +209,9 @@ def _named(name: str, text: str) -> str:
     return f',"{name}":{quoted(text)}'
 
 
-def _told(nano_usd: int) -> str:
-    """The other one."""
-    return f',"told_nano_usd":{nano_usd}'
+def _number(name: str, number: int) -> str:
+    """Likewise."""
+    return f',"{name}":{number}'
 
 
 def line_text(line: Line) -> str:

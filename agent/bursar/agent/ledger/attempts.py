@@ -20,9 +20,11 @@ _PLAIN = (
     "attempt_id", "holder", "call_id", "at_ns", "route", "model", "requested_model", "bound_nano", "expected_nano",
     "bound_tokens", "expected_tokens", "own_tokens", "action", "reason", "floor_nano", "request_id", "response_id",
     "source", "settled_ns", "own_cost_nano", "lease_charged_nano", "duplicate_of", "marking", "effort",
-    "told_nano",
+    "told_nano", "failure", "duration_ns", "first_token_ns",
 )  # fmt: skip
 """Fields of `Attempt` that are columns as they stand."""
+_OF_CHARGE = ("duration_ns", "first_token_ns")
+"""Those of them that it has from its charge."""
 
 _USAGE = tuple(f.name for f in fields(Usage))
 _CHARGE = ("basis", "cost_nano", "price_id", "lines", "missing", "modifiers", *_USAGE)
@@ -164,7 +166,7 @@ def _charge_columns(charge: Charge | None) -> dict[str, Any]:
 def _attempt(row: Mapping[str, Any]) -> Attempt:
     balances = row["balances"]
     return Attempt(
-        **{name: row[name] for name in _PLAIN},
+        **{name: row[name] for name in _PLAIN if name not in _OF_CHARGE},
         state=State(row["state"]),
         sent=bool(row["sent"]),
         own_final=bool(row["own_final"]),
@@ -201,7 +203,7 @@ def _charge(row: Mapping[str, Any]) -> Charge:
 
 _REPEATED = (
     "attempt_id", "call_id", "at_ns", "route", "model", "requested_model", "price_id", "request_id", "response_id",
-    "action", "reason",
+    "action", "reason", *_OF_CHARGE,
 )  # fmt: skip
 
 

@@ -258,7 +258,7 @@ def _unite(desk: _Desk, keeper: Attempt, other: Attempt, *, kept: bool = True) -
 
 def _book_released(desk: _Desk, released: Released) -> None:
     before = attempts.load(desk.db, released.attempt_id)
-    _keep(desk, before, with_release(before or Attempt(released.attempt_id), desk.holder))
+    _keep(desk, before, with_release(before or Attempt(released.attempt_id), desk.holder, released.why))
 
 
 def _book_decided(desk: _Desk, decided: Decided) -> None:

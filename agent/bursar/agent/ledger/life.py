@@ -95,6 +95,18 @@ class Attempt:
     """As `Sent.marking`; None for what has none."""
     effort: str | None = None
     """As `Sent.effort`, likewise."""
+    failure: str | None = None
+    """Why it was released, such as `http 429`; None for what was not."""
+
+    @property
+    def duration_ns(self) -> int | None:
+        """As of its charge."""
+        return None if self.charge is None else self.charge.duration_ns
+
+    @property
+    def first_token_ns(self) -> int | None:
+        """As of its charge."""
+        return None if self.charge is None else self.charge.first_token_ns
 
     @property
     def open(self) -> bool:
@@ -257,11 +269,18 @@ def with_own_word(attempt: Attempt, charge: Charge, holder: str) -> Attempt:
     )
 
 
-def with_release(attempt: Attempt, holder: str | None) -> Attempt:
+def with_release(attempt: Attempt, holder: str | None, why: str = "") -> Attempt:
     """The attempt once it is known to have cost nothing; figures of the API or of a span weigh more."""
     if attempt.weight <= _WEIGHT[State.RELEASED]:
         return attempt
-    return replace(attempt, holder=attempt.holder or holder, state=State.RELEASED, charge=None, source=None)
+    return replace(
+        attempt,
+        holder=attempt.holder or holder,
+        state=State.RELEASED,
+        charge=None,
+        source=None,
+        failure=why or None,
+    )
 
 
 def as_orphan(attempt: Attempt, now_ns: int) -> Attempt:

@@ -437,6 +437,18 @@ def m020_effort(db: Database) -> None:
     db.conn.execute("ALTER TABLE attempts ADD COLUMN effort TEXT")
 
 
+@MIGRATIONS()
+def m021_times(db: Database) -> None:
+    """
+    How long attempts took, and what became of those that cost nothing.
+
+    attempts: `duration_ns` from sending to the answer's end, `first_token_ns` to the first chunk of a stream, NULL
+    where nobody measured; `failure` is why it was released, such as `http 429`.
+    """
+    for column in ("duration_ns INTEGER", "first_token_ns INTEGER", "failure TEXT"):
+        db.conn.execute(f"ALTER TABLE attempts ADD COLUMN {column}")
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:
