@@ -33,6 +33,8 @@ from bursar.agent.batching.means import Means
 from bursar.agent.batching.office import Office, prepare
 from bursar.agent.batching.vault import open_vault
 from bursar.agent.bookkeeper import Bookkeeper
+from bursar.agent.dashboard import pages
+from bursar.agent.dashboard.live import Live
 from bursar.agent.evals.desk import Desk as EvalDesk
 from bursar.agent.evals.desk import take_up_licences
 from bursar.agent.forward.forwarding import Forwarding
@@ -167,6 +169,7 @@ async def running_agent(
             _safely(bookkeeper.book_points),
         )
         teardown.callback(adviser.stop)
+        live = Live(lambda: ledger.last_commit_ns)
         others = [
             *telemetry,
             *desk.routes(bookkeeper, clock_ns),
@@ -174,12 +177,14 @@ async def running_agent(
             *metrics.routes(bookkeeper, clock_ns),
             *office.routes(),
             *evals.routes(),
+            *pages.routes(ledger, rules, live, clock_ns),
         ]
         app = create_app(ServerState(bookkeeper, token, settings.local, recalls), others)
         url = url_of(listener)
         await teardown.enter_async_context(answering(app, listener))
         teardown.callback(recalls.close)
         teardown.callback(office.release)
+        teardown.callback(live.close)
         yield Running(url, ledger, rules)
 
 

@@ -1,0 +1,100 @@
+"""Which pages are there, and how is one asked for and answered?"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC
+from time import perf_counter
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from bursar.agent.dashboard import asking, shell, table
+from bursar.agent.dashboard.asking import AskedError
+from bursar.agent.dashboard.budgetspage import budgets_page
+from bursar.agent.dashboard.live import Live
+from bursar.agent.dashboard.page import Maker, NotThereError, Now, Page
+from bursar.agent.ledger import Ledger, LedgerError
+from bursar.agent.rules import RulesInForce
+
+AT_ONCE = 2
+"""Pages that are read at the same time: more would only make each of them slower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page is, and who makes it."""
+
+    path: str
+    """With `{name:path}` where it is about one thing."""
+    where: str
+    """The entry of the menu that it belongs to."""
+    make: Maker
+
+
+PLACES: Final = (Place("/budgets", "/budgets", budgets_page),)
+
+
+def routes(ledger: Ledger, rules: RulesInForce, live: Live, clock_ns: Callable[[], int]) -> list[BaseRoute]:
+    """Every page, each with its tables as CSV under `?table=NAME`, the assets, and the line for what is new."""
+    desk = _Desk(ledger, rules, clock_ns)
+    return [
+        *(Route(place.path, desk.answers(place), methods=["GET"]) for place in PLACES),
+        Route("/static/{name:path}", shell.asset, methods=["GET"]),
+        Route("/live", live.answer, methods=["GET"]),
+    ]
+
+
+class _Desk:
+    def __init__(self, ledger: Ledger, rules: RulesInForce, clock_ns: Callable[[], int]) -> None:
+        self._ledger = ledger
+        self._rules = rules
+        self._clock_ns = clock_ns
+        self._turn = asyncio.Semaphore(AT_ONCE)
+
+    def answers(self, place: Place) -> Callable[[Request], object]:
+        """How a place is answered: read on a thread of its own, so that no guard waits for a page."""
+
+        async def answer(request: Request) -> Response:
+            async with self._turn:
+                return await asyncio.to_thread(self._answer, place, request)
+
+        return answer
+
+    def _answer(self, place: Place, request: Request) -> Response:
+        now, began = self._now(), perf_counter()
+        path = request.url.path
+        try:
+            name = str(request.path_params.get("name", ""))
+            asked = asking.read(path, request.query_params.multi_items(), now_ns=now.ns, name=name)
+            with self._ledger.reading() as db:
+                page = place.make(db, asked, now)
+            read = perf_counter()
+            wanted = request.query_params.get("table")
+            if wanted is not None:
+                return _csv(page, wanted)
+            html = shell.render(page, asked, now, where=place.where)
+        except AskedError as error:
+            return shell.trouble(400, "This address cannot be read", str(error), path=place.where)
+        except NotThereError as error:
+            return shell.trouble(404, "There is no such thing", str(error), path=place.where)
+        except (LedgerError, sqlite3.Error) as error:
+            return shell.trouble(503, "The ledger cannot be read", str(error), path=place.where)
+        spent = f"read;dur={(read - began) * 1e3:.1f}, render;dur={(perf_counter() - read) * 1e3:.1f}"
+        return shell.answer(html, headers={"server-timing": spent})
+
+    def _now(self) -> Now:
+        rules = self._rules.current
+        zone = UTC if rules.policy is None else rules.policy.zone
+        return Now(self._clock_ns(), zone, rules.prices, rules.policy)
+
+
+def _csv(page: Page, name: str) -> Response:
+    text = table.to_csv(page.table(name))
+    kinds = {"content-type": "text/csv; charset=utf-8", "content-disposition": f'attachment; filename="{name}.csv"'}
+    return Response(text, headers={**shell.HEADERS, **kinds})

@@ -1,0 +1,17 @@
+/* Light or dark: as the system says, or as was chosen here. Runs before anything is drawn. */
+(() => {
+  "use strict";
+  const KEY = "bursar-theme";
+  const root = document.documentElement;
+  const chosen = () => { try { return localStorage.getItem(KEY); } catch { return null; } };
+  const dark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const theme = chosen();
+  if (theme === "dark" || theme === "light") root.dataset.theme = theme;
+  document.addEventListener("DOMContentLoaded", () => {
+    document.getElementById("theme")?.addEventListener("click", () => {
+      root.dataset.theme = dark() ? "light" : "dark";
+      try { localStorage.setItem(KEY, root.dataset.theme); } catch { /* kept for this page only */ }
+      document.dispatchEvent(new CustomEvent("bursar:theme"));
+    });
+  });
+})();

@@ -1,0 +1,137 @@
+"""What is a table of a page, one for people and the same for a spreadsheet?"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from bursar.agent.dashboard import words
+from bursar.policies.amounts import usd
+
+Value = int | float | str | bool | None
+"""What a cell holds; None where it is not known."""
+
+
+class Kind(StrEnum):
+    """What the figures of a column are, and so how they are written, and to which side."""
+
+    TEXT = "text"
+    MONEY = "money"
+    """Nano-dollars."""
+    COUNT = "count"
+    SHARE = "share"
+    """A part of one."""
+    DURATION = "duration"
+    """Nanoseconds."""
+    INSTANT = "instant"
+    """Nanoseconds since the epoch."""
+    TREND = "trend"
+    """Whole numbers, drawn as a line; not in a CSV."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name in an address and a CSV, and what stands over it."""
+
+    name: str
+    title: str
+    kind: Kind = Kind.TEXT
+    help: str = ""
+    """A sentence for who points at the title."""
+    sortable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: a value for each column by its name, and where its first cell leads."""
+
+    cells: Mapping[str, Value]
+    href: str = ""
+    trends: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
+    badges: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By column, a class for its cell: `good`, `warn` or `bad`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns and rows, in the order that was asked for."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    empty: str = ""
+    """What to do where there are no rows: whole sentences."""
+    sort: str = ""
+    """By which column it stands, with a `-` ahead for the largest first."""
+
+    def sorted_by(self, sort: str, usual: str = "") -> Table:
+        """The same by a column; by the `usual` one where there is none of that name. What is not known comes last."""
+        known = {column.name: column for column in self.columns if column.sortable}
+        order = sort if sort.removeprefix("-") in known else usual
+        name, down = order.removeprefix("-"), order.startswith("-")
+        if name not in known:
+            return self
+        told = [row for row in self.rows if row.cells.get(name) is not None]
+        untold = [row for row in self.rows if row.cells.get(name) is None]
+        numeric = known[name].kind is not Kind.TEXT
+        told.sort(key=lambda row: _rank(row.cells.get(name), numeric=numeric), reverse=down)
+        return replace(self, rows=(*told, *untold), sort=order)
+
+    def next_sort(self, column: Column) -> str:
+        """What a click on a title asks for: figures largest first, texts from A on; again, the other way round."""
+        first = column.name if column.kind is Kind.TEXT else f"-{column.name}"
+        second = f"-{column.name}" if column.kind is Kind.TEXT else column.name
+        return second if self.sort == first else first
+
+
+_NOT_IN_CSV: Final = frozenset((Kind.TREND,))
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_csv(table: Table) -> str:
+    """
+    The table for a spreadsheet: amounts as exact dollars, durations as seconds, instants in UTC.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe ahead.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    columns = [column for column in table.columns if column.kind not in _NOT_IN_CSV]
+    writer.writerow([_heading(column) for column in columns])
+    for row in table.rows:
+        writer.writerow([_plain(row.cells.get(column.name), column.kind) for column in columns])
+    return out.getvalue()
+
+
+def _heading(column: Column) -> str:
+    unit = {Kind.MONEY: "_usd", Kind.DURATION: "_seconds"}.get(column.kind, "")
+    return f"{column.name}{unit}"
+
+
+def _plain(value: Value, kind: Kind) -> str:
+    match kind, value:
+        case _, None:
+            return ""
+        case Kind.MONEY, int():
+            return usd(value)
+        case Kind.DURATION, int():
+            whole, part = divmod(value, 10**9)
+            return f"{whole}.{part:09d}".rstrip("0").rstrip(".")
+        case Kind.INSTANT, int():
+            return words.iso(value)
+        case Kind.TEXT, _:
+            text = str(value)
+            return f"'{text}" if text.startswith(_FORMULA) else text
+        case _:
+            return str(value)
+
+
+def _rank(value: Value, *, numeric: bool) -> tuple[float, str] | tuple[int, str]:
+    if numeric and isinstance(value, int | float):
+        return (value, "")
+    return (0, str(value).casefold())
