@@ -46,8 +46,9 @@ format: $(STAMP) ## Format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-demo: $(STAMP) ## A day's budget spent in a minute, against a sandbox: no key, no network
-	$(BIN)/bursar demo
+# `make demo --keep` is make's own --keep-going, and means the same to us.
+demo: $(STAMP) ## A day's budget spent in a minute, against a sandbox: no key, no network; KEEP=1 leaves it running, to look at
+	$(BIN)/bursar demo $(if $(KEEP)$(findstring k,$(firstword -$(MAKEFLAGS))),--keep)
 
 bench: $(STAMP) ## Figures, as ratios in one run
 	$(BIN)/python tests/benchmarks/overhead.py

@@ -33,8 +33,11 @@ from bursar.agent.batching.means import Means
 from bursar.agent.batching.office import Office, prepare
 from bursar.agent.batching.vault import open_vault
 from bursar.agent.bookkeeper import Bookkeeper
-from bursar.agent.dashboard import pages
+from bursar.agent.dashboard import entrance, pages
 from bursar.agent.dashboard.live import Live
+from bursar.agent.dashboard.passes import Passes
+from bursar.agent.dashboard.rate import Rate
+from bursar.agent.dashboard.visitors import Browsers
 from bursar.agent.evals.desk import Desk as EvalDesk
 from bursar.agent.evals.desk import take_up_licences
 from bursar.agent.forward.forwarding import Forwarding
@@ -170,6 +173,7 @@ async def running_agent(
         )
         teardown.callback(adviser.stop)
         live = Live(lambda: ledger.last_commit_ns)
+        passes = None if token is None else Passes(token, time.time, secrets.token_urlsafe)
         others = [
             *telemetry,
             *desk.routes(bookkeeper, clock_ns),
@@ -177,9 +181,11 @@ async def running_agent(
             *metrics.routes(bookkeeper, clock_ns),
             *office.routes(),
             *evals.routes(),
-            *pages.routes(ledger, rules, live, clock_ns),
+            *entrance.routes(passes, Rate(entrance.TRIES, time.monotonic)),
+            *pages.routes(ledger, rules, live, clock_ns, clock=time.monotonic),
         ]
-        app = create_app(ServerState(bookkeeper, token, settings.local, recalls), others)
+        visitors = None if passes is None else Browsers(passes)
+        app = create_app(ServerState(bookkeeper, token, settings.local, recalls, visitors), others)
         url = url_of(listener)
         await teardown.enter_async_context(answering(app, listener))
         teardown.callback(recalls.close)

@@ -42,6 +42,7 @@ _LATER = {
     "advise": "bursar.agent.advice.command:advise_command",
     "batches": "bursar.agent.commands.batches:batches_command",
     "cascades": "bursar.agent.commands.cascades:cascades_command",
+    "dashboard": "bursar.agent.commands.dashboard:dashboard_command",
     "db": "bursar.agent.commands.database:db_command",
     "deferrals": "bursar.agent.commands.deferrals:deferrals_command",
     "eval": "bursar.agent.evals.command:eval_command",

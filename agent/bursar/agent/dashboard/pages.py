@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
+from math import ceil
 from time import perf_counter
 from typing import Final
 
@@ -19,6 +20,7 @@ from bursar.agent.dashboard.asking import AskedError
 from bursar.agent.dashboard.budgetspage import budgets_page
 from bursar.agent.dashboard.live import Live
 from bursar.agent.dashboard.page import Maker, NotThereError, Now, Page
+from bursar.agent.dashboard.rate import Allowance, Rate
 from bursar.agent.ledger import Ledger, LedgerError
 from bursar.agent.rules import RulesInForce
 
@@ -40,9 +42,19 @@ class Place:
 PLACES: Final = (Place("/budgets", "/budgets", budgets_page),)
 
 
-def routes(ledger: Ledger, rules: RulesInForce, live: Live, clock_ns: Callable[[], int]) -> list[BaseRoute]:
-    """Every page, each with its tables as CSV under `?table=NAME`, the assets, and the line for what is new."""
-    desk = _Desk(ledger, rules, clock_ns)
+OFTEN: Final = Allowance(burst=60, per_second=20)
+"""Pages that one client may ask for."""
+
+
+def routes(
+    ledger: Ledger, rules: RulesInForce, live: Live, clock_ns: Callable[[], int], *, clock: Callable[[], float]
+) -> list[BaseRoute]:
+    """
+    Every page, each with its tables as CSV under `?table=NAME`, the assets, and the line for what is new.
+
+    `clock` is monotonic, in seconds.
+    """
+    desk = _Desk(ledger, rules, clock_ns, Rate(OFTEN, clock))
     return [
         *(Route(place.path, desk.answers(place), methods=["GET"]) for place in PLACES),
         Route("/static/{name:path}", shell.asset, methods=["GET"]),
@@ -51,7 +63,8 @@ def routes(ledger: Ledger, rules: RulesInForce, live: Live, clock_ns: Callable[[
 
 
 class _Desk:
-    def __init__(self, ledger: Ledger, rules: RulesInForce, clock_ns: Callable[[], int]) -> None:
+    def __init__(self, ledger: Ledger, rules: RulesInForce, clock_ns: Callable[[], int], rate: Rate) -> None:
+        self._rate = rate
         self._ledger = ledger
         self._rules = rules
         self._clock_ns = clock_ns
@@ -61,6 +74,9 @@ class _Desk:
         """How a place is answered: read on a thread of its own, so that no guard waits for a page."""
 
         async def answer(request: Request) -> Response:
+            wait = self._rate.wait(request.client.host if request.client is not None else "")
+            if wait:
+                return _too_often(wait)
             async with self._turn:
                 return await asyncio.to_thread(self._answer, place, request)
 
@@ -92,6 +108,12 @@ class _Desk:
         rules = self._rules.current
         zone = UTC if rules.policy is None else rules.policy.zone
         return Now(self._clock_ns(), zone, rules.prices, rules.policy)
+
+
+def _too_often(wait: float) -> Response:
+    response = shell.trouble(429, "Too many pages at once", "Wait a moment, then reload this page.")
+    response.headers["retry-after"] = str(ceil(wait))
+    return response
 
 
 def _csv(page: Page, name: str) -> Response:

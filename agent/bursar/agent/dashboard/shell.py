@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -54,6 +54,11 @@ def answer(html: str, status: int = 200, headers: Mapping[str, str] | None = Non
     return HTMLResponse(html, status, {**HEADERS, **(headers or {})})
 
 
+def small(template: str, **data: object) -> str:
+    """A page that is about no figures."""
+    return _environment().get_template(f"{template}.html").render(where="", menu=MENU, **data)
+
+
 def trouble(status: int, title: str, text: str, *, path: str = "") -> Response:
     """A page that says what is wrong, and what to do."""
     html = _environment().get_template("trouble.html").render(title=title, text=text, where=path, menu=MENU)
@@ -93,6 +98,24 @@ def _static(name: str) -> str:
     return f"/static/{name}?v={_tag(name)}"
 
 
+def points(values: Sequence[int], width: int = 96, height: int = 22) -> str:
+    """A trend as the points of a polyline."""
+    if not values:
+        return ""
+    most, steps = max(*values, 1), max(len(values) - 1, 1)
+    return " ".join(
+        f"{place * width / steps:.1f},{height - 1 - value * (height - 2) / most:.1f}"
+        for place, value in enumerate(values)
+    )
+
+
+_FILTERS: Final[tuple[Callable[..., str], ...]] = (
+    words.money, words.exact_money, words.amount, words.count, words.short, words.share, words.seconds, words.at,
+    words.clock, words.iso, points,
+)  # fmt: skip
+"""What templates write figures with."""
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     made = Environment(
@@ -103,29 +126,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(static=_static, version=version("bursar"))
-    made.filters.update(
-        money=words.money,
-        exact_money=words.exact_money,
-        amount=words.amount,
-        count=words.count,
-        short=words.short,
-        share=words.share,
-        seconds=words.seconds,
-        at=words.at,
-        clock=words.clock,
-        iso=words.iso,
-        points=_points,
-    )
+    ours: dict[str, Any] = {"static": _static, "version": version("bursar")}
+    made.globals.update(ours)
+    filters: dict[str, Callable[..., Any]] = {f.__name__: f for f in _FILTERS}
+    made.filters.update(filters)
     return made
-
-
-def _points(values: list[int], width: int = 96, height: int = 22) -> str:
-    """A trend as the points of a polyline, in whole and half units."""
-    if not values:
-        return ""
-    most, steps = max(*values, 1), max(len(values) - 1, 1)
-    return " ".join(
-        f"{place * width / steps:.1f},{height - 1 - value * (height - 2) / most:.1f}"
-        for place, value in enumerate(values)
-    )

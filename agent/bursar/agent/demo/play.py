@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
+from bursar.agent.commands.dashboard import link
 from bursar.agent.commands.private_agent import PrivateAgent, private_agent
 from bursar.agent.commands.run import instrumented
 from bursar.agent.demo import lever, screen, stage
@@ -28,6 +29,7 @@ LOOK_SECONDS = 0.25
 PLAIN_SECONDS = 5.0
 DELIVERY_SECONDS = 10.0
 APPLICATION_SECONDS = 120.0
+KEPT_TICKET_SECONDS = 3600
 _LAST_LINES = 10
 
 
@@ -209,11 +211,15 @@ def _summary(on_stage: Play) -> Summary:
 
 
 def _keep(on_stage: Play, console: Console) -> None:
+    agent = on_stage.agent
     console.print(
-        f"\nStill running, until Ctrl-C. The sandbox's bill: {on_stage.sandbox}/sandbox/bill\n"
+        f"\nStill running, until Ctrl-C. The dashboard, by a link that lets one browser in, within an hour:\n"
+        f"  {link(agent.url, agent.token_file, seconds=KEPT_TICKET_SECONDS)}\n"
+        f"The sandbox's bill: {on_stage.sandbox}/sandbox/bill\n"
         f"Look around from another terminal:\n"
-        f"  export BURSAR_DB={on_stage.agent.db}\n"
-        f"  bursar report --by route,model\n  bursar budgets\n  bursar advise"
+        f"  export BURSAR_DB={agent.db} BURSAR_AGENT={agent.url} BURSAR_TOKEN_FILE={agent.token_file}\n"
+        f"  bursar dashboard\n  bursar report --by route,model\n  bursar budgets\n  bursar advise",
+        soft_wrap=True,
     )
     try:
         while True:

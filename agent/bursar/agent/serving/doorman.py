@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import hmac
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 OPEN_PATHS = frozenset(("/healthz", "/readyz"))
 """What orchestrators ask, who carry no token."""
 
 _LOCAL_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
+
+
+class Visitors(Protocol):
+    """Who may look without the token, and at what."""
+
+    def refusal(self, scope: Scope) -> Response | None:
+        """None lets them in; else what they are answered."""
+        ...
+
+    def concerns(self, scope: Scope) -> bool:
+        """Whether a request is theirs to judge."""
+        ...
 
 
 class Doorman:
@@ -23,8 +36,9 @@ class Doorman:
     its own name resolve to this machine, its `Host`.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str | None, local: bool) -> None:
+    def __init__(self, app: ASGIApp, *, token: str | None, local: bool, visitors: Visitors | None = None) -> None:
         self._app = app
+        self._visitors = visitors
         self._expected = None if token is None else f"Bearer {token}".encode()
         self._local = local
 
@@ -33,7 +47,7 @@ class Doorman:
         refusal = self._refusal(scope) if scope["type"] == "http" else None
         await (refusal or self._app)(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if self._local and _name(host) not in _LOCAL_NAMES:
@@ -46,6 +60,8 @@ class Doorman:
         shown = headers.get("authorization", "").encode("latin-1")
         if hmac.compare_digest(shown, self._expected):
             return None
+        if self._visitors is not None and self._visitors.concerns(scope):
+            return self._visitors.refusal(scope)
         return _no(401, "show the agent's token as `Authorization: Bearer TOKEN`: set BURSAR_TOKEN_FILE")
 
 

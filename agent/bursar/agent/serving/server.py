@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.ledger import LedgerError
-from bursar.agent.serving.doorman import Doorman
+from bursar.agent.serving.doorman import Doorman, Visitors
 from bursar.agent.serving.recalls import Recalls
 from bursar.agent.serving.wire import parse_recall, parse_request
 from bursar.policies import protocol
@@ -35,6 +35,8 @@ class ServerState:
     local: bool = True
     """Whether only this machine can connect."""
     recalls: Recalls = field(default_factory=Recalls)
+    visitors: Visitors | None = None
+    """Who may look at pages without showing the token with each request."""
 
 
 class BodyTooLargeError(Exception):
@@ -51,7 +53,7 @@ def create_app(state: ServerState, extra_routes: Sequence[BaseRoute] = ()) -> St
         Route("/readyz", desk.readyz, methods=["GET"]),
         *extra_routes,
     ]
-    door = Middleware(Doorman, token=state.token, local=state.local)
+    door = Middleware(Doorman, token=state.token, local=state.local, visitors=state.visitors)
     return Starlette(routes=routes, middleware=[door], exception_handlers=_HANDLERS)
 
 
