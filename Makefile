@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help setup test test-sdk test-sdk-suite test-frameworks test-receivers check format demo bench soak mutants clean
+.PHONY: help setup browser test test-sdk test-sdk-suite test-frameworks test-receivers check format demo bench soak mutants clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -17,6 +17,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation --editable '.[agent,otel]' 'anthropic[bedrock,vertex]'
 	@touch $(STAMP)
+
+browser: ## Have Debian's Chromium installed, for the tests of the dashboard (as root; without one they are skipped)
+	@command -v chromium chromium-browser google-chrome || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium > /dev/null && command -v chromium; } || echo "no Chromium: install Debian's package chromium, or name one in BURSAR_CHROMIUM; tests/browser is skipped until then"
 
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup

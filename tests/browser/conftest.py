@@ -1,0 +1,51 @@
+"""One demo and one browser for all tests here."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+from tests.browser.chromium import Complaints, launched
+from tests.browser.kept import Kept, kept_demo
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Generator[Kept]:
+    """`bursar demo --keep`, with its refusals, downgrades and batches."""
+    with kept_demo(tmp_path_factory.mktemp("demo")) as kept:
+        yield kept
+
+
+@pytest.fixture(scope="session")
+def browser() -> Generator[Browser]:
+    """A Chromium."""
+    with launched() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def session(browser: Browser, demo: Kept) -> dict[str, object]:
+    """The state of a browser that came in by the demo's link."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(demo.link)
+        page.wait_for_url(f"{demo.url}/")
+        return dict(context.storage_state())
+
+
+@pytest.fixture
+def context(browser: Browser, demo: Kept, session: dict[str, object]) -> Generator[BrowserContext]:
+    """A window of somebody who is in."""
+    with browser.new_context(storage_state=session, base_url=demo.url) as made:  # type: ignore[arg-type]
+        made.set_default_timeout(20_000)
+        yield made
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Generator[Page]:
+    """A page, which must not have complained at the end."""
+    made = context.new_page()
+    complaints = Complaints(made)
+    yield made
+    assert complaints.said == []
