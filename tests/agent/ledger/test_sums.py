@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
 from functools import cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
-from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, used
+from tests.agent.ledger.booked import OPUS, SECOND, SONNET, used
 
 from bursar.agent.ledger import audit, repricing, rollups, schema, sumtables
 from bursar.agent.ledger.booking import book, book_new, orphan
 from bursar.agent.ledger.repricing import Entry, Stretch
-from bursar.agent.ledger.sumtables import FIGURES, KEYS
+from bursar.agent.ledger.sumtables import FIGURES
 from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis
 from bursar.policies.prices import shipped_book
@@ -58,10 +57,12 @@ def kept(db: Database) -> Rows:
 def recounted(db: Database) -> Rows:
     """The same, made of the attempts that are there by the statements of the upgrade."""
     with Database(memory=True) as copy:
+        db.conn.commit()  # else the copy would wait for it
         db.conn.backup(copy.conn)
         for table in TABLES:
             copy.conn.execute(f"DELETE FROM {table}")
-        sumtables.fill(copy)
+        with copy.atomic():
+            sumtables.fill(copy)
         return kept(copy)
 
 

@@ -51,7 +51,7 @@ _OF_ATTEMPTS = f"""
     SELECT at_ns, labels, route, requested_model, model, action, coalesce(price_id, '') AS price_id,
         coalesce(modifiers, '[]') AS modifiers, 1 AS charges, {_FIRST_OF_CALL} AS calls,
         coalesce(cost_nano, 0) AS nano, CASE basis WHEN 'estimate' THEN coalesce(cost_nano, 0) ELSE 0 END AS
-        estimated_nano, cost_nano IS NULL AS unknown, cost_nano IS NOT NULL AND missing NOT IN ('', '[]') AS incomplete,
+        estimated_nano, cost_nano IS NULL AS unknown, cost_nano IS NOT NULL AND coalesce(missing, '') NOT IN ('', '[]') AS incomplete,
         {", ".join(f"coalesce({name}, 0) AS {name}" for name in _TOKENS)},
         0 AS failures, 0 AS refusals, coalesce(stage = 'strong' AND escalation != '', 0) AS escalations
     FROM attempts WHERE {COUNTED}
