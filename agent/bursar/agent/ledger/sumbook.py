@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from bursar.agent.ledger.octaves import low_of, middle_of
 from bursar.agent.ledger.rollups import HOUR_NS
-from bursar.agent.ledger.sumtables import FIGURES, HOUR, MINUTE
+from bursar.agent.ledger.sumtables import DAY, FIGURES, HOUR, MINUTE
 from bursar.agent.ledger.usagebook import Group
 from bursar.policies.usage import Usage
 
@@ -28,7 +28,6 @@ MOST_LINES = 7
 MOST_NAMES, MOST_VALUES = 20, 50
 _LABEL_ROWS = 20_000
 _SECOND = 10**9
-_DAY = 24 * HOUR
 
 
 class SumError(ValueError):
@@ -172,10 +171,10 @@ def by(
     Refused calls have a `requested_model`, and an empty `model`. Raises `SumError` for a key there is none of.
     """
     columns = [_column(key) for key in keys]
-    values = {"label": label, "route": route, **_hours(since_ns, until_ns)}
+    values = {"label": label, "route": route, **_parts(since_ns, until_ns)}
     groups = f"GROUP BY {', '.join(str(place + 1) for place in range(len(keys)))}" if keys else ""
     sums = [f"coalesce(sum({name}), 0)" for name in FIGURES]
-    sql = f"SELECT {', '.join((*columns, *sums))} {_FROM_HOURS} {groups}"
+    sql = f"SELECT {', '.join((*columns, *sums))} {_FROM} {groups}"
     rows = [Row(tuple(row[: len(keys)]), Spend(*row[len(keys) :])) for row in db.conn.execute(sql, values).fetchall()]
     return sorted(rows, key=lambda row: (-row.spend.nano, -row.spend.calls, row.key))
 
@@ -190,7 +189,7 @@ def edges(since_ns: int, until_ns: int, step_seconds: int, tz: tzinfo = UTC) -> 
     if step_seconds <= 0 or step_seconds % MINUTE:
         raise SumError(f"a step must be a whole number of minutes, got {step_seconds} s")
     first, last = since_ns // _SECOND, -(-until_ns // _SECOND)
-    if step_seconds % _DAY:
+    if step_seconds % DAY:
         return tuple(range(first - first % step_seconds, last, step_seconds))
     day = datetime.fromtimestamp(first, tz).date()
     found: list[int] = []
@@ -227,13 +226,17 @@ def series(
     column = "''" if key is None else _column(key)
     bounds = {"since": -(-slots[0] // seconds), "until": -(-until_ns // (seconds * _SECOND))}
     rows = db.conn.execute(
-        f"SELECT {column}, slot, sum(nano), sum(calls) {_FROM} GROUP BY 1, 2",
+        f"SELECT {column}, slot, nano, calls {_FROM_SLOTS} ORDER BY slot",
         {"label": label, "route": route, "seconds": seconds, **bounds},
-    ).fetchall()
+    )
     found: dict[str, Line] = {}
-    for name, slot, nano, calls in rows:
-        line = found.setdefault(name, Line(name, [0] * len(slots), [0] * len(slots)))
-        place = bisect_right(slots, slot * seconds) - 1
+    at = place = -1
+    for name, slot, nano, calls in rows:  # added up here: by the database, that takes a sort of them all
+        if slot != at:
+            at, place = slot, bisect_right(slots, slot * seconds) - 1
+        line = found.get(name)
+        if line is None:
+            line = found[name] = Line(name, [0] * len(slots), [0] * len(slots))
         line.nano[place] += nano
         line.calls[place] += calls
     return Series(slots, _dearest(list(found.values())))
@@ -243,7 +246,7 @@ def spread(db: Database, what: What, since_ns: int, until_ns: int, *, route: str
     """How times (milliseconds) or output (tokens) lie, of the attempts that counted and say so."""
     rows = db.conn.execute(
         f"SELECT bucket, sum(count) {_FROM_SPREADS} GROUP BY bucket HAVING sum(count) > 0 ORDER BY bucket",
-        {"what": what, "route": route, **_hours(since_ns, until_ns)},
+        {"what": what, "route": route, **_parts(since_ns, until_ns)},
     ).fetchall()
     return Spread(tuple(rows))
 
@@ -253,7 +256,7 @@ def spreads_by_route(db: Database, what: What, since_ns: int, until_ns: int) -> 
     rows = db.conn.execute(
         f"SELECT route, bucket, sum(count) {_FROM_SPREADS} GROUP BY route, bucket HAVING sum(count) > 0 "
         "ORDER BY route, bucket",
-        {"what": what, "route": None, **_hours(since_ns, until_ns)},
+        {"what": what, "route": None, **_parts(since_ns, until_ns)},
     ).fetchall()
     found: dict[str, list[tuple[int, int]]] = {}
     for route, step, count in rows:
@@ -268,12 +271,12 @@ def groups(db: Database, since_ns: int, until_ns: int, *, route: str | None = No
     Of a kind of which some costs are unknown the charges are those that are known, while its tokens are all. What was
     rolled up before there were sums has no modifiers.
     """
-    day = f"slot / {_DAY // HOUR}"
+    day = f"slot * seconds / {DAY}"
     rows = db.conn.execute(
         f"SELECT model, requested_model, action, {day}, price_id, modifiers, sum(charges - unknown), sum(nano), "
-        f"{', '.join(f'sum({name})' for name in _USAGE)} {_FROM_HOURS} "
+        f"{', '.join(f'sum({name})' for name in _USAGE)} {_FROM} "
         f"GROUP BY model, requested_model, action, {day}, price_id, modifiers HAVING sum(charges - unknown) > 0",
-        {"label": label, "route": route, **_hours(since_ns, until_ns)},
+        {"label": label, "route": route, **_parts(since_ns, until_ns)},
     ).fetchall()
     return [_group(*row) for row in rows]
 
@@ -290,7 +293,7 @@ def labels(db: Database, since_ns: int, until_ns: int) -> dict[str, list[str]]:
             SELECT name, value, count FROM label_days WHERE day >= ? AND day <= ? ORDER BY day DESC LIMIT ?
         ) GROUP BY name, value HAVING sum(count) > 0 ORDER BY count DESC, name, value
         """,
-        [since_ns // (_DAY * _SECOND), (until_ns - 1) // (_DAY * _SECOND), _LABEL_ROWS],
+        [since_ns // (DAY * _SECOND), (until_ns - 1) // (DAY * _SECOND), _LABEL_ROWS],
     ).fetchall()
     found: dict[str, list[str]] = {}
     used: dict[str, int] = {}
@@ -302,15 +305,42 @@ def labels(db: Database, since_ns: int, until_ns: int) -> dict[str, list[str]]:
 
 
 _USAGE = tuple(Usage.__dataclass_fields__)
-_WHERE = "slot >= :since AND slot < :until AND (:route IS NULL OR route = :route)"
-_FROM = f"FROM sums WHERE label = :label AND seconds = :seconds AND {_WHERE}"
-_FROM_HOURS = f"FROM sums WHERE label = :label AND seconds = {HOUR} AND {_WHERE}"
-_FROM_SPREADS = f"FROM spreads WHERE what = :what AND {_WHERE}"
+_ROUTE = "(:route IS NULL OR route = :route)"
+_FROM_SLOTS = f"""
+    FROM sums WHERE label = :label AND seconds = :seconds AND slot >= :since AND slot < :until AND {_ROUTE}
+"""
+_PARTS = f"""
+    (
+        SELECT {HOUR} AS part, :since AS since, :head AS until
+        UNION ALL SELECT {DAY}, :first_day, :last_day
+        UNION ALL SELECT {HOUR}, :tail, :until
+    )
+"""
+"""What a stretch is made of: whole days (UTC), and hours before and after them."""
+_FROM = f"""
+    FROM {_PARTS} CROSS JOIN sums
+    ON label = :label AND seconds = part AND slot >= since AND slot < until AND {_ROUTE}
+"""
+_FROM_SPREADS = f"""
+    FROM {_PARTS} CROSS JOIN spreads
+    ON what = :what AND seconds = part AND slot >= since AND slot < until AND {_ROUTE}
+"""
 
 
-def _hours(since_ns: int, until_ns: int) -> Mapping[str, int]:
-    """The hours that begin in a stretch."""
-    return {"since": -(-since_ns // HOUR_NS), "until": -(-until_ns // HOUR_NS)}
+def _parts(since_ns: int, until_ns: int) -> Mapping[str, int]:
+    """The hours that begin in a stretch, since the epoch, and the whole days among them."""
+    since, until = -(-since_ns // HOUR_NS), -(-until_ns // HOUR_NS)
+    first, last = -(-since // 24), until // 24
+    if first >= last:
+        return {"since": since, "head": until, "first_day": 0, "last_day": 0, "tail": until, "until": until}
+    return {
+        "since": since,
+        "head": first * 24,
+        "first_day": first,
+        "last_day": last,
+        "tail": last * 24,
+        "until": until,
+    }
 
 
 def _column(key: str) -> str:

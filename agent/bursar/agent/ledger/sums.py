@@ -14,7 +14,7 @@ from bursar.agent.ledger import sumtables
 from bursar.agent.ledger.life import Attempt, State
 from bursar.agent.ledger.octaves import step_of
 from bursar.agent.ledger.rollups import MINUTE_NS
-from bursar.agent.ledger.sumtables import COUNTED, FIGURES, HOUR, MINUTE
+from bursar.agent.ledger.sumtables import COUNTED, DAY, FIGURES, HOUR, MINUTE
 from bursar.policies.cascade import StageName
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.records import Decided, Sent
@@ -34,7 +34,7 @@ _CALLS = FIGURES.index("calls")
 _A_CALL: Figures = tuple(int(name == "calls") for name in FIGURES)
 _A_FAILURE: Figures = tuple(int(name == "failures") for name in FIGURES)
 _A_REFUSAL: Figures = tuple(int(name == "refusals") for name in FIGURES)
-_PER_DAY = 24
+_A_DAY = 24 * MINUTE
 
 
 class Told(NamedTuple):
@@ -99,7 +99,9 @@ class _Moves:
     """Changes of rows, each added up."""
 
     _sums: dict[Place, Figures] = field(default_factory=dict[Place, Figures])
-    _spreads: Counter[tuple[str, int, str, str, int]] = field(default_factory=Counter[tuple[str, int, str, str, int]])
+    _spreads: Counter[tuple[str, int, int, str, str, int]] = field(
+        default_factory=Counter[tuple[str, int, int, str, str, int]]
+    )
 
     def change(self, old: Told | None, new: Told | None) -> None:
         for told, by in ((old, -1), (new, 1)):
@@ -108,7 +110,8 @@ class _Moves:
             self.move(told.place, told.figures, by)
             minute, _, kind = told.place
             for what, step in told.values:
-                self._spreads[what, minute // MINUTE, kind[0], kind[2], step] += by
+                self._spreads[what, HOUR, minute // MINUTE, kind[0], kind[2], step] += by
+                self._spreads[what, DAY, minute // _A_DAY, kind[0], kind[2], step] += by
 
     def move(self, place: Place, figures: Figures, by: int) -> None:
         sums = self._sums.get(place)
@@ -134,17 +137,17 @@ class _Moves:
 def _spread_out(
     rows: dict[tuple[str, int, int, Kind], Figures], days: Counter[tuple[int, str, str]], place: Place, figures: Figures
 ) -> None:
-    """Add what moved in one place to the rows it counts in: a minute, an hour, and an hour of each label."""
+    """Add what moved in one place to the rows it counts in: minute, hour and day, hour and day of each label."""
     minute, labels, kind = place
-    hour = minute // MINUTE
-    keys = [("", MINUTE, minute, kind), ("", HOUR, hour, kind)]
-    keys += [(f"{name}={value}", HOUR, hour, kind) for name, value in labels]
+    keys = [("", MINUTE, minute, kind)]
+    for label in ("", *(f"{name}={value}" for name, value in labels)):
+        keys += [(label, HOUR, minute // MINUTE, kind), (label, DAY, minute // _A_DAY, kind)]
     for key in keys:
         row = rows.get(key)
         rows[key] = figures if row is None else tuple([a + b for a, b in zip(row, figures, strict=True)])
     used = figures[0] + sum(figures[-3:-1])
     for name, value in labels if used else ():
-        days[hour // _PER_DAY, name, value] += used
+        days[minute // _A_DAY, name, value] += used
 
 
 _ADD = f"""
@@ -153,8 +156,8 @@ ON CONFLICT ({", ".join(sumtables.KEYS)}) DO UPDATE
 SET {", ".join(f"{name} = {name} + excluded.{name}" for name in FIGURES)}
 """
 _ADD_SPREADS = """
-INSERT INTO spreads VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (what, slot, route, model, bucket) DO UPDATE SET count = count + excluded.count
+INSERT INTO spreads VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (what, seconds, slot, route, model, bucket) DO UPDATE SET count = count + excluded.count
 """
 _ADD_DAYS = """
 INSERT INTO label_days VALUES (?, ?, ?, ?) ON CONFLICT (day, name, value) DO UPDATE SET count = count + excluded.count
