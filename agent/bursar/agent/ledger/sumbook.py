@@ -25,6 +25,7 @@ OTHER = "other"
 """What is not among the dearest of a series, together."""
 MOST_LINES = 7
 """So many of them have a line of their own."""
+MOST_SLOTS = 20_000
 MOST_NAMES, MOST_VALUES = 20, 50
 _LABEL_ROWS = 20_000
 _SECOND = 10**9
@@ -184,11 +185,14 @@ def edges(since_ns: int, until_ns: int, step_seconds: int, tz: tzinfo = UTC) -> 
     Where the slots of a series begin, in seconds since the epoch: the first holds `since`, the last ends with `until`.
 
     Steps of whole days begin at midnight in `tz`, days longer or shorter than 24 hours among them; others at multiples
-    of the step since the epoch. Raises `SumError` for a step that is no whole number of minutes.
+    of the step since the epoch. Raises `SumError` for a step that is no whole number of minutes, and for
+    more than `MOST_SLOTS` of them.
     """
     if step_seconds <= 0 or step_seconds % MINUTE:
         raise SumError(f"a step must be a whole number of minutes, got {step_seconds} s")
     first, last = since_ns // _SECOND, -(-until_ns // _SECOND)
+    if last - first > MOST_SLOTS * step_seconds:
+        raise SumError(f"that is more than {MOST_SLOTS:,} slots: ask for a longer step, or less time")
     if step_seconds % DAY:
         return tuple(range(first - first % step_seconds, last, step_seconds))
     day = datetime.fromtimestamp(first, tz).date()
@@ -217,10 +221,10 @@ def series(
     `MOST_LINES` values have a line each, the rest is one. All that lies in the first slot counts, also before `since`.
     Raises `SumError` for a key there is none of, a step that does not fit, or minutes of a label.
     """
-    slots = edges(since_ns, until_ns, step_seconds, tz)
     seconds = MINUTE if step_seconds % HOUR else HOUR
     if seconds == MINUTE and label:
         raise SumError("of a label only hours are kept: ask for a step of whole hours")
+    slots = edges(since_ns, until_ns, step_seconds, tz)
     if not slots:
         return Series((), ())
     column = "''" if key is None else _column(key)
