@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
+from bursar.agent.ledger import sumtables
 from bursar.agent.ledger.schema import upgrade
 from bursar.policies.prices import price, shipped_book
 from bursar.policies.usage import Part, Usage, UsageReport
@@ -78,6 +79,8 @@ def make(path: Path, calls: int, until_ns: int) -> None:
         maker = _Maker(work, connection)
         maker.fill(calls * work.share // 100, since_ns, until_ns)
     connection.commit()
+    with db.atomic():
+        sumtables.fill(db)  # as the upgrade does with what is there
     db.close()
 
 

@@ -11,6 +11,7 @@ from tests.agent.ledger.test_rollups import booked, charge
 from bursar.agent.ledger import audit, schema
 from bursar.policies.records import Sent, Settled
 
+HOURS = "label = '' AND seconds = 3600"
 KEY = "month|2026-11-01T00:00:00Z|tenant=acme"
 
 
@@ -34,6 +35,9 @@ def test_accounts_in_order(db: Database) -> None:
         ("UPDATE balances SET unknown_nano = 5", "is off by 5 nano-dollars of bounds"),
         ("UPDATE balances SET spent_tokens = spent_tokens - 1", "is off by -1 tokens"),
         ("DELETE FROM postings", "is off by 1 calls"),
+        (f"UPDATE sums SET nano = nano + 7 WHERE {HOURS}", "The sums by hour are off by 7 nano-dollars from what"),
+        (f"UPDATE sums SET calls = 0 WHERE {HOURS}", "The sums by hour are off by -1 calls"),
+        (f"UPDATE sums SET output = 1 WHERE {HOURS}", "The sums by hour are off by -2 output"),
         ("UPDATE attempts SET state = 'released' WHERE attempt_id = 'b'", "Attempt b holds money and is in flight no"),
     ],
 )

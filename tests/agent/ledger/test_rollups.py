@@ -183,6 +183,16 @@ def test_pruning_forgets_minutes_after_three_days_and_hours_after_four_hundred(d
     assert db.conn.execute(slots).fetchall() == []
 
 
+def test_pruning_forgets_minutes_of_sums_after_two_days(db: Database) -> None:
+    """Their hours and days stay."""
+    booked(db, Settled(charge("a")))
+    slots = "SELECT DISTINCT seconds FROM sums ORDER BY seconds"
+    prune(db, NOON + 2 * DAY_NS)
+    assert db.conn.execute(slots).fetchall() == [(60,), (3600,), (86400,)]
+    prune(db, NOON + 2 * DAY_NS + 60 * 10**9)
+    assert db.conn.execute(slots).fetchall() == [(3600,), (86400,)]
+
+
 def test_pruning_keeps_balances_that_anything_still_names(db: Database) -> None:
     """Long after its window one goes as soon as nothing is posted to it."""
     booked(db, Settled(charge("a")))

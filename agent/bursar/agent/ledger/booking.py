@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts, balances, meters, postings, rollups
+from bursar.agent.ledger import attempts, balances, postings, rollups
 from bursar.agent.ledger.life import (
     Attempt,
     Source,
@@ -286,7 +286,7 @@ def _decide(desk: _Desk, decision_id: str, record: Sent | Decided) -> None:
         ],
     )
     if cursor.rowcount == 1:
-        meters.decided(desk.db, record.action, record.reason)
+        desk.meters.decided(record)
 
 
 _BOOK: Mapping[type[Record], Callable[[_Desk, Any], None]] = {

@@ -1,13 +1,16 @@
-"""By how much do the sums that only grow move, when attempts are told of?"""
+"""By how much do the sums that only grow move, and those by hour with them, when attempts are told of?"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from sqlite_utils import Database
 
 from bursar.agent.ledger.life import Attempt, State
+from bursar.agent.ledger.sums import Sums
 from bursar.policies.charge import Basis
+from bursar.policies.records import Decided, Sent
 
 _COUNTED = (State.SETTLED, State.ORPHANED)
 _TOKENS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
@@ -24,9 +27,12 @@ class Meters:
 
     _moves: dict[tuple[str, str], list[int]] = field(default_factory=dict[tuple[str, str], list[int]])
     """By route and model, in the order of the columns."""
+    _decisions: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    _sums: Sums = field(default_factory=Sums)
 
     def note(self, before: Attempt | None, after: Attempt) -> None:
         """An attempt is now told otherwise, or at all."""
+        self._sums.note(before, after)
         was, now = _place(before), _place(after)
         if was is None and now is None:
             return
@@ -39,12 +45,22 @@ class Meters:
         if now is not None:
             self._move(now, _NOTHING, new, charges=1)
 
+    def decided(self, record: Sent | Decided) -> None:
+        """A decision was told of for the first time."""
+        self._decisions[record.action, record.reason] += 1
+        if record.action == "block":
+            self._sums.refused(record)
+
     def write(self, db: Database) -> None:
-        """Move the sums, in the transaction of what moved them."""
+        """Move the sums, in the transaction of what moved them, once all of it is saved."""
         moved = [(*key, *sums) for key, sums in self._moves.items() if any(sums)]
         if moved:
             db.conn.executemany(_WRITE, moved)
+        if self._decisions:
+            db.conn.executemany(_DECIDED, [(*key, count) for key, count in self._decisions.items()])
         self._moves.clear()
+        self._decisions.clear()
+        self._sums.write(db)
 
     def _move(self, key: tuple[str, str], old: Figures, new: Figures, *, charges: int) -> None:
         if old == new and not charges:
@@ -55,18 +71,13 @@ class Meters:
         self._moves[key] = list(step) if sums is None else [a + b for a, b in zip(sums, step, strict=True)]
 
 
-def decided(db: Database, action: str, reason: str) -> None:
-    """Count one decision."""
-    db.conn.execute(
-        "INSERT INTO decision_meters (action, reason, count) VALUES (?, ?, 1) "
-        "ON CONFLICT (action, reason) DO UPDATE SET count = count + 1",
-        [action, reason],
-    )
-
-
 _WRITE = f"""
 INSERT INTO meters (route, model, {", ".join(_SUMS)}) VALUES (?, ?, {", ".join("?" * len(_SUMS))})
 ON CONFLICT (route, model) DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)}
+"""
+_DECIDED = """
+INSERT INTO decision_meters (action, reason, count) VALUES (?, ?, ?)
+ON CONFLICT (action, reason) DO UPDATE SET count = count + excluded.count
 """
 
 

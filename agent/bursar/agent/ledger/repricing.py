@@ -124,7 +124,7 @@ def reprice(
     Without an `entry` nothing is written. Balances move with their charges, also those of windows that are over;
     leases do not, since a process pays them by its own word.
     """
-    outcome = Outcome()
+    outcome, meters = Outcome(), Meters()
     for attempt in _next(db, stretch, after, limit):
         outcome.looked_at += 1
         outcome.at = Place(attempt.at_ns, attempt.attempt_id)
@@ -137,7 +137,8 @@ def reprice(
         elif (new.cost_nano_usd, new.basis) != (old.cost_nano_usd, old.basis):
             outcome.note(old, new)
             if entry is not None:
-                _write(db, attempt, old, new, entry)
+                _write(db, attempt, old, new, entry, meters)
+    meters.write(db)
     if outcome.looked_at < limit:
         outcome.at = None
     return outcome
@@ -160,12 +161,10 @@ def _next(db: Database, stretch: Stretch, after: Place | None, limit: int) -> It
             yield attempt
 
 
-def _write(db: Database, attempt: Attempt, old: Charge, new: Charge, entry: Entry) -> None:
+def _write(db: Database, attempt: Attempt, old: Charge, new: Charge, entry: Entry, meters: Meters) -> None:
     after = replace(attempt, charge=new)
     attempts.save(db, after)
-    meters = Meters()
     meters.note(attempt, after)
-    meters.write(db)
     postings.bring(db, after, policy=None, now_ns=entry.now_ns)
     db.conn.execute(
         "INSERT OR REPLACE INTO repricings (attempt_id, at_ns, why, old_nano, new_nano, old_price_id, new_price_id, "

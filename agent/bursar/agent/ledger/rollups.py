@@ -17,8 +17,11 @@ CHUNK = 400
 """Calls in one transaction: some twentieth of a second, in which no guard is answered."""
 HOUR_NS = 3_600 * 10**9
 DAY_NS = 24 * HOUR_NS
+MINUTE_NS = 60 * 10**9
 MINUTES_KEPT_NS = 3 * DAY_NS
-"""What was spent longer ago than this is known by the hour."""
+"""What budgets spent longer ago than this is known by the hour."""
+SUM_MINUTES_KEPT_NS = 2 * DAY_NS
+"""Likewise what was spent on each kind of call."""
 HOURS_KEPT_NS = 400 * DAY_NS
 DECISIONS_KEPT_NS = 400 * DAY_NS
 BALANCES_KEPT_NS = 400 * DAY_NS
@@ -84,6 +87,9 @@ def prune(db: Database, now_ns: int) -> None:
         "DELETE FROM flows WHERE seconds = 60 AND slot < ?", [(now_ns - MINUTES_KEPT_NS) // (60 * 10**9)]
     )
     connection.execute("DELETE FROM flows WHERE seconds = 3600 AND slot < ?", [(now_ns - HOURS_KEPT_NS) // HOUR_NS])
+    connection.execute(
+        "DELETE FROM sums WHERE label = '' AND seconds = 60 AND slot < ?", [(now_ns - SUM_MINUTES_KEPT_NS) // MINUTE_NS]
+    )
     connection.execute("DELETE FROM decisions WHERE at_ns < ?", [now_ns - DECISIONS_KEPT_NS])
     sightings.prune(db, now_ns - KEPT_DAYS * DAY_NS)
     old = now_ns - BALANCES_KEPT_NS

@@ -6,6 +6,7 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
+from bursar.agent.ledger import sumtables
 from bursar.agent.ledger.deferraltables import DEFERRALS
 from bursar.agent.ledger.metertables import METERS
 from bursar.agent.ledger.printtables import FINGERPRINTS
@@ -447,6 +448,19 @@ def m021_times(db: Database) -> None:
     """
     for column in ("duration_ns INTEGER", "first_token_ns INTEGER", "failure TEXT"):
         db.conn.execute(f"ALTER TABLE attempts ADD COLUMN {column}")
+
+
+@MIGRATIONS()
+def m022_sums(db: Database) -> None:
+    """
+    What was spent in each hour, and each minute of the last two days, so that no page adds up attempts; see `sums`.
+
+    sums: `label` is empty for everything, and `name=value` once more for each label (by the hour only); `slot` counts
+    stretches of so many `seconds` since the epoch. spreads: how many attempts of an hour lay on which step of a scale
+    (see `octaves`), in milliseconds or tokens. label_days: how often each label was met on each day (UTC). Rolling
+    attempts up moves nothing.
+    """
+    sumtables.make(db)
 
 
 def _known() -> set[str]:
