@@ -25,6 +25,12 @@ def test_a_plain_address_asks_for_the_last_day() -> None:
     assert plain.url() == "/routes"
 
 
+def test_a_length_begins_with_a_whole_hour() -> None:
+    """At 12:40 the last hour is what came since 11:00: sums are kept by the hour, and a part of one would be none."""
+    found = read("/x", [("span", "1h")], now_ns=NOON_NS + 40 * 60 * 10**9)
+    assert found.since_ns == NOON_NS - HOUR_NS
+
+
 def test_a_stretch_has_two_ends() -> None:
     """In UTC, as everywhere; without a length then."""
     found = asked("since=2026-11-20&until=2026-11-21T06:00")

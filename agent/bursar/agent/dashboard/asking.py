@@ -16,6 +16,7 @@ USUAL_SPAN = "24h"
 LONGEST_TEXT = 200
 """Characters of a filter; nothing that has a name is longer."""
 _MOST_PAGES = 10_000
+_HOUR_NS = 3_600 * 10**9
 
 
 class AskedError(ValueError):
@@ -86,18 +87,19 @@ _KEYS = frozenset(("span", "since", "until", "label", "find", "sort", "page"))
 
 
 def _stretch(given: Mapping[str, str], now_ns: int) -> tuple[int, int, str]:
-    """Both ends, or a length that ends now."""
+    """Both ends, or a length that ends now: from the hour on in which it begins, since sums are kept by the hour."""
     since, until = given.get("since") or None, given.get("until") or None
     span = given.get("span", "")
     if span and span not in SPANS:
         raise AskedError(f"span={span!r} is none of {', '.join(SPANS)}: choose one, or write since= and until=")
     named = "" if since or until else span or USUAL_SPAN
+    whole = _HOUR_NS if named else 1
     try:
         now = datetime.fromtimestamp(now_ns // 10**9, UTC)
         start, end = parse_span(since or named or None, until, now=now)
     except SpanError as error:
         raise AskedError(str(error).replace("--", "")) from error
-    return start, end, named
+    return start - start % whole, end, named
 
 
 def _page(text: str) -> int:
