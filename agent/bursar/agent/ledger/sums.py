@@ -30,7 +30,6 @@ _COUNTED = (State.SETTLED, State.ORPHANED)
 _LOST = ("APIConnectionError", "APITimeoutError")
 _USAGE = tuple(Usage.__dataclass_fields__)
 _NOTHING: Figures = (0,) * len(FIGURES)
-_CALLS = FIGURES.index("calls")
 _A_CALL: Figures = tuple(int(name == "calls") for name in FIGURES)
 _A_FAILURE: Figures = tuple(int(name == "failures") for name in FIGURES)
 _A_REFUSAL: Figures = tuple(int(name == "refusals") for name in FIGURES)
@@ -82,8 +81,7 @@ class Sums:
         changed = [pair for before, after in self._noted.values() if (pair := _change(before, after)) is not None]
         for old, new in changed:
             moves.change(old, new)
-        for place, by in _calls(db, changed):
-            moves.move(place, _A_CALL, by)
+        moves.call(_calls(db, changed))
         moves.write(db)
         self._noted.clear()
         self._refused.clear()
@@ -112,6 +110,15 @@ class _Moves:
             for what, step in told.values:
                 self._spreads[what, HOUR, minute // MINUTE, kind[0], kind[2], step] += by
                 self._spreads[what, DAY, minute // _A_DAY, kind[0], kind[2], step] += by
+
+    def call(self, moved: Iterable[tuple[Place, int]]) -> None:
+        """Calls that count elsewhere now: nearly every attempt is one, so they are added up before they are moved."""
+        calls: Counter[Place] = Counter()
+        for place, by in moved:
+            calls[place] += by
+        for place, by in calls.items():
+            if by:
+                self.move(place, tuple([by * one for one in _A_CALL]), 1)
 
     def move(self, place: Place, figures: Figures, by: int) -> None:
         sums = self._sums.get(place)
