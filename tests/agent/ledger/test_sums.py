@@ -145,7 +145,7 @@ def happen(db: Database, name: str, call: str, kind: str, tokens: int) -> None:
             book(db, records, holder="h", policy=None, now_ns=AT * SECOND)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(STEPS)
 def test_whatever_is_told_they_are_what_a_recount_says(steps: list[tuple[str, str, str, int]]) -> None:
     """Every row: each kind, hour, minute and label, the calls among them, and how values lie."""

@@ -77,6 +77,7 @@ _DAYS = f"""
 INSERT INTO sums
     SELECT label, {DAY}, slot / 24 AS day, {_EACH} FROM sums GROUP BY label, day, {", ".join(KINDS)};
 """
+_NEWEST = "(SELECT max(at_ns) AS at_ns FROM attempts UNION ALL SELECT max(at_ns) FROM decisions)"
 _FILL = f"""
 CREATE TEMP TABLE told AS
     SELECT at_ns / {HOUR_NS} AS slot, labels, {_EACH} FROM ({_OF_ATTEMPTS} UNION ALL {_OF_ROLLUPS}) {_BY}, labels;
@@ -88,7 +89,7 @@ INSERT INTO label_days
 DROP TABLE told;
 {_DAYS}INSERT INTO sums
     SELECT '', {MINUTE}, at_ns / {MINUTE_NS} AS slot, {_EACH} FROM ({_OF_ATTEMPTS})
-    WHERE at_ns >= (SELECT max(at_ns) - {SUM_MINUTES_KEPT_NS} FROM attempts) {_BY};
+    WHERE at_ns >= (SELECT max(at_ns) - {SUM_MINUTES_KEPT_NS} FROM {_NEWEST}) {_BY};
 INSERT INTO spreads
     SELECT what, {HOUR}, at_ns / {HOUR_NS} AS slot, route, model, step_of(value) AS bucket, count(*) FROM (
         SELECT 'duration' AS what, at_ns, route, model, duration_ns / 1e6 AS value FROM attempts
