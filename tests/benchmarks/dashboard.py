@@ -1,7 +1,7 @@
 """
 How long does the agent work for each page, and how much does it send, with a million attempts in the ledger?
 
-Run as `python -m tests.benchmarks.dashboard [--calls 1000000] [--keep FILE] [--json]`; docs/figures.md has what it said.
+Run as `python -m tests.benchmarks.dashboard [--calls N] [--keep FILE] [--json]`; docs/figures.md has what it said.
 The ledger is made up as `pastmillion` says, and on top of it some thousand calls of now under a policy of budgets, and
 refusals. Each page is asked for some times in turn over HTTP, of the last 24 hours, 30 days and of a tenant; told are
 the medians of what the agent says it took (`server-timing`) and of the clock, and the bytes. In the end the exit code
@@ -116,7 +116,8 @@ def ask(url: str, paths: Sequence[str]) -> Iterator[Took]:
                     found[path].append((float(timed[1]), float(timed[2]), whole))
                 time.sleep(0.06)  # fewer than a client may ask
     for path, times in found.items():
-        yield Took(path, *(statistics.median(column) for column in zip(*times, strict=True)), sizes[path])
+        read, render, whole = (statistics.median(column) for column in zip(*times, strict=True))
+        yield Took(path, read, render, whole, sizes[path])
 
 
 def assets(url: str) -> tuple[int, int]:
