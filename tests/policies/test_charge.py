@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.usage import Usage
@@ -21,3 +25,10 @@ def test_the_bases_are_ranked_from_the_most_exact() -> None:
 def test_only_an_estimate_is_called_estimated(basis: Basis, estimated: bool) -> None:
     """An unknown cost is not a guessed one."""
     assert Charge("a", None, Usage(), basis, "m", "m", "r").estimated is estimated
+
+
+@given(st.data(), st.none() | st.integers(1, 9))
+def test_a_charge_that_lasted_is_the_same_but_for_that(data: st.DataObject, duration_ns: int | None) -> None:
+    """Field by field, whatever fields it has."""
+    charge = Charge(*[data.draw(st.integers()) for _ in fields(Charge)])  # type: ignore[arg-type]  # pyright: ignore
+    assert charge.lasting(duration_ns) == replace(charge, duration_ns=duration_ns)

@@ -104,6 +104,7 @@ CHARGES = st.builds(
     *(WORDS, st.none() | st.integers(0, 9), st.just(Usage(1, 2, 3)), st.sampled_from(Basis), WORDS, WORDS, WORDS),
     *(WORDS, LABELS, st.none() | WORDS, st.none() | WORDS, st.none() | WORDS, st.integers(0, 9)),
     *(st.lists(LINES, max_size=2).map(tuple), TUPLES, TUPLES, WORDS, WORDS),
+    *(st.none(), *[st.none() | st.integers(1, 9)] * 3),
 )
 SENTS = st.builds(
     Sent,
@@ -154,6 +155,14 @@ def test_a_record_of_an_earlier_version_has_the_defaults() -> None:
     charge: dict[str, Any] = {"attempt_id": "a", "cost_nano_usd": 1, "usage": {}, "basis": "usage", "model": "m"}
     found = from_json({"kind": "settled", "charge": {**charge, "requested_model": "m", "route": "r"}})
     assert found == Settled(Charge("a", 1, Usage(), Basis.USAGE, "m", "m", "r"), final=True)
+
+
+@pytest.mark.parametrize("told", [-5, 0, 2**70, "300", 1.5, True, [7]])
+def test_a_time_that_cannot_be_true_costs_nothing_but_the_time(told: object) -> None:
+    """The charge is taken all the same."""
+    value = to_json(Settled(CHARGE))
+    value["charge"] |= {"duration_ns": told, "first_token_ns": told}
+    assert from_json(value) == Settled(replace(CHARGE, duration_ns=None, first_token_ns=None))
 
 
 def test_every_torn_line_is_known_for_one() -> None:

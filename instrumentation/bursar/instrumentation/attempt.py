@@ -10,6 +10,7 @@ from bursar.instrumentation.answered import Answered
 from bursar.instrumentation.errand import Admission, Errand, utc_day
 from bursar.instrumentation.extract import EventBytes, Tally, is_binary_stream, is_event_stream, json_body
 from bursar.policies.charge import Basis, Charge
+from bursar.policies.elapsed import elapsed
 from bursar.policies.prices import Quote, price
 from bursar.policies.records import Released, Sent, Settled
 from bursar.policies.usage import Usage
@@ -34,7 +35,8 @@ class Attempt:
     """From the moment before it leaves until it is known what it cost."""
 
     __slots__ = (
-        *("_admission", "_at_ns", "_call", "_linked", "_model", "_over", "_request_id", "_sent_ns", "_shown"),
+        *("_admission", "_at_ns", "_call", "_first_ns", "_linked", "_model", "_over", "_request_id", "_sent_ns"),
+        "_shown",
         *("action", "effort", "id", "prompt", "reason", "tally"),
     )
 
@@ -54,6 +56,8 @@ class Attempt:
         self._request_id: str | None = None
         self._over = False
         self._sent_ns = perf_counter_ns()
+        self._first_ns: int | None = None
+        """When a stream had told its first event, by the same clock."""
         self._shown: Charge | None = None
         """What the span says already, of a stream."""
         self.prompt: bytes | None = None
@@ -111,10 +115,12 @@ class Attempt:
     def counted(self, *, first: bool) -> None:
         """A stream has told usage: stamped in case nothing more is seen, and the `first` lower bound journalled."""
         if not self._over:
+            if first:
+                self._first_ns = perf_counter_ns()
+                self._call.streaming(self._first_ns)
             charge = self._shown = self._charge()
             if first:
                 self._call.runtime.record(Settled(charge, final=False))
-                self._call.streaming()
             self._call.show((charge,), self.tally)
 
     def settle(self) -> None:
@@ -122,9 +128,10 @@ class Attempt:
         if self._over:
             return
         self._over = True
-        charge = self._shown or self._charge()
-        runtime = self._call.runtime
         now_ns = perf_counter_ns()
+        took_ns = elapsed(self._sent_ns, now_ns)
+        charge = self._charge(took_ns) if self._shown is None else self._shown.lasting(took_ns)
+        runtime = self._call.runtime
         runtime.guard.durations.add((now_ns - self._sent_ns) / 1e9)
         # In this order: money that is free may be lent to others at once, and a crash between the two would count the
         # whole bound beside what they spend of it.
@@ -155,14 +162,13 @@ class Attempt:
         """Let the background take the fingerprint."""
         call, sent_ns = self._call, self._sent_ns
         if call.runtime.prints is not None:
-            first_ns = call.first_chunk_ns
-            ttft_ns = (first_ns if first_ns is not None and first_ns > sent_ns else now_ns) - sent_ns
+            ttft_ns = (now_ns if self._first_ns is None else self._first_ns) - sent_ns
             route = call.work.route or ""
             call.runtime.prints.take(
                 Answered(self.id, route, self._model, prompt, sent_ns, ttft_ns, self.tally.miss_reason)
             )
 
-    def _charge(self) -> Charge:
+    def _charge(self, took_ns: int | None = None) -> Charge:
         tally, call = self.tally, self._call
         model = tally.model or self._model
         report = tally.report()
@@ -195,4 +201,7 @@ class Attempt:
             self.action,
             self.reason,
             call.stage,
+            None,
+            took_ns,
+            None if self._first_ns is None else elapsed(self._sent_ns, self._first_ns),
         )

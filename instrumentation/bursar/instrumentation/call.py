@@ -134,10 +134,10 @@ class Call:
         decided = self.decision.changes if self.decision is not None else ()
         return decided if self.marks is None else (*decided, *self.marks.notes)
 
-    def streaming(self) -> None:
-        """A stream has told its first event."""
+    def streaming(self, now_ns: int) -> None:
+        """A stream has told its first event just now."""
         if self.first_chunk_ns is None:
-            self.first_chunk_ns = perf_counter_ns()
+            self.first_chunk_ns = now_ns
 
     def refused(self, refusal: BudgetExceeded) -> None:
         """A budget said no: journalled, so that it can be explained afterwards, and told on the span."""

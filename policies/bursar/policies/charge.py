@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
+from operator import attrgetter
 
 from bursar.policies.cascade import Stage
 from bursar.policies.usage import Usage
@@ -82,9 +83,9 @@ class Charge:
     told_nano_usd: int | None = None
     """What its sender, such as Claude Code, itself holds that it cost, in nano-dollars: shown, and counted nowhere."""
     duration_ns: int | None = None
-    """From sending it to the end of its answer; None where nobody measured."""
+    """From sending it until its answer was read, broken off or given up; None where nobody measured, as in a batch."""
     first_token_ns: int | None = None
-    """From sending it to the first chunk of its answer, of a stream; None otherwise."""
+    """From sending it to the first event of its answer, of a stream; None otherwise."""
 
     @property
     def estimated(self) -> bool:
@@ -96,5 +97,12 @@ class Charge:
         """All its tokens, in and out: what budgets in tokens count. None where no usage was seen."""
         return None if self.usage == _UNSEEN else self.usage.prompt + self.usage.output
 
+    def lasting(self, duration_ns: int | None) -> Charge:
+        """The same once its attempt is over; on the path of every stream, where `dataclasses.replace` takes too long."""
+        fields = _FIELDS(self)
+        return Charge(*fields[:_DURATION], duration_ns, *fields[_DURATION + 1 :])
+
 
 _UNSEEN = Usage()
+_FIELDS = attrgetter(*Charge.__dataclass_fields__)
+_DURATION = list(Charge.__dataclass_fields__).index("duration_ns")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from bursar.policies.cascade import Stage, stage_from_json
 from bursar.policies.charge import Basis, Charge, Line
+from bursar.policies.elapsed import believed
 from bursar.policies.jsontext import Encoded, array, encode, nullable, object_of_texts, quoted
 from bursar.policies.usage import Usage
 from bursar.policies.values import value
@@ -254,7 +255,11 @@ def from_line(line: bytes) -> Record:
 
 
 def charge_from_json(value: Mapping[str, Any]) -> Charge:
-    """A charge from `dataclasses.asdict` of one. Raises `KeyError`, `TypeError` or `ValueError`."""
+    """
+    A charge from `dataclasses.asdict` of one. Raises `KeyError`, `TypeError` or `ValueError`.
+
+    Times that cannot be true are left out: no money is lost over them.
+    """
     fields = _known(Charge, value)
     fields["usage"] = _build(Usage, value["usage"])
     fields["basis"] = Basis(value["basis"])
@@ -262,6 +267,8 @@ def charge_from_json(value: Mapping[str, Any]) -> Charge:
     fields["missing"] = tuple(value.get("missing", ()))
     fields["modifiers"] = tuple(value.get("modifiers", ()))
     fields["stage"] = stage_from_json(value.get("stage"))
+    fields["duration_ns"] = believed(value.get("duration_ns"))
+    fields["first_token_ns"] = believed(value.get("first_token_ns"))
     return Charge(**fields)
 
 

@@ -20,7 +20,7 @@ from bursar.policies.engine import decide
 from bursar.policies.policy import Mode
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.protocol import BalanceView, Snapshot
-from bursar.policies.records import Decided, Record, Sent, Settled
+from bursar.policies.records import Decided, Record, Released, Sent, Settled
 from bursar.policies.standing import Standing
 from bursar.policies.usage import Usage
 
@@ -57,10 +57,15 @@ def sent(action: str, spent: int, **changes: Any) -> Sent:
     return replace(Sent("a1", "c1", NOON, "draft", planned, "opus"), **kept)
 
 
+def sent2() -> Sent:
+    return replace(sent("go", 100), attempt_id="a2", at_ns=NOON + 1)
+
+
 def settled() -> Settled:
     line = Line("output", 100, 10_000, 1_000, "haiku", "haiku@launch")
     charge = Charge("a1", 1_000, Usage(output=100), Basis.USAGE, "haiku", "opus", "draft", "c1", at_ns=NOON)
-    return Settled(replace(charge, lines=(line,), request_id="req_1", response_id="msg_1"))
+    named = replace(charge, lines=(line,), request_id="req_1", response_id="msg_1")
+    return Settled(replace(named, duration_ns=1_250_000_000, first_token_ns=300_000_000))
 
 
 Booking = Callable[..., Path]
@@ -100,6 +105,7 @@ def test_a_call_is_found_under_each_of_its_names(explained: Booking, name: str) 
             "  So: downgrade (step) on haiku.",
             "  The same figures lead to the same decision.",
             "  attempt a1: settled, 0.000001 USD by usage, haiku",
+            "    took 1.250 s, 0.300 s to the first token",
             "    100 output: 0.000001 USD (haiku@launch)",
         ],
     )
@@ -152,8 +158,29 @@ def test_json_has_the_figures(explained: Booking) -> None:
     (decision,) = told["decisions"]
     assert (decision["action"], decision["reproduced"], decision["figures"]["rules"]) == ("go", True, "rules-1")
     assert told["attempts"] == [
-        {"attempt_id": "a1", "state": "settled", "model": "haiku", "nano_usd": 1_000, "basis": "usage"}
+        {
+            "attempt_id": "a1",
+            "state": "settled",
+            "model": "haiku",
+            "nano_usd": 1_000,
+            "basis": "usage",
+            "duration_ns": 1_250_000_000,
+            "first_token_ns": 300_000_000,
+            "failure": None,
+        }
     ]
+
+
+def test_a_try_that_failed_says_how(explained: Booking) -> None:
+    """It cost nothing, and stands beside the one that was answered."""
+    later = replace(settled().charge, attempt_id="a2", first_token_ns=None)
+    db = explained(sent("go", 100), Released("a1", "http 429"), sent2(), Settled(later))
+    said = explain(db, "c1").output.splitlines()
+    assert "  attempt a1: released, http 429" in said
+    assert "    took 1.250 s" in said
+    first, second = json.loads(explain(db, "c1", "--json").output)["attempts"]
+    assert (first["state"], first["failure"], first["duration_ns"]) == ("released", "http 429", None)
+    assert (second["state"], second["failure"], second["duration_ns"]) == ("settled", None, 1_250_000_000)
 
 
 def test_an_unknown_name(explained: Booking) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -59,6 +60,22 @@ def test_a_request_that_is_none_for_the_model_is_refused(batch: bool) -> None:
     found = sent(Stage(), made("a", batch=batch, max_tokens="many"), made("b", batch=batch))
     assert fates(found) == {"a": "refused", "b": "answered"}
     assert "invalid_request_error" in found["a"].why
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_an_answer_at_once_is_measured_from_its_last_try(batch: bool) -> None:
+    """Three seconds of the clock go by with each look at it; how long a batch takes is nobody's time."""
+    stage, told = Stage(), list[Answer]()
+    looks = itertools.count(0, 3 * 10**9)
+    refusals = [] if batch else [httpx.Response(429, json={"type": "error", "error": {"type": "x", "message": "no"}})]
+    stage.wire.before = lambda _: refusals.pop() if refusals else None
+    stage.with_api(
+        lambda api: Sender(api, told.append, sleep=stage.sleep, timer_ns=lambda: next(looks)).send(
+            [made("a", batch=batch)]
+        )
+    )
+    assert [(answer.fate, answer.duration_ns) for answer in told] == [("answered", None if batch else 3 * 10**9)]
+    assert next(looks) == (0 if batch else 9 * 10**9)
 
 
 def answered_by(status: int) -> Callable[[httpx.Request], httpx.Response | None]:

@@ -35,6 +35,8 @@ CHARGE = Charge(
     action="downgrade",
     reason="step",
     stage=STAGE,
+    duration_ns=1_200,
+    first_token_ns=300,
 )
 ATTEMPT = Attempt(
     attempt_id="a1",
@@ -74,7 +76,10 @@ def db() -> Iterator[Database]:
         yield memory
 
 
-@pytest.mark.parametrize("attempt", [ATTEMPT, Attempt("a2"), Attempt("a3", balances=(), duplicate_of="a1")])
+RELEASED = Attempt("a4", state=State.RELEASED, failure="http 429")
+
+
+@pytest.mark.parametrize("attempt", [ATTEMPT, Attempt("a2"), Attempt("a3", balances=(), duplicate_of="a1"), RELEASED])
 def test_an_attempt_comes_back_as_it_was_kept(db: Database, attempt: Attempt) -> None:
     """Every field, the charge's included."""
     attempts.save(db, attempt)

@@ -241,6 +241,7 @@ def test_sent_again_changes_nothing() -> None:
 def test_a_charge_of_an_attempt_nobody_knows_is_made_at_once(basis: Basis) -> None:
     """As word by word: every field of an attempt is the same, but for its balances, which are known at once."""
     told = replace(charge(basis, request_id="req", response_id="msg"), told_nano_usd=5, labels={"tenant": "acme"})
+    told = replace(told, duration_ns=9, first_token_ns=3)
     slowly = with_charge(Attempt(told.attempt_id), told, final=True, source="span", now_ns=9)
     assert of_charge(told, balances=("b",), source="span", now_ns=9) == replace(slowly, balances=("b",))
 
@@ -260,6 +261,44 @@ def test_ids_of_a_lighter_charge_are_kept() -> None:
     begun = with_charge(Attempt("a1"), early, final=False, source="journal", now_ns=9)
     ended = settled(begun, Basis.USAGE)
     assert (ended.request_id, ended.response_id) == ("req_1", "msg_1")
+
+
+Timed = tuple[Source, Basis, bool, int | None, int | None]
+"""Who tells it, its basis, whether it is final, and its times."""
+
+
+@pytest.mark.parametrize(
+    ("words", "duration_ns", "first_token_ns"),
+    [
+        ([("journal", Basis.USAGE, True, 9, 3), ("span", Basis.SPAN, True, 20, 5)], 9, 3),
+        ([("span", Basis.SPAN, True, 20, 5), ("journal", Basis.USAGE, True, 9, None)], 9, 5),
+        ([("span", Basis.SPAN, True, 20, 5), ("journal", Basis.ESTIMATE, True, 9, 3)], 9, 3),
+        ([("journal", Basis.ESTIMATE, True, 9, 3), ("span", Basis.SPAN, True, 20, 5)], 9, 3),
+        ([("journal", Basis.USAGE, True, None, None), ("span", Basis.SPAN, True, 20, 5)], 20, 5),
+        ([("journal", Basis.USAGE, False, None, 3), ("journal", Basis.USAGE, True, 9, 3)], 9, 3),
+        ([("journal", Basis.USAGE, False, None, 3), ("span", Basis.SPAN, True, 20, 5)], 20, 3),
+        ([("span", Basis.SPAN, True, 20, None), ("span", Basis.SPAN, True, 21, 5)], 20, 5),
+        ([("span", Basis.ESTIMATE, True, 20, 5), ("span", Basis.SPAN, True, 21, 6)], 20, 5),
+        ([("journal", Basis.USAGE, True, 9, 3), ("journal", Basis.USAGE, True, 8, 2)], 9, 3),
+    ],
+)
+def test_times_are_the_journals_and_a_span_fills_the_gaps(
+    words: list[Timed], duration_ns: int | None, first_token_ns: int | None
+) -> None:
+    """Whichever charge stands; of two that are told by one kind the first, as with all figures."""
+    attempt = Attempt("a1")
+    for source, basis, final, took, first in words:
+        told = replace(charge(basis), duration_ns=took, first_token_ns=first)
+        attempt = with_charge(attempt, told, final=final, source=source, now_ns=9)
+    assert (attempt.duration_ns, attempt.first_token_ns) == (duration_ns, first_token_ns)
+
+
+def test_an_attempt_that_was_released_says_why_until_it_turns_out_to_have_cost_something() -> None:
+    """A span that tells of its answer knows better than whoever gave it up."""
+    released = with_release(with_sent(HELD, SENT, "h1"), "h1", "http 429")
+    assert (released.failure, released.duration_ns, released.first_token_ns) == ("http 429", None, None)
+    answered = with_charge(released, charge(Basis.SPAN), final=True, source="span", now_ns=9)
+    assert (answered.state, answered.failure) == (State.SETTLED, None)
 
 
 def test_a_duplicate_counts_as_nothing() -> None:

@@ -121,7 +121,58 @@ def test_an_event_is_a_charge_with_all_it_tells() -> None:
         lines=charge().lines,
         missing=UNTOLD,
         told_nano_usd=2_400_000,
+        duration_ns=2 * 10**9,
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "took", "first"),
+    [
+        ({"ttft_ms": 700}, 2 * 10**9, 700 * 10**6),
+        ({"ttft_ms": "700", "duration_ms": "2000"}, 2 * 10**9, 700 * 10**6),
+        ({"ttft_ms": 2001}, 2 * 10**9, None),
+        ({"ttft_ms": 700, "duration_ms": None}, None, 700 * 10**6),
+        ({"ttft_ms": -1, "duration_ms": 86_400_001}, None, None),
+    ],
+)
+def test_its_times_are_those_of_the_answered_attempt(
+    changes: dict[str, Any], took: int | None, first: int | None
+) -> None:
+    """What cannot be true is left out: longer than a day, and a first token after the last."""
+    found = charge(**changes)
+    assert (found.duration_ns, found.first_token_ns) == (took, first)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "took"), [(None, 2 * 10**9), (1, 2 * 10**9), (2, None)], ids=["unsaid", "first", "second"]
+)
+def test_a_span_of_several_attempts_has_no_time_of_its_last(attempt: int | None, took: int | None) -> None:
+    """Unless it has the event of that one, as recorded spans have: it lasts as long as all of them."""
+    told = claudecode.of_span(span(attempt=attempt, ttft_ms=700), BOOK, policy=None, now_ns=NOON)
+    assert told is not None
+    assert (told.charge.duration_ns, told.charge.first_token_ns) == (took, 700 * 10**6)
+
+
+@needs_data
+def test_recorded_spans_and_events_agree_on_their_times() -> None:
+    """To ten milliseconds; also of a request that was answered at its third attempt, a second and a half later."""
+    by_event, by_span = dict[str, Charge](), dict[str, Charge]()
+    for _, body, encoding in recordings("logs"):
+        for each in claudecode.requests(otlplogs.decode(body, encoding, wanted=claudecode.is_scope).events):
+            told = claudecode.of_event(each, BOOK, policy=None, now_ns=NOON)
+            by_event |= {} if told is None else {told.charge.attempt_id: told.charge}
+    for _, body, encoding in recordings("traces"):
+        for one in otlp.decode(body, encoding).spans:
+            told = claudecode.of_span(one, BOOK, policy=None, now_ns=NOON)
+            by_span |= {} if told is None else {told.charge.attempt_id: told.charge}
+    both = [(by_event[name], by_span[name]) for name in by_event.keys() & by_span.keys()]
+    assert len(both) >= 11
+    assert all(
+        one.first_token_ns == other.first_token_ns is not None
+        and abs((one.duration_ns or 0) - (other.duration_ns or 0)) < 10 * 10**6
+        for one, other in both
+    )
+    assert max(one.duration_ns or 0 for one, _ in both) < 100 * 10**6
 
 
 @pytest.mark.parametrize(

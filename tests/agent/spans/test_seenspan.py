@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from bursar.agent.spans.seenspan import AttributeValue, SeenSpan
+from bursar.agent.spans.seenspan import AttributeValue, SeenSpan, Wire
 
 
 def span(**attributes: AttributeValue) -> SeenSpan:
@@ -29,3 +30,11 @@ def test_the_first_name_that_holds_a_count_wins() -> None:
 def test_a_text_is_not_empty(value: AttributeValue, text: str | None) -> None:
     """An empty text says nothing."""
     assert span(name=value).text("name") == text
+
+
+def test_events_are_found_by_their_name() -> None:
+    """In the order in which they were told."""
+    events = [Span.Event(name=name, time_unix_nano=at) for name, at in (("try", 5), ("other", 6), ("try", 9))]
+    wire = Wire(ResourceSpans(), ScopeSpans(), Span(events=events))
+    seen = SeenSpan("chat", "desk", "0a" * 16, "0b" * 8, None, "CLIENT", 1, 2, wire=wire)
+    assert (seen.happened("try"), seen.happened("none"), span().happened("try")) == ((5, 9), (), ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from bursar.policies.usage import Usage
 BOOK = shipped_book()
 NOON = 1_795_262_400 * 10**9
 """2026-11-21T12:00:00Z."""
+SECOND = 10**9
 IN, OUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
 SDK = {
     "gen_ai.request.model": "claude-sonnet-5-5",
@@ -277,3 +279,23 @@ def test_what_was_decided_is_kept() -> None:
     found = charge({**SDK, **STAMP, "bursar.action": "downgrade", "bursar.reason": "step"})
     assert (found.action, found.reason) == ("downgrade", "step")
     assert (charge(SDK).action, charge(SDK).reason) == ("go", "")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "times"),
+    [
+        (SDK, (2 * SECOND, SECOND // 4)),
+        ({**SDK, **STAMP}, (2 * SECOND, SECOND // 4)),
+        ({**SDK, **STAMP, "bursar.attempts": 2}, (None, None)),
+        ({**SDK, "http.request.resend_count": 1}, (None, None)),
+        ({**SDK, **STAMP, "bursar.deferral.id": "d1"}, (None, None)),
+    ],
+)
+def test_a_call_that_was_tried_once_has_the_times_of_its_span(
+    attributes: dict[str, Any], times: tuple[int | None, int | None]
+) -> None:
+    """That of one which was tried again has all tries in it and the pauses between; of one put off, the wait."""
+    lasting = replace(span({**attributes, "gen_ai.response.time_to_first_chunk": 0.25}), end_ns=NOON + 2 * SECOND)
+    found = charge_of(lasting, BOOK)
+    assert found is not None
+    assert (found.duration_ns, found.first_token_ns) == times

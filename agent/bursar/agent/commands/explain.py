@@ -26,6 +26,7 @@ from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.protocol import Snapshot
 
+_SECOND = 10**9
 _UNJUDGED = "No budget was asked: the process knew no rules then, or none that met this call."
 
 
@@ -127,10 +128,15 @@ def _decision(one: Explained) -> Iterator[Text]:
 def _outcome(attempt: Attempt) -> Iterator[Text]:
     charge = attempt.charge
     if charge is None:
-        yield Text(f"  attempt {attempt.attempt_id}: {attempt.state.value}")
+        because = "" if attempt.failure is None else f", {attempt.failure}"
+        yield Text(f"  attempt {attempt.attempt_id}: {attempt.state.value}{because}")
         return
     cost = "unknown" if charge.cost_nano_usd is None else f"{usd(charge.cost_nano_usd)} USD"
     yield Text(f"  attempt {attempt.attempt_id}: {attempt.state.value}, {cost} by {charge.basis.value}, {charge.model}")
+    if charge.duration_ns is not None:
+        first = charge.first_token_ns
+        until = "" if first is None else f", {first / _SECOND:.3f} s to the first token"
+        yield Text(f"    took {charge.duration_ns / _SECOND:.3f} s{until}")
     for line in charge.lines:
         yield Text(f"    {line.quantity:,} {line.label}: {usd(line.nano_usd)} USD ({line.price_id})")
     for missing in charge.missing:
@@ -155,6 +161,9 @@ def _json(case: Case, explained: list[Explained]) -> dict[str, Any]:
                 "model": attempt.model,
                 "nano_usd": attempt.charge.cost_nano_usd if attempt.charge is not None else None,
                 "basis": attempt.charge.basis.value if attempt.charge is not None else None,
+                "duration_ns": attempt.duration_ns,
+                "first_token_ns": attempt.first_token_ns,
+                "failure": attempt.failure,
             }
             for attempt in case.attempts
         ],

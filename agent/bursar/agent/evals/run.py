@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from bursar.agent.batching.charging import charge_of, unknown
@@ -218,7 +218,8 @@ class Run:
     def _charge(self, attempt: Attempt, answer: Answer) -> Charge:
         assert answer.message is not None
         book, request_id = self._terms.book, answer.request_id
-        return charge_of(attempt, answer.message, batch=answer.batch, book=book, request_id=request_id)
+        charge = charge_of(attempt, answer.message, batch=answer.batch, book=book, request_id=request_id)
+        return replace(charge, duration_ns=answer.duration_ns)
 
     def _attempt(self, asked: Ask, pair: Pair) -> Attempt:
         arm: Arm = "candidate" if asked is pair.candidate else "reference"

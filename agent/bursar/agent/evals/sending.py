@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +14,7 @@ from bursar.agent.batching.api import Api, NoAnswerError, NotSentError, RefusedE
 from bursar.agent.batching.results import Result, parse_result
 from bursar.agent.evals.asks import Ask
 from bursar.policies import batchflush
+from bursar.policies.elapsed import elapsed
 
 AT_ONCE = 8
 """Asks that are sent at the ordinary price at the same time."""
@@ -49,6 +51,8 @@ class Answer:
     batch: bool = False
     request_id: str | None = None
     why: str = ""
+    duration_ns: int | None = None
+    """From the last try until it was answered; None in a batch."""
 
 
 class Sender:
@@ -61,12 +65,14 @@ class Sender:
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         counted: Callable[[int], object] = lambda _: None,
+        timer_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         """`counted` hears, while a batch is under way, of how many requests in it are over."""
         self._api = api
         self._told = told
         self._sleep = sleep
         self._counted = counted
+        self._timer_ns = timer_ns
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def send(self, asks: Sequence[Ask]) -> None:
@@ -84,6 +90,7 @@ class Sender:
             left = TRIES
             while True:
                 left -= 1
+                sent_ns = self._timer_ns()
                 try:
                     answer = await self._api.message(ask.body, ask.betas)
                 except RefusedError as error:
@@ -101,7 +108,9 @@ class Sender:
                     self._told(Answer(ask, Fate.UNKNOWN, why=str(error)))
                     return
                 else:
-                    self._told(Answer(ask, Fate.ANSWERED, answer.message, request_id=answer.request_id))
+                    took_ns = elapsed(sent_ns, self._timer_ns())
+                    request_id = answer.request_id
+                    self._told(Answer(ask, Fate.ANSWERED, answer.message, request_id=request_id, duration_ns=took_ns))
                     return
 
     async def _batch(self, betas: str, asks: list[Ask]) -> None:

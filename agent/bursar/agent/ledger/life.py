@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
+from bursar.agent.ledger.timing import timed
 from bursar.policies.balancekey import Amounts
 from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge
@@ -213,17 +214,25 @@ def with_sent(attempt: Attempt, sent: Sent, holder: str | None) -> Attempt:
 
 
 def with_charge(attempt: Attempt, charge: Charge, *, final: bool, source: Source, now_ns: int) -> Attempt:
-    """The attempt once somebody has told its charge, whoever it was; the weightier charge stands."""
+    """
+    The attempt once somebody has told its charge, whoever it was; the weightier charge stands.
+
+    Its times are the journal's where that measured, whichever charge stands: a span's fill the gaps.
+    """
     known = _named(attempt, charge)
     if not final:
         known = replace(known, floor_nano=max(known.floor_nano, charge.cost_nano_usd or 0))
     state = State.SETTLED if final else State.PROVISIONAL
     if not _outweighs(attempt, state, charge, source):
-        return known
+        if known.charge is None:
+            return known
+        first = (source, attempt.source) == ("journal", "span")
+        return replace(known, charge=timed(known.charge, charge, first=first))
     return replace(
         known,
         state=state,
-        charge=charge,
+        charge=charge if attempt.charge is None else timed(charge, attempt.charge, first=source == "span"),
+        failure=None,
         model=charge.model,
         request_id=charge.request_id or known.request_id,
         response_id=charge.response_id or known.response_id,

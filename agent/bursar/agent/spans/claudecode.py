@@ -10,8 +10,10 @@ from typing import Any
 from bursar.agent.spans.seenevent import SeenEvent, text, whole
 from bursar.agent.spans.seenspan import Attributes, SeenSpan
 from bursar.agent.spans.spancharge import MOST_NANO, day, nano_of
+from bursar.agent.spans.spantimes import Times, within
 from bursar.policies import attributes as names
 from bursar.policies.charge import Basis, Charge
+from bursar.policies.elapsed import elapsed
 from bursar.policies.models import canonical
 from bursar.policies.policy import Policy
 from bursar.policies.prices import PriceBook, price
@@ -25,6 +27,9 @@ _SCOPE = "com.anthropic.claude_code"
 _REQUEST = ("api_request", "claude_code.api_request")
 _SPAN = "claude_code.llm_request"
 _DAY_MS = 86_400_000
+_MS = 10**6
+_ATTEMPT = "gen_ai.request.attempt"
+"""The event of its spans at which an attempt is sent; the span itself begins with the first."""
 
 UNTOLD = ("inference_geo", "service_tier", "server_tool_use", "advisor and fallback iterations")
 """What the price depends on and no telemetry of Claude Code tells."""
@@ -76,8 +81,9 @@ def of_event(event: SeenEvent, book: PriceBook, *, policy: Policy | None, now_ns
     """What an `api_request` event tells; None where it tells of no tokens."""
     told_ns = event.at_ns or now_ns
     took_ms = min(whole(event.attributes, "duration_ms") or 0, _DAY_MS)
-    at_ns = max(told_ns - took_ms * 10**6, 0)
-    return _told(event.attributes, event.resource, book, policy=policy, at_ns=at_ns, told_ns=told_ns)
+    at_ns = max(told_ns - took_ms * _MS, 0)
+    told = _told(event.attributes, event.resource, book, policy=policy, at_ns=at_ns, told_ns=told_ns)
+    return _timed(told, Times(_milliseconds(event.attributes, "duration_ms"), _first_token_ns(event.attributes)))
 
 
 def of_span(span: SeenSpan, book: PriceBook, *, policy: Policy | None, now_ns: int) -> Told | None:
@@ -90,6 +96,7 @@ def of_span(span: SeenSpan, book: PriceBook, *, policy: Policy | None, now_ns: i
         return None
     at_ns = span.start_ns or now_ns
     told = _told(span.attributes, span.resource, book, policy=policy, at_ns=at_ns, told_ns=span.end_ns or at_ns)
+    told = _timed(told, Times(_duration_ns(span), _first_token_ns(span.attributes)))
     if told is None or told.charge.basis is not Basis.SPAN or LIFETIME not in told.charge.missing:
         return told
     # A lower bound, said so: the event of the same request, which tells the lifetime, corrects it.
@@ -112,6 +119,30 @@ def _chosen(attributes: Attributes) -> Iterator[tuple[str, str]]:
     for name, value in attributes.items():
         if name.startswith(names.LABEL_PREFIX):
             yield name.removeprefix(names.LABEL_PREFIX), str(value)
+
+
+def _timed(told: Told | None, times: Times) -> Told | None:
+    if told is None:
+        return None
+    duration_ns, first_token_ns = within(times)
+    return replace(told, charge=replace(told.charge, duration_ns=duration_ns, first_token_ns=first_token_ns))
+
+
+def _duration_ns(span: SeenSpan) -> int | None:
+    """From the last attempt on; without its event only where it was the first too."""
+    sent = span.happened(_ATTEMPT)
+    if sent:
+        return elapsed(sent[-1], span.end_ns)
+    return elapsed(span.start_ns, span.end_ns) if (whole(span.attributes, "attempt") or 1) == 1 else None
+
+
+def _first_token_ns(attributes: Attributes) -> int | None:
+    return _milliseconds(attributes, "ttft_ms")
+
+
+def _milliseconds(attributes: Attributes, name: str) -> int | None:
+    told = whole(attributes, name)
+    return None if told is None else elapsed(0, told * _MS)
 
 
 def _told(

@@ -45,6 +45,11 @@ class SeenSpan:
     wire: Wire | None = field(default=None, repr=False, compare=False)
     """Where it came from, to be passed on; None for one that was made here."""
 
+    def happened(self, name: str) -> tuple[int, ...]:
+        """When each event of this name was, in the order they were told; none of a span that was made here."""
+        events = () if self.wire is None else self.wire.span.events
+        return tuple(event.time_unix_nano for event in events if event.name == name)
+
     def text(self, *names: str) -> str | None:
         """The first of these attributes that is a text and not empty, else None."""
         for name in names:

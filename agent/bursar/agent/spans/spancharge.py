@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from bursar.agent.spans.inference import Inference, read_inference
 from bursar.agent.spans.seenspan import AttributeValue, SeenSpan
+from bursar.agent.spans.spantimes import Times, times_of
 from bursar.policies import attributes as names
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.policy import Policy
@@ -53,14 +54,16 @@ def charge_of(span: SeenSpan, book: PriceBook, *, policy: Policy | None = None, 
     if call is None:
         return None
     stamp = _stamp(span)
+    more = stamp.attempts > 1 if stamp is not None else bool(span.count(_RESENDS))
     if stamp is not None and stamp.cost_nano is not None and _may_stand(stamp, call, known=known):
         figures = _stamped(span, call, stamp, stamp.cost_nano, book)
     elif call.report is not None:
-        more = stamp.attempts > 1 if stamp is not None else bool(span.count(_RESENDS))
         figures = _priced(call, _quote(span, call, book), (EARLIER_ATTEMPTS,) if more else ())
     else:
         return None
-    return _charge(span, call, policy, figures, None if stamp is None else stamp.attempt_id)
+    # A call that was tried again took all its tries, and a charge is of the last; one put off waited for its batch.
+    times = Times() if more or names.DEFERRAL_ID in span.attributes else times_of(span)
+    return _charge(span, call, policy, figures, times, None if stamp is None else stamp.attempt_id)
 
 
 def _stamp(span: SeenSpan) -> _Stamp | None:
@@ -132,7 +135,12 @@ def _quote(span: SeenSpan, call: Inference, book: PriceBook) -> Quote:
 
 
 def _charge(
-    span: SeenSpan, call: Inference, policy: Policy | None, figures: _Figures, attempt_id: str | None
+    span: SeenSpan,
+    call: Inference,
+    policy: Policy | None,
+    figures: _Figures,
+    times: Times,
+    attempt_id: str | None,
 ) -> Charge:
     quote = figures.quote
     return Charge(
@@ -154,6 +162,8 @@ def _charge(
         action=span.text(names.ACTION) or "go",
         reason=span.text(names.REASON) or "",
         told_nano_usd=_told(span) if attempt_id is None else None,
+        duration_ns=times.duration_ns,
+        first_token_ns=times.first_token_ns,
     )
 
 
