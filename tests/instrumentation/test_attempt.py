@@ -101,10 +101,12 @@ class Clock:
     def stream(self, _: httpx2.Request, fault: Exception | None = None) -> httpx2.Response:
         """Events in pieces, each of which takes a second; the first of them is whole with the twentieth."""
 
+        clock = self
+
         class Slow(Body):
-            def __iter__(slow) -> Iterator[bytes]:  # noqa: N805 - the clock's own name is taken
+            def __iter__(self) -> Iterator[bytes]:
                 for piece in super().__iter__():
-                    self.now += SECOND
+                    clock.now += SECOND
                     yield piece
 
         headers = {"content-type": "text/event-stream"}
@@ -139,7 +141,8 @@ FIRST = -(-(sse(events()).index(b"\n", 22) + 1) // 50)
 def test_an_answer_takes_until_it_is_there(clock: Clock) -> None:
     """From the sending of the attempt that was answered, not of the one before; a message has no first token."""
     once = client(clock.takes(2, answer))
-    assert times(charged(lambda: once.messages.create(**ASK))) == [(2, None)]
+    (charge,) = charged(lambda: once.messages.create(**ASK))
+    assert (times([charge]), charge.stop_reason) == ([(2, None)], "end_turn")
     overloaded = clock.takes(5, error(529, "overloaded_error"))
     again = client(in_turn(overloaded, clock.takes(3, answer)), max_retries=1)
     assert times(charged(lambda: again.messages.create(**ASK))) == [(3, None)]
@@ -224,5 +227,5 @@ def test_a_stream_says_when_it_began_as_soon_as_it_does(clock: Clock, monkeypatc
         monkeypatch.setattr(runtime, "record", told.append)
         plain(on)
     settled = [record for record in told if isinstance(record, Settled)]
-    assert [record.final for record in settled] == [False, True]
+    assert [(record.final, record.charge.stop_reason) for record in settled] == [(False, None), (True, "end_turn")]
     assert times([record.charge for record in settled]) == [(None, FIRST), (PIECES, FIRST)]

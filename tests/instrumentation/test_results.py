@@ -87,6 +87,7 @@ def test_a_succeeded_result_is_charged_at_half_the_price() -> None:
     assert (charge.attempt_id, charge.response_id, charge.request_id) == ("batch-msg_1", "msg_1", None)
     assert (charge.call_id, charge.at_ns) == ("msgbatch_1/c1", CREATED_NS)
     assert (charge.route, charge.labels) == ("triage", {"tenant": "acme"})
+    assert (charge.stop_reason, charge.duration_ns, charge.first_token_ns) == ("end_turn", None, None)
     assert (charge.model, charge.requested_model, charge.price_id) == (MODEL, MODEL, charge.lines[0].price_id)
 
 
@@ -160,11 +161,12 @@ def test_what_was_asked_for() -> None:
 
 def test_lone_surrogates_are_replaced() -> None:
     """They are JSON, but nothing that can be sent on."""
-    text = json.dumps(succeeded(1, model="claude-\ud800"))
+    text = json.dumps(succeeded(1, model="claude-\ud800", stop_reason="end\ud800"))
     charge = charge_of(text.replace("c1", "c\\ud800").replace("msg_1", "msg_\\ud800").encode(), SOURCE)
     assert charge is not None
     assert (charge.model, charge.call_id) == ("claude-?", "msgbatch_1/c?")
     assert (charge.response_id, charge.attempt_id) == ("msg_?", "batch-msg_?")
+    assert charge.stop_reason == "end?"
 
 
 @given(st.lists(st.integers(0, len(BODY)), max_size=12), st.sampled_from([b"\n", b"\r\n", b"\r", b"\n\n"]))

@@ -50,6 +50,7 @@ CHARGE = Charge(
     told_nano_usd=1_200_000,
     duration_ns=1_200_000_000,
     first_token_ns=300_000_000,
+    stop_reason="max_tokens",
 )
 SENT = Sent(
     attempt_id="h-1",
@@ -104,7 +105,7 @@ CHARGES = st.builds(
     *(WORDS, st.none() | st.integers(0, 9), st.just(Usage(1, 2, 3)), st.sampled_from(Basis), WORDS, WORDS, WORDS),
     *(WORDS, LABELS, st.none() | WORDS, st.none() | WORDS, st.none() | WORDS, st.integers(0, 9)),
     *(st.lists(LINES, max_size=2).map(tuple), TUPLES, TUPLES, WORDS, WORDS),
-    *(st.none(), *[st.none() | st.integers(1, 9)] * 3),
+    *(st.none(), *[st.none() | st.integers(1, 9)] * 3, st.none() | WORDS),
 )
 SENTS = st.builds(
     Sent,
@@ -163,6 +164,14 @@ def test_a_time_that_cannot_be_true_costs_nothing_but_the_time(told: object) -> 
     value = to_json(Settled(CHARGE))
     value["charge"] |= {"duration_ns": told, "first_token_ns": told}
     assert from_json(value) == Settled(replace(CHARGE, duration_ns=None, first_token_ns=None))
+
+
+@pytest.mark.parametrize("told", [7, True, ["end_turn"], {}])
+def test_a_stop_reason_that_is_no_text_costs_nothing_but_itself(told: object) -> None:
+    """Likewise."""
+    value = to_json(Settled(CHARGE))
+    value["charge"]["stop_reason"] = told
+    assert from_json(value) == Settled(replace(CHARGE, stop_reason=None))
 
 
 def test_every_torn_line_is_known_for_one() -> None:

@@ -204,4 +204,5 @@ class Attempt:
             None,
             took_ns,
             None if self._first_ns is None else elapsed(self._sent_ns, self._first_ns),
+            tally.stop_reason,
         )

@@ -135,6 +135,7 @@ def charge_of(line: bytes, source: Source) -> Charge | None:
         at_ns=source.at_ns,
         missing=("no usage was seen",),
         modifiers=("batch",),
+        stop_reason=sound(tally.stop_reason) if tally.stop_reason else None,
     )
     if report is None:
         return charge

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 from operator import attrgetter
+from typing import Any
 
 from bursar.policies.cascade import Stage
 from bursar.policies.usage import Usage
@@ -86,6 +87,8 @@ class Charge:
     """From sending it until its answer was read, broken off or given up; None where nobody measured, as in a batch."""
     first_token_ns: int | None = None
     """From sending it to the first event of its answer, of a stream; None otherwise."""
+    stop_reason: str | None = None
+    """Why its answer ended, such as `max_tokens`: in the API's words, or those of whoever told it."""
 
     @property
     def estimated(self) -> bool:
@@ -98,9 +101,10 @@ class Charge:
         return None if self.usage == _UNSEEN else self.usage.prompt + self.usage.output
 
     def lasting(self, duration_ns: int | None) -> Charge:
-        """The same once its attempt is over; on the path of every stream, where `dataclasses.replace` takes too long."""
-        fields = _FIELDS(self)
-        return Charge(*fields[:_DURATION], duration_ns, *fields[_DURATION + 1 :])
+        """The same once its attempt is over; made for every stream, where `dataclasses.replace` takes too long."""
+        fields: tuple[Any, ...] = _FIELDS(self)
+        changed: tuple[Any, ...] = (*fields[:_DURATION], duration_ns, *fields[_DURATION + 1 :])
+        return Charge(*changed)
 
 
 _UNSEEN = Usage()

@@ -193,7 +193,8 @@ def _charge(charge: Charge) -> str:
         f"{'' if charge.stage is None else _stage(charge.stage)}"
         f"{'' if charge.told_nano_usd is None else _number('told_nano_usd', charge.told_nano_usd)}"
         f"{'' if charge.duration_ns is None else _number('duration_ns', charge.duration_ns)}"
-        f"{'' if charge.first_token_ns is None else _number('first_token_ns', charge.first_token_ns)}}}"
+        f"{'' if charge.first_token_ns is None else _number('first_token_ns', charge.first_token_ns)}"
+        f"{'' if charge.stop_reason is None else _stopped(charge.stop_reason)}}}"
     )
 
 
@@ -208,6 +209,12 @@ def _stage(stage: Stage) -> str:
 def _named(name: str, text: str) -> str:
     """Likewise."""
     return f',"{name}":{quoted(text)}'
+
+
+@lru_cache(maxsize=_KEPT)
+def _stopped(reason: str) -> str:
+    """Likewise; there are few."""
+    return _named("stop_reason", reason)
 
 
 def _number(name: str, number: int) -> str:
@@ -258,7 +265,7 @@ def charge_from_json(value: Mapping[str, Any]) -> Charge:
     """
     A charge from `dataclasses.asdict` of one. Raises `KeyError`, `TypeError` or `ValueError`.
 
-    Times that cannot be true are left out: no money is lost over them.
+    Times that cannot be true, and a stop reason that is no text, are left out: no money is lost over them.
     """
     fields = _known(Charge, value)
     fields["usage"] = _build(Usage, value["usage"])
@@ -269,6 +276,8 @@ def charge_from_json(value: Mapping[str, Any]) -> Charge:
     fields["stage"] = stage_from_json(value.get("stage"))
     fields["duration_ns"] = believed(value.get("duration_ns"))
     fields["first_token_ns"] = believed(value.get("first_token_ns"))
+    reason = value.get("stop_reason")
+    fields["stop_reason"] = reason if isinstance(reason, str) else None
     return Charge(**fields)
 
 

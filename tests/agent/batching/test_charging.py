@@ -30,6 +30,7 @@ def test_price(batch: bool, nano: int, modifiers: tuple[str, ...]) -> None:
     assert (charge.model, charge.requested_model) == ("claude-haiku-4-5-20251001", "claude-opus-5-5")
     assert (charge.response_id, charge.request_id, charge.at_ns) == ("msg_1", "req_1", NOON)
     assert (charge.labels, charge.action, charge.reason, charge.call_id) == ({"tenant": "acme"}, "batch", "step", "c")
+    assert (charge.stop_reason, charge.duration_ns) == ("end_turn", None)
 
 
 @pytest.mark.parametrize(

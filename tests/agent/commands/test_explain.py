@@ -65,7 +65,7 @@ def settled() -> Settled:
     line = Line("output", 100, 10_000, 1_000, "haiku", "haiku@launch")
     charge = Charge("a1", 1_000, Usage(output=100), Basis.USAGE, "haiku", "opus", "draft", "c1", at_ns=NOON)
     named = replace(charge, lines=(line,), request_id="req_1", response_id="msg_1")
-    return Settled(replace(named, duration_ns=1_250_000_000, first_token_ns=300_000_000))
+    return Settled(replace(named, duration_ns=1_250_000_000, first_token_ns=300_000_000, stop_reason="end_turn"))
 
 
 Booking = Callable[..., Path]
@@ -106,6 +106,7 @@ def test_a_call_is_found_under_each_of_its_names(explained: Booking, name: str) 
             "  The same figures lead to the same decision.",
             "  attempt a1: settled, 0.000001 USD by usage, haiku",
             "    took 1.250 s, 0.300 s to the first token",
+            "    stopped: end_turn",
             "    100 output: 0.000001 USD (haiku@launch)",
         ],
     )
@@ -166,6 +167,7 @@ def test_json_has_the_figures(explained: Booking) -> None:
             "basis": "usage",
             "duration_ns": 1_250_000_000,
             "first_token_ns": 300_000_000,
+            "stop_reason": "end_turn",
             "failure": None,
         }
     ]

@@ -37,6 +37,7 @@ CHARGE = Charge(
     stage=STAGE,
     duration_ns=1_200,
     first_token_ns=300,
+    stop_reason="end_turn",
 )
 ATTEMPT = Attempt(
     attempt_id="a1",

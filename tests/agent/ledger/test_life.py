@@ -241,7 +241,7 @@ def test_sent_again_changes_nothing() -> None:
 def test_a_charge_of_an_attempt_nobody_knows_is_made_at_once(basis: Basis) -> None:
     """As word by word: every field of an attempt is the same, but for its balances, which are known at once."""
     told = replace(charge(basis, request_id="req", response_id="msg"), told_nano_usd=5, labels={"tenant": "acme"})
-    told = replace(told, duration_ns=9, first_token_ns=3)
+    told = replace(told, duration_ns=9, first_token_ns=3, stop_reason="end_turn")
     slowly = with_charge(Attempt(told.attempt_id), told, final=True, source="span", now_ns=9)
     assert of_charge(told, balances=("b",), source="span", now_ns=9) == replace(slowly, balances=("b",))
 
@@ -291,6 +291,16 @@ def test_times_are_the_journals_and_a_span_fills_the_gaps(
         told = replace(charge(basis), duration_ns=took, first_token_ns=first)
         attempt = with_charge(attempt, told, final=final, source=source, now_ns=9)
     assert (attempt.duration_ns, attempt.first_token_ns) == (duration_ns, first_token_ns)
+
+
+def test_a_stop_reason_goes_the_same_way() -> None:
+    """Claude Code tells it by its span alone, and its event corrects that: the reason stays."""
+    by_span = replace(charge(Basis.ESTIMATE), stop_reason="max_tokens")
+    told = with_charge(Attempt("a1"), by_span, final=True, source="span", now_ns=9)
+    corrected = with_charge(told, charge(Basis.SPAN, 8), final=True, source="span", now_ns=9)
+    assert (corrected.posted_nano, corrected.stop_reason) == (8, "max_tokens")
+    own = replace(charge(Basis.USAGE, 8), stop_reason="end_turn")
+    assert with_charge(corrected, own, final=True, source="journal", now_ns=9).stop_reason == "end_turn"
 
 
 def test_an_attempt_that_was_released_says_why_until_it_turns_out_to_have_cost_something() -> None:

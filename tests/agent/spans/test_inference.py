@@ -209,3 +209,25 @@ def test_a_span_that_tells_a_call_again_is_passed_over() -> None:
     }
     assert read_inference(span(told, scope="my.tracer", name="chat")) is not None
     assert read_inference(span(told, scope="langsmith", name="chat")) is None
+
+
+REASONS, OWN = "gen_ai.response.finish_reasons", "anthropic.message.stop_reason"
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({REASONS: ("max_tokens",)}, "max_tokens"),
+        ({REASONS: ("stop",), OWN: "stop_sequence"}, "stop_sequence"),
+        ({REASONS: ("length",)}, "length"),
+        ({REASONS: ()}, None),
+        ({REASONS: (7,)}, None),
+        ({REASONS: "max_tokens"}, None),
+        ({OWN: ""}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("more", [{IN: 5, OUT: 6}, {"gen_ai.usage.raw": '{"input_tokens":5,"output_tokens":6}'}])
+def test_why_the_answer_ended(told: dict[str, Any], reason: str | None, more: dict[str, Any]) -> None:
+    """In the API's own word where it is there; other libraries have words of their own, which are left as they are."""
+    assert read({**MODEL, **told, **more}).stop_reason == reason

@@ -35,7 +35,7 @@ _SECOND = 10**9
 
 _LIMITS = (
     "The usual max_tokens is told from the bounds that were held for requests, in tokens and in dollars, where half of "
-    "them agree; an answer of exactly so many tokens counts as cut off: why an answer ended is not in the ledger."
+    "them agree; an answer of exactly so many tokens counts as cut off, whatever stop reason the ledger has of it."
 )
 _HALF = (
     "Half of the thinking saves half of what it costs only if answers stay as they are, and no more calls are needed: "

@@ -20,14 +20,19 @@ def charge_of(
     """The charge of an attempt that was answered by this message, in a batch or at once."""
     usage = message.get("usage")
     model = str(message.get("model") or attempt.model)
+    stop_reason = _text(message.get("stop_reason"))
     known = replace(
-        unknown(attempt, "no usage was seen"), model=model, request_id=request_id, response_id=_text(message.get("id"))
+        unknown(attempt, "no usage was seen"),
+        model=model,
+        request_id=request_id,
+        response_id=_text(message.get("id")),
+        stop_reason=stop_reason,
     )
     if not isinstance(usage, Mapping):
         return known
     report = read_report(
         usage,
-        stop_reason=_text(message.get("stop_reason")),
+        stop_reason=stop_reason,
         has_content=bool(message.get("content")),
         has_container=message.get("container") is not None,
     )

@@ -137,6 +137,8 @@ def _outcome(attempt: Attempt) -> Iterator[Text]:
         first = charge.first_token_ns
         until = "" if first is None else f", {first / _SECOND:.3f} s to the first token"
         yield Text(f"    took {charge.duration_ns / _SECOND:.3f} s{until}")
+    if charge.stop_reason is not None:
+        yield Text(f"    stopped: {charge.stop_reason}")
     for line in charge.lines:
         yield Text(f"    {line.quantity:,} {line.label}: {usd(line.nano_usd)} USD ({line.price_id})")
     for missing in charge.missing:
@@ -163,6 +165,7 @@ def _json(case: Case, explained: list[Explained]) -> dict[str, Any]:
                 "basis": attempt.charge.basis.value if attempt.charge is not None else None,
                 "duration_ns": attempt.duration_ns,
                 "first_token_ns": attempt.first_token_ns,
+                "stop_reason": attempt.stop_reason,
                 "failure": attempt.failure,
             }
             for attempt in case.attempts

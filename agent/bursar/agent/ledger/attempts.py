@@ -20,10 +20,10 @@ _PLAIN = (
     "attempt_id", "holder", "call_id", "at_ns", "route", "model", "requested_model", "bound_nano", "expected_nano",
     "bound_tokens", "expected_tokens", "own_tokens", "action", "reason", "floor_nano", "request_id", "response_id",
     "source", "settled_ns", "own_cost_nano", "lease_charged_nano", "duplicate_of", "marking", "effort",
-    "told_nano", "failure", "duration_ns", "first_token_ns",
+    "told_nano", "failure", "duration_ns", "first_token_ns", "stop_reason",
 )  # fmt: skip
 """Fields of `Attempt` that are columns as they stand."""
-_OF_CHARGE = ("duration_ns", "first_token_ns")
+_OF_CHARGE = ("duration_ns", "first_token_ns", "stop_reason")
 """Those of them that it has from its charge."""
 
 _USAGE = tuple(f.name for f in fields(Usage))

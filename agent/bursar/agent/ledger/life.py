@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
-from bursar.agent.ledger.timing import timed
+from bursar.agent.ledger.besides import completed
 from bursar.policies.balancekey import Amounts
 from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge
@@ -108,6 +108,11 @@ class Attempt:
     def first_token_ns(self) -> int | None:
         """As of its charge."""
         return None if self.charge is None else self.charge.first_token_ns
+
+    @property
+    def stop_reason(self) -> str | None:
+        """As of its charge."""
+        return None if self.charge is None else self.charge.stop_reason
 
     @property
     def open(self) -> bool:
@@ -217,7 +222,7 @@ def with_charge(attempt: Attempt, charge: Charge, *, final: bool, source: Source
     """
     The attempt once somebody has told its charge, whoever it was; the weightier charge stands.
 
-    Its times are the journal's where that measured, whichever charge stands: a span's fill the gaps.
+    What it says besides, such as how long it took, is the journal's wherever that knew: a span's fills the gaps.
     """
     known = _named(attempt, charge)
     if not final:
@@ -227,11 +232,11 @@ def with_charge(attempt: Attempt, charge: Charge, *, final: bool, source: Source
         if known.charge is None:
             return known
         first = (source, attempt.source) == ("journal", "span")
-        return replace(known, charge=timed(known.charge, charge, first=first))
+        return replace(known, charge=completed(known.charge, charge, first=first))
     return replace(
         known,
         state=state,
-        charge=charge if attempt.charge is None else timed(charge, attempt.charge, first=source == "span"),
+        charge=charge if attempt.charge is None else completed(charge, attempt.charge, first=source == "span"),
         failure=None,
         model=charge.model,
         request_id=charge.request_id or known.request_id,

@@ -463,6 +463,12 @@ def m022_sums(db: Database) -> None:
     sumtables.make(db)
 
 
+@MIGRATIONS()
+def m023_stop_reason(db: Database) -> None:
+    """attempts: `stop_reason`, why the answer ended, such as `max_tokens`; NULL where nobody said."""
+    db.conn.execute("ALTER TABLE attempts ADD COLUMN stop_reason TEXT")
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:

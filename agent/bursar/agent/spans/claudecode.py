@@ -179,6 +179,7 @@ def _told(
         missing=tuple(dict.fromkeys((*quote.missing, *unseen))),
         modifiers=quote.modifiers,
         told_nano_usd=_own_estimate(attributes),
+        stop_reason=text(attributes, "stop_reason"),
     )
     return Told(charge, text(attributes, "session.id"), told_ns)
 

@@ -67,6 +67,8 @@ class Inference:
     """Whether the closing counts are in; without them the report is a lower bound."""
     missing: tuple[str, ...] = ()
     """What the price depends on and the span does not tell."""
+    stop_reason: str | None = None
+    """Why the answer ended, in the API's words where the span has them, else in its own."""
 
 
 def read_inference(span: SeenSpan) -> Inference | None:
@@ -84,7 +86,8 @@ def read_inference(span: SeenSpan) -> Inference | None:
         return None
     raw = _raw(span)
     if raw is not None:
-        return Inference(model, requested or model, canonical(requested).region, raw, complete=True, missing=_RAW_HIDES)
+        region = canonical(requested).region
+        return Inference(model, requested or model, region, raw, True, _RAW_HIDES, _stop_reason(span))
     tokens = _tokens(span)
     return Inference(
         model=model,
@@ -93,6 +96,7 @@ def read_inference(span: SeenSpan) -> Inference | None:
         report=None if tokens is None else _report(span, tokens),
         complete=tokens is not None and None not in (tokens.prompt, tokens.output),
         missing=() if tokens is None else _missing(span, tokens, of_sdk=of_sdk),
+        stop_reason=_stop_reason(span),
     )
 
 
@@ -219,6 +223,13 @@ def _missing(span: SeenSpan, tokens: _Tokens, *, of_sdk: bool) -> tuple[str, ...
         ("whether the refusal came before any output, which is not billed", span.text(_STOP_REASON) == "refusal"),
     )
     return tuple(what for what, open_ in doubts if open_)
+
+
+def _stop_reason(span: SeenSpan) -> str | None:
+    """In the API's words where the SDK tells it; the conventions' list has one for each answer, here the only one."""
+    reasons = span.attributes.get(names.FINISH_REASONS)
+    first = reasons[0] if isinstance(reasons, tuple) and reasons else None
+    return span.text(_STOP_REASON) or (first if isinstance(first, str) and first else None)
 
 
 def _google_region(span: SeenSpan) -> str | None:

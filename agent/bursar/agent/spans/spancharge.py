@@ -164,6 +164,7 @@ def _charge(
         told_nano_usd=_told(span) if attempt_id is None else None,
         duration_ns=times.duration_ns,
         first_token_ns=times.first_token_ns,
+        stop_reason=call.stop_reason,
     )
 
 
