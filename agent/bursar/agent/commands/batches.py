@@ -70,10 +70,9 @@ def show_command(name: str, db: Path | None, as_json: bool) -> None:
     """One batch, by its name here or at the API. Exit code 1 where there is none."""
     with open_for_reading(read_settings(os.environ, db=db).db) as ledger:
         batch = batchbook.find(ledger, name)
-        rows = batchreports.batches(ledger, now_ns=time.time_ns(), limit=10_000)
-    row = next((row for row in rows if batch is not None and row["id"] == batch.id), None)
-    if row is None:
-        raise RefusedError(f"there is no batch {name}: `bursar batches` lists them")
+        if batch is None:
+            raise RefusedError(f"there is no batch {name}: `bursar batches` lists them")
+        (row,) = batchreports.rows_of(ledger, [batch], now_ns=time.time_ns())
     if as_json:
         click.echo(json.dumps(_with_instants(row), indent=2))
         return

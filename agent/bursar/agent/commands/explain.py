@@ -5,40 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.text import Text
-from sqlite_utils import Database
 
-from bursar.agent.ledger import balances, cases, open_for_reading, overridebook
-from bursar.agent.ledger.cases import Case, Decided
+from bursar.agent.explanation import Explained, explain
+from bursar.agent.ledger import balances, cases, open_for_reading
+from bursar.agent.ledger.cases import Case
 from bursar.agent.ledger.life import Attempt
 from bursar.agent.settings import read_settings
 from bursar.policies.amounts import usd
-from bursar.policies.hindsight import Hindsight, reproduce
-from bursar.policies.overrides import from_text, with_overrides
-from bursar.policies.policy import Policy
-from bursar.policies.policyfile import parse_policy
-from bursar.policies.policyfile.mistakes import PolicyError
-from bursar.policies.protocol import Snapshot
 
 _SECOND = 10**9
-_UNJUDGED = "No budget was asked: the process knew no rules then, or none that met this call."
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """One decision, and what it looks like in hindsight."""
-
-    decision: Decided
-    hindsight: Hindsight | None
-    """None where there was nothing to judge by."""
-    why_not: str = ""
-    """Why it cannot be reproduced."""
 
 
 @click.command("explain")
@@ -61,39 +43,6 @@ def explain_command(name: str, db: Path | None, as_json: bool) -> None:
         Console(highlight=False).print(*_told(case, explained), sep="\n", soft_wrap=True)
     if any(one.hindsight is not None and not one.hindsight.agrees for one in explained):
         raise SystemExit(1)
-
-
-def explain(ledger: Database, decision: Decided) -> Explained:
-    """Make a decision again by the rules and figures of then."""
-    if not decision.figures.get("balances"):
-        return Explained(decision, None, _UNJUDGED)
-    snapshot = overridebook.rules(ledger, str(decision.figures.get("rules", "")))
-    if snapshot is None:
-        return Explained(decision, None, "The rules that it was made by are not in this ledger.")
-    if decision.action == "go" and "candidates" not in decision.figures:
-        figures = {**decision.figures, "unbounded": (), "candidates": [_asked(decision)]}
-    else:
-        figures = dict(decision.figures)
-    try:
-        policy = _policy(snapshot)
-        hindsight = reproduce(figures, policy, action=decision.action, reason=decision.reason, model=decision.planned)
-        return Explained(decision, hindsight)
-    except (KeyError, TypeError, ValueError, PolicyError, StopIteration) as error:
-        return Explained(decision, None, f"What the ledger keeps of it is not enough ({error}).")
-
-
-def _asked(decision: Decided) -> dict[str, Any]:
-    """A call that went as it was asked: what it may cost is all there is to say of it."""
-    figures = decision.figures
-    bounds = {name: figures.get(name, 0) for name in ("least", "expected")}
-    return {"model": decision.model, "worst": figures.get("most", 0), **bounds}
-
-
-def _policy(snapshot: Snapshot) -> Policy:
-    if snapshot.policy is None:
-        raise ValueError("no policy was in force")
-    policy = parse_policy(snapshot.policy, file=snapshot.file)
-    return with_overrides(policy, from_text(snapshot.overrides or "[]"))
 
 
 def _told(case: Case, explained: list[Explained]) -> Iterator[Text]:

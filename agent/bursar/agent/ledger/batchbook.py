@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
@@ -79,9 +79,41 @@ def unfinished(db: Database) -> list[Batch]:
     return _found(db, "WHERE state IN ('forming', 'submitting', 'in_progress', 'ended') ORDER BY made_ns, id", [])
 
 
-def newest(db: Database, limit: int) -> list[Batch]:
-    """The newest of all."""
-    return _found(db, "ORDER BY made_ns DESC, id LIMIT ?", [limit])
+def newest(db: Database, limit: int, *, after: int = 0) -> list[Batch]:
+    """The newest of all, but for the first so many."""
+    return _found(db, "ORDER BY made_ns DESC, id LIMIT ? OFFSET ?", [limit, after])
+
+
+def count(db: Database) -> int:
+    """How many there are."""
+    total: int = db.conn.execute("SELECT count(*) FROM batches").fetchone()[0]
+    return total
+
+
+class Request(NamedTuple):
+    """An attempt of a batch; what it cost is in nano-dollars, None while nobody knows."""
+
+    attempt_id: str
+    deferral: str
+    outcome: str | None
+    detail: str
+    ended_ns: int | None
+    route: str | None
+    model: str | None
+    cost_nano: int | None
+    input: int | None
+    output: int | None
+
+
+def requests(db: Database, batch: str, limit: int, *, after: str = "") -> list[Request]:
+    """Attempts of a batch by their ids, from behind one of them on."""
+    rows = db.conn.execute(
+        "SELECT tries.attempt_id, deferral, outcome, detail, ended_ns, route, model, cost_nano, input, output "
+        "FROM tries LEFT JOIN attempts ON attempts.attempt_id = tries.attempt_id "
+        "WHERE batch = ? AND tries.attempt_id > ? ORDER BY tries.attempt_id LIMIT ?",
+        [batch, after, limit],
+    ).fetchall()
+    return [Request(*row) for row in rows]
 
 
 def known(db: Database) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -14,23 +15,42 @@ from bursar.policies.batchflush import Times, learn
 Row = dict[str, Any]
 _SECOND = 10**9
 _PAID = """
-SELECT tries.batch, sum(CASE WHEN label = 'web_search' THEN nano ELSE 2 * nano END), sum(nano)
-FROM (
-    SELECT attempts.attempt_id AS id, line.value ->> 'nano_usd' AS nano, line.value ->> 'label' AS label
-    FROM attempts, json_each(attempts.lines) AS line
-    WHERE attempts.state = 'settled' AND duplicate_of IS NULL AND attempts.modifiers LIKE '%"batch"%'
-        AND attempts.attempt_id IN (SELECT attempt_id FROM tries WHERE batch IS NOT NULL)
-) JOIN tries ON tries.attempt_id = id
-GROUP BY tries.batch
+SELECT coalesce(sum(2 * cost_nano), 0), coalesce(sum(cost_nano), 0),
+    coalesce(sum(CASE WHEN lines LIKE '%"web_search"%' THEN (
+        SELECT sum(line.value ->> 'nano_usd') FROM json_each(lines) AS line WHERE line.value ->> 'label' = 'web_search'
+    ) END), 0)
+FROM tries JOIN attempts USING (attempt_id)
+WHERE tries.batch = ? AND attempts.state = 'settled' AND duplicate_of IS NULL AND attempts.modifiers LIKE '%"batch"%'
 """
-"""By batch, what its tokens cost at ordinary prices and what was paid; a search costs the same either way."""
+"""
+What a batch's usage costs at twice the price, what was paid, and what of that searches were.
+
+Tokens are half price in a batch; a search costs the same either way.
+"""
 
 
 def batches(db: Database, *, now_ns: int, limit: int) -> list[Row]:
     """The newest batches, each with what became of its requests and what it saved so far, in nano-dollars."""
-    paid = {batch: (ordinary, nano) for batch, ordinary, nano in db.conn.execute(_PAID).fetchall()}
-    times = learn(batchbook.took_seconds(db))
-    return [_batch(db, batch, *paid.get(batch.id, (0, 0)), times, now_ns) for batch in batchbook.newest(db, limit)]
+    return rows_of(db, batchbook.newest(db, limit), now_ns=now_ns)
+
+
+def rows_of(db: Database, chosen: Sequence[Batch], *, now_ns: int, most: int | None = None) -> list[Row]:
+    """
+    The same of these batches.
+
+    Sums are None, and outcomes those that the API counted, where the batches so far have more than `most` requests.
+    """
+    times, rows, requests = learn(batchbook.took_seconds(db)), list[Row](), 0
+    for batch in chosen:
+        requests += batch.items
+        rows.append(_batch(db, batch, times, now_ns, summed=most is None or requests <= most))
+    return rows
+
+
+def _paid(db: Database, batch: Batch) -> tuple[int, int]:
+    """What the batch's usage costs at ordinary prices, and what was paid for it."""
+    twice, paid, searches = db.conn.execute(_PAID, [batch.id]).fetchone()
+    return twice - searches, paid
 
 
 def deferrals(db: Database, *, limit: int, every: bool) -> list[Row]:
@@ -72,8 +92,9 @@ def queued(db: Database) -> Row:
     }
 
 
-def _batch(db: Database, batch: Batch, ordinary: int, paid: int, times: Times, now_ns: int) -> Row:
-    outcomes = batchbook.outcomes(db, batch.id)
+def _batch(db: Database, batch: Batch, times: Times, now_ns: int, *, summed: bool) -> Row:
+    outcomes = batchbook.outcomes(db, batch.id) if summed else {k: n for k, n in batch.counts.items() if n}
+    ordinary, paid = _paid(db, batch) if summed else (None, None)
     return {
         "id": batch.id,
         "api_id": batch.api_id,
@@ -87,7 +108,7 @@ def _batch(db: Database, batch: Batch, ordinary: int, paid: int, times: Times, n
         "progress": _progress(batch, times, now_ns),
         "nano_usd": paid,
         "ordinary_nano_usd": ordinary,
-        "saved_nano_usd": ordinary - paid,
+        "saved_nano_usd": None if ordinary is None or paid is None else ordinary - paid,
         "sent_by": batch.reason,
         "why": batch.why,
     }

@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from bursar.agent.ledger import attempts
 from bursar.agent.ledger.life import Attempt
+from bursar.agent.ledger.schema import DECISION_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,13 @@ def _of_attempt(attempt: Attempt) -> Decided:
 
 def _call_of(db: Database, name: str) -> str | None:
     row = db.conn.execute(
-        """
+        f"""
         SELECT call_id FROM attempts
             WHERE attempt_id = :name OR call_id = :name OR request_id = :name OR response_id = :name
         UNION ALL
         SELECT call_id FROM decisions WHERE id = :name OR call_id = :name
-            OR json_extract(decision, '$.decision_id') = :name
+        UNION ALL
+        SELECT call_id FROM decisions WHERE {DECISION_ID} = :name
         LIMIT 1
         """,
         {"name": name},

@@ -469,6 +469,16 @@ def m023_stop_reason(db: Database) -> None:
     db.conn.execute("ALTER TABLE attempts ADD COLUMN stop_reason TEXT")
 
 
+@MIGRATIONS()
+def m025_named(db: Database) -> None:
+    """Decisions are found by the id that an error names them by, however many there are."""
+    db.conn.execute(f"CREATE INDEX decisions_named ON decisions ({DECISION_ID}) WHERE {DECISION_ID} IS NOT NULL")
+
+
+DECISION_ID = "json_extract(decision, '$.decision_id')"
+"""Under what an error names a decision: as queries must say it, for the index to be used."""
+
+
 def _known() -> set[str]:
     """The names of all migrations of this version: those that an empty database lacks."""
     with Database(memory=True) as empty:
