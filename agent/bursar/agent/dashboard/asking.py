@@ -17,6 +17,8 @@ LONGEST_TEXT = 200
 """Characters of a filter; nothing that has a name is longer."""
 _MOST_PAGES = 10_000
 _HOUR_NS = 3_600 * 10**9
+_DIGITS = 19
+"""Of an instant in nanoseconds."""
 
 
 class AskedError(ValueError):
@@ -39,16 +41,23 @@ class Asked:
     sort: str = ""
     """A column's name, with a `-` ahead for the largest first; empty for the page's own order."""
     page: int = 1
+    before: tuple[int, str] | None = None
+    """Behind which row, by its instant (nanoseconds) and id, a list goes on that is too long for page numbers."""
     name: str = ""
     """Which route, budget or call a page is about."""
     given: Mapping[str, str] = field(default_factory=dict[str, str])
     """What the address says of all this, as it says it."""
 
+    def about(self, name: str) -> str:
+        """What stands in the address under one of `FILTERS`; empty where nothing does."""
+        return self.given.get(name, "")
+
     def url(self, path: str | None = None, **changes: str | int) -> str:
         """The address of the same with something else asked; an empty value takes it away."""
         asked = {**self.given, **{name: str(value) for name, value in changes.items()}}
-        if "page" not in changes:
-            asked.pop("page", None)  # another order or filter begins at the beginning
+        for place in ("page", "before"):
+            if place not in changes:
+                asked.pop(place, None)  # another order or filter begins at the beginning
         query = urlencode({name: value for name, value in asked.items() if value}, quote_via=quote)
         return f"{path or self.path}{f'?{query}' if query else ''}"
 
@@ -78,12 +87,15 @@ def read(path: str, query: Iterable[tuple[str, str]], *, now_ns: int, name: str 
         find=given.get("find", ""),
         sort=given.get("sort", ""),
         page=_page(given.get("page", "")),
+        before=_before(given.get("before", "")),
         name=name,
         given={key: value for key, value in given.items() if value},
     )
 
 
-_KEYS = frozenset(("span", "since", "until", "label", "find", "sort", "page"))
+FILTERS: Final = ("route", "model", "state", "action")
+"""What else lists are filtered by."""
+_KEYS = frozenset(("span", "since", "until", "label", "find", "sort", "page", "before", *FILTERS))
 
 
 def _stretch(given: Mapping[str, str], now_ns: int) -> tuple[int, int, str]:
@@ -108,3 +120,12 @@ def _page(text: str) -> int:
     if not text.isdecimal() or not text.isascii() or len(text) > len(str(_MOST_PAGES)) or int(text) < 1:
         raise AskedError(f"page={text!r} is no page: write a number from 1 on")
     return int(text)
+
+
+def _before(text: str) -> tuple[int, str] | None:
+    if not text:
+        return None
+    at_ns, _, row = text.partition("_")
+    if not at_ns.isdecimal() or not at_ns.isascii() or len(at_ns) > _DIGITS:
+        raise AskedError(f"before={text!r} is no place in a list: follow the link to what is older")
+    return int(at_ns), row

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from bursar.agent.dashboard import words
-from bursar.policies.amounts import usd
+from bursar.policies.amounts import Unit, usd
 
 Value = int | float | str | bool | None
 """What a cell holds; None where it is not known."""
@@ -22,9 +22,13 @@ class Kind(StrEnum):
     TEXT = "text"
     MONEY = "money"
     """Nano-dollars."""
+    AMOUNT = "amount"
+    """In the unit of its row: nano-dollars, tokens or calls."""
     COUNT = "count"
     SHARE = "share"
     """A part of one."""
+    METER = "meter"
+    """The same, drawn as a bar too."""
     DURATION = "duration"
     """Nanoseconds."""
     INSTANT = "instant"
@@ -54,6 +58,10 @@ class Row:
     trends: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
     badges: Mapping[str, str] = field(default_factory=dict[str, str])
     """By column, a class for its cell: `good`, `warn` or `bad`."""
+    links: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By column, where the cell leads."""
+    unit: Unit = "usd"
+    """What its amounts are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +103,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def to_csv(table: Table) -> str:
     """
-    The table for a spreadsheet: amounts as exact dollars, durations as seconds, instants in UTC.
+    The table for a spreadsheet: money as exact dollars, durations as seconds, instants in UTC.
 
-    A text that a spreadsheet would run as a formula gets an apostrophe ahead.
+    Amounts stand in the unit of their row, which a table with such a column says in another. A text that a
+    spreadsheet would run as a formula gets an apostrophe ahead.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     columns = [column for column in table.columns if column.kind not in _NOT_IN_CSV]
     writer.writerow([_heading(column) for column in columns])
     for row in table.rows:
-        writer.writerow([_plain(row.cells.get(column.name), column.kind) for column in columns])
+        writer.writerow([_plain(row.cells.get(column.name), column.kind, row.unit) for column in columns])
     return out.getvalue()
 
 
@@ -113,12 +122,14 @@ def _heading(column: Column) -> str:
     return f"{column.name}{unit}"
 
 
-def _plain(value: Value, kind: Kind) -> str:
+def _plain(value: Value, kind: Kind, unit: Unit) -> str:
     match kind, value:
         case _, None:
             return ""
         case Kind.MONEY, int():
             return usd(value)
+        case Kind.AMOUNT, int():
+            return usd(value) if unit == "usd" else str(value)
         case Kind.DURATION, int():
             whole, part = divmod(value, 10**9)
             return f"{whole}.{part:09d}".rstrip("0").rstrip(".")

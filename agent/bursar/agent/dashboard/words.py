@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
 
-from bursar.policies.amounts import NANO, Unit, usd
+from bursar.policies.amounts import NANO, Unit, usd, written
 
 NOTHING = "–"
 """Where a figure is not known, or there is none."""
@@ -39,6 +39,11 @@ def amount(value: int | None, unit: Unit) -> str:
     if value is None:
         return NOTHING
     return money(value) if unit == "usd" else f"{count(value)} {unit}"
+
+
+def exact_amount(value: int | None, unit: Unit) -> str:
+    """All of it."""
+    return NOTHING if value is None else written(value, unit)
 
 
 def count(number: int | None) -> str:
@@ -78,6 +83,20 @@ def seconds(ns: int | None) -> str:
             rest = whole % size // smaller
             return f"{whole // size} {name}{f' {rest} {small}' if rest else ''}"
     return f"{whole} s"
+
+
+def until(ns: int | None, now_ns: int) -> str:
+    """How far an instant is from now: in 3 h 20 min, 5 s ago."""
+    if ns is None:
+        return NOTHING
+    return f"in {seconds(ns - now_ns)}" if ns > now_ns else f"{seconds(now_ns - ns)} ago"
+
+
+def each(pico: int, per_million: bool = True) -> str:
+    """What one of something costs, exactly: pico-dollars a token as dollars a million of them."""
+    if per_million:
+        return f"${usd(pico * 1000)} / M"  # pico-dollars for one are micro-dollars for a million
+    return f"${usd(pico // 1000)}" if pico % 1000 == 0 else f"{pico:,} pico-dollars"
 
 
 def at(ns: int | None, tz: tzinfo) -> str:

@@ -159,7 +159,7 @@ def alerts(db: Database, budget: str, *, limit: int = MOST) -> list[Told]:
         "ORDER BY created_ns DESC, balance, step, channel LIMIT ?",
         [*keys_of(budget), _MOST_ALERTS, limit],
     ).fetchall()
-    return [Told(*row, _tries(db, *row[:3])) for row in rows]
+    return [Told(*(*row, _tries(db, *row[:3]))) for row in rows]
 
 
 def _tries(db: Database, balance: str, step: str, channel: str) -> tuple[Try, ...]:
