@@ -17,7 +17,10 @@ from starlette.routing import BaseRoute, Route
 
 from bursar.agent.dashboard import asking, shell, table
 from bursar.agent.dashboard.asking import AskedError
+from bursar.agent.dashboard.budgetpage import budget_page
 from bursar.agent.dashboard.budgetspage import budgets_page
+from bursar.agent.dashboard.callpage import call_page
+from bursar.agent.dashboard.callspage import calls_page
 from bursar.agent.dashboard.live import Live
 from bursar.agent.dashboard.page import Maker, NotThereError, Now, Page
 from bursar.agent.dashboard.rate import Allowance, Rate
@@ -39,7 +42,12 @@ class Place:
     make: Maker
 
 
-PLACES: Final = (Place("/budgets", "/budgets", budgets_page),)
+PLACES: Final = (
+    Place("/budgets", "/budgets", budgets_page),
+    Place("/budgets/{name:path}", "/budgets", budget_page),
+    Place("/calls", "/calls", calls_page),
+    Place("/calls/{name:path}", "/calls", call_page),
+)
 
 
 OFTEN: Final = Allowance(burst=60, per_second=20)

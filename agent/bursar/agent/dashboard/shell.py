@@ -110,8 +110,8 @@ def points(values: Sequence[int], width: int = 96, height: int = 22) -> str:
 
 
 _FILTERS: Final[tuple[Callable[..., str], ...]] = (
-    words.money, words.exact_money, words.amount, words.exact_amount, words.each, words.until, words.count, words.short, words.share, words.seconds, words.at,
-    words.clock, words.iso, points,
+    words.money, words.exact_money, words.amount, words.exact_amount, words.each, words.count, words.short, words.share,
+    words.seconds, words.until, words.at, words.clock, words.iso, points,
 )  # fmt: skip
 """What templates write figures with."""
 

@@ -33,6 +33,8 @@ class Kind(StrEnum):
     """Nanoseconds."""
     INSTANT = "instant"
     """Nanoseconds since the epoch."""
+    UNTIL = "until"
+    """The same, told by how far it is from now."""
     TREND = "trend"
     """Whole numbers, drawn as a line; not in a CSV."""
 
@@ -133,7 +135,7 @@ def _plain(value: Value, kind: Kind, unit: Unit) -> str:
         case Kind.DURATION, int():
             whole, part = divmod(value, 10**9)
             return f"{whole}.{part:09d}".rstrip("0").rstrip(".")
-        case Kind.INSTANT, int():
+        case Kind.INSTANT | Kind.UNTIL, int():
             return words.iso(value)
         case Kind.TEXT, _:
             text = str(value)

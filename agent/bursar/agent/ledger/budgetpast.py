@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from bursar.agent.ledger import overridebook
 from bursar.agent.ledger.balancebook import keys_of, unit_of
+from bursar.agent.ledger.callbook import Cursor
 from bursar.agent.ledger.cases import Decided
 from bursar.agent.ledger.flows import HOUR, MINUTE
 from bursar.agent.ledger.outbox import Try
@@ -21,6 +22,7 @@ from bursar.policies.overrides import EVERY_BUDGET
 
 LOOK = 20_000
 """Decisions that one search looks at."""
+MOST_DECISIONS = 25
 MOST = 100
 """Rows of each of these."""
 _MOST_ALERTS = 1_000
@@ -82,10 +84,10 @@ class Decisions:
     """Those of a budget, the newest first."""
 
     found: tuple[Decided, ...]
+    older: Cursor | None
+    """Where the search goes on; None where all of the time asked for was looked through."""
     searched_to_ns: int
     """Everything from here on was looked at."""
-    whole: bool
-    """Whether that is all that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,25 +174,42 @@ def _tries(db: Database, balance: str, step: str, channel: str) -> tuple[Try, ..
 
 
 def decisions(
-    db: Database, budget: str, since_ns: int, until_ns: int, *, limit: int = MOST, look: int = LOOK
+    db: Database,
+    budget: str,
+    since_ns: int,
+    until_ns: int,
+    before: Cursor | None = None,
+    *,
+    limit: int = MOST_DECISIONS,
+    look: int = LOOK,
 ) -> Decisions:
-    """What it decided otherwise than to let a call go; the search stops after `look` decisions of all budgets."""
+    """
+    What it decided otherwise than to let a call go, older than a place.
+
+    The search stops after `look` decisions of all budgets, so that it takes as long however many there are.
+    """
+    start = before or Cursor(until_ns)
     row = db.conn.execute(
-        "SELECT at_ns FROM decisions WHERE at_ns >= ? AND at_ns < ? ORDER BY at_ns DESC LIMIT 1 OFFSET ?",
-        [since_ns, until_ns, look - 1],
+        "SELECT at_ns FROM decisions WHERE at_ns >= ? AND at_ns <= ? ORDER BY at_ns DESC LIMIT 1 OFFSET ?",
+        [since_ns, start.at_ns, look - 1],
     ).fetchone()
-    floor = since_ns if row is None else int(row[0])
+    floor = since_ns if row is None else max(since_ns, min(int(row[0]), start.at_ns - 1))
     rows = db.conn.execute(
         # The text is looked for first: nearly always it says no, and costs little.
         "SELECT id, at_ns, route, model, labels, action, reason, decision FROM decisions "
-        "WHERE at_ns >= ? AND at_ns < ? AND instr(decision, ?) > 0 AND json_extract(decision, '$.budget') = ? "
-        "ORDER BY at_ns DESC, id LIMIT ?",
-        [floor, until_ns, budget if budget.isascii() and budget.isprintable() else "", budget, limit + 1],
+        "WHERE at_ns >= ? AND at_ns <= ? AND (at_ns < ? OR id < ?) AND instr(decision, ?) > 0 "
+        "AND json_extract(decision, '$.budget') = ? ORDER BY at_ns DESC, id DESC LIMIT ?",
+        [floor, start.at_ns, start.at_ns, start.id, _text_of(budget), budget, limit + 1],
     ).fetchall()
     found = tuple(_decided(*row) for row in rows[:limit])
     if len(rows) > limit:
-        return Decisions(found, found[-1].at_ns, whole=False)
-    return Decisions(found, floor, whole=floor <= since_ns)
+        return Decisions(found, Cursor(found[-1].at_ns, found[-1].id), found[-1].at_ns)
+    return Decisions(found, Cursor(floor) if floor > since_ns else None, floor)
+
+
+def _text_of(budget: str) -> str:
+    """What stands in any JSON that names a budget; nothing where its name may be written in several ways."""
+    return budget if budget.isascii() and budget.isprintable() and not set(budget) & set('"\\/') else ""
 
 
 def _decided(

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
+from bursar.agent.ledger.cases import Case, Decided
+from bursar.agent.ledger.life import Attempt
+
 LOOK = 20_000
 """Attempts, and as many refusals, that one search looks at: what is older, the next one does."""
 
@@ -102,6 +105,43 @@ def search(db: Database, wanted: Wanted, before: Cursor | None, *, limit: int, l
     if len(rows) > limit:
         return Found(calls, calls[-1].place, calls[-1].at_ns)
     return Found(calls, Cursor(floor) if floor > wanted.since_ns else None, floor)
+
+
+def of_case(case: Case) -> Found:
+    """The attempts and refusals of one call, the newest first."""
+    made = [_of_attempt(attempt) for attempt in case.attempts]
+    known = {call.id for call in made}
+    made += [_of_decision(one, case.call_id) for one in case.decisions if one.id not in known and one.action == "block"]
+    made.sort(key=lambda call: call.place, reverse=True)
+    return Found(tuple(made), None, made[-1].at_ns if made else 0)
+
+
+def _of_attempt(attempt: Attempt) -> Call:
+    charge = attempt.charge
+    return Call(
+        id=attempt.attempt_id,
+        call_id=attempt.call_id,
+        at_ns=attempt.at_ns,
+        route=attempt.route,
+        requested_model=attempt.requested_model,
+        model=attempt.model,
+        state=attempt.state.value,
+        action=attempt.action,
+        reason=attempt.reason,
+        budget="" if attempt.action == "go" else str(attempt.decision.get("budget") or ""),
+        cost_nano=None if charge is None else charge.cost_nano_usd,
+        basis=None if charge is None else charge.basis.value,
+        duration_ns=attempt.duration_ns,
+        first_token_ns=attempt.first_token_ns,
+        failure=attempt.failure,
+    )
+
+
+def _of_decision(one: Decided, call_id: str) -> Call:
+    budget = str(one.figures.get("budget") or "")
+    return Call(
+        *(one.id, call_id, one.at_ns, one.route, one.model, None, REFUSED, one.action, one.reason, budget, None, None)
+    )
 
 
 class _Source(NamedTuple):
