@@ -13,7 +13,7 @@ from bursar.policies.decision import Action, Candidate, Decision, Facts, Reason,
 from bursar.policies.engine import decide, refused
 from bursar.policies.hindsight import reproduce
 from bursar.policies.plan import Misfit
-from bursar.policies.policy import Mode
+from bursar.policies.policy import Mode, Unreachable
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.protocol import BalanceView
 from bursar.policies.standing import Standing
@@ -183,3 +183,25 @@ def test_a_step_that_was_passed_over_is_explained_by_its_reason() -> None:
     found = reproduce(figures, POLICY, action="go", reason="within", model="opus")
     assert found.agrees
     assert "Skipped: day 80% to sonnet, because of old_eval." in found.reasoning
+
+
+@pytest.mark.parametrize(
+    ("rule", "agrees", "says"),
+    [
+        ("closed", True, "The agent could not be asked. The rules let no call through while the agent is away."),
+        ("limited 0.10 USD", True, "The agent could not be asked. The rules let 0.10 USD through per balance"),
+        ("open", False, "The agent could not be asked. The rules let every call through while the agent is away."),
+    ],
+)
+def test_a_refusal_while_the_agent_is_away_follows_from_the_rule_for_that(rule: str, agrees: bool, says: str) -> None:
+    """The budget would have let it ask for money, and nobody was there; where the rule is open that is no reason."""
+    policy = replace(POLICY, on_unreachable=unreachable(rule))
+    now = standing(USD // 10)
+    figures = kept(decide(CALL, [now]), balance=now.key)
+    again = reproduce(figures, policy, action="block", reason="unreachable", model="opus")
+    assert (again.agrees, again.reasoning[-1].startswith(says)) == (agrees, True)
+
+
+def unreachable(rule: str) -> Unreachable:
+    text = f'version = 1\nmode = "enforce"\non_unreachable = "{rule}"\n'
+    return parse_policy(text, file="f").on_unreachable

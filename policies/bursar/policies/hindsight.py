@@ -51,6 +51,8 @@ def reproduce(figures: Mapping[str, Any], policy: Policy, *, action: str, reason
     if action == Action.BLOCK.value and reason in LENDING:
         return _lent(figures, survey)
     again = decide(facts, survey, refuse_unknown_price=policy.unknown_price == "refuse")
+    if action == Action.BLOCK.value and reason == Reason.UNREACHABLE.value:
+        return _away(again, survey, figures, policy)
     agrees = again.verdict.action.value == action and (action == Action.BLOCK.value or again.verdict.model == model)
     return Hindsight(agrees, tuple(_words(again, survey)))
 
@@ -98,6 +100,19 @@ def _lent(figures: Mapping[str, Any], survey: Survey) -> Hindsight:
         f"The call may need {written(needed, unit)} at least.",
     )
     return Hindsight(min(unspent, pool) < needed, sentences)
+
+
+def _away(again: Decision, survey: Survey, figures: Mapping[str, Any], policy: Policy) -> Hindsight:
+    """What was let ask, and could not: then the rule for the time without the agent decides."""
+    budget = next((s.budget for s in survey.standings if s.key == figures.get("balance")), None)
+    rule = policy.on_unreachable if budget is None or budget.on_unreachable is None else budget.on_unreachable
+    told = {
+        "open": "The rules let every call through while the agent is away.",
+        "closed": "The rules let no call through while the agent is away.",
+        "limited": f"The rules let {usd(rule.amount_nano or 0)} USD through per balance while the agent is away.",
+    }
+    agrees = rule.kind != "open" and again.verdict.action is not Action.BLOCK
+    return Hindsight(agrees, (*_words(again, survey), f"The agent could not be asked. {told[rule.kind]}"))
 
 
 def _words(again: Decision, survey: Survey) -> Iterator[str]:

@@ -27,9 +27,9 @@ def decisions(found: Decisions, asked: Asked) -> Table:
     """Each with its reason in a sentence, and a link to the call."""
     columns = (
         Column("at", "At", Kind.INSTANT, sortable=False),
-        Column("action", "Decided", sortable=False),
+        Column("action", "Decided", sortable=False, whole=True),
         Column("why", "Why", sortable=False),
-        Column("route", "Route", sortable=False),
+        Column("route", "Route", sortable=False, whole=True),
         Column("for", "For", sortable=False),
         Column("step", "Step", sortable=False),
         Column("reason", "Reason", sortable=False),

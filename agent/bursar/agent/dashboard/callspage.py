@@ -17,17 +17,17 @@ from bursar.policies.decision import Action
 SHOWN = 50
 _COLUMNS: Final = (
     Column("at", "At", Kind.INSTANT, sortable=False),
-    Column("route", "Route", sortable=False),
-    Column("asked", "Asked for", sortable=False),
-    Column("served", "Served by", sortable=False),
-    Column("action", "Decided", sortable=False),
-    Column("budget", "By budget", sortable=False),
-    Column("state", "State", sortable=False),
+    Column("route", "Route", sortable=False, whole=True),
+    Column("asked", "Asked for", sortable=False, whole=True),
+    Column("served", "Served by", sortable=False, whole=True),
+    Column("action", "Decided", sortable=False, whole=True),
+    Column("budget", "By budget", sortable=False, whole=True),
+    Column("state", "State", sortable=False, whole=True),
     Column("cost", "Cost", Kind.MONEY, sortable=False),
     Column("basis", "Basis", help="usage: the API's own figures; estimate: a bound", sortable=False),
     Column("took", "Took", Kind.DURATION, sortable=False),
     Column("first", "First token", Kind.DURATION, sortable=False),
-    Column("id", "Id", sortable=False),
+    Column("id", "Id", sortable=False, whole=True),
 )
 _EMPTY = (
     "No call of this time is like that. Choose a longer time, or take a filter away. "

@@ -38,14 +38,14 @@ def tables(case: Case, around: CaseFile, asked: Asked) -> tuple[Table, ...]:
 def _lines(case: Case) -> Table:
     """Quantity by price, for each attempt with a charge, and a total."""
     columns = (
-        Column("line", "What", sortable=False),
+        Column("line", "What", sortable=False, whole=True),
         Column("quantity", "Quantity", Kind.COUNT, sortable=False),
         Column("each", "Price", sortable=False),
         Column("amount", "Amount", Kind.MONEY, sortable=False),
-        Column("model", "Model", sortable=False),
-        Column("price", "Price row", sortable=False),
+        Column("model", "Model", sortable=False, whole=True),
+        Column("price", "Price row", sortable=False, whole=True),
         Column("basis", "Basis", sortable=False),
-        Column("attempt", "Attempt", sortable=False),
+        Column("attempt", "Attempt", sortable=False, whole=True),
     )
     rows = [row for attempt in case.attempts if attempt.duplicate_of is None for row in _lines_of(attempt)]
     amounts = [attempt.charge.cost_nano_usd for attempt in case.attempts if attempt.charge and not attempt.duplicate_of]
@@ -112,7 +112,7 @@ def _balance(entry: Mapping[str, Any], asked: Asked) -> Row:
 def _candidates(case: Case) -> Table:
     """What the call could have been sent as, and what each might have cost."""
     columns = (
-        Column("model", "Model", sortable=False),
+        Column("model", "Model", sortable=False, whole=True),
         Column("worst", "At most", Kind.MONEY, sortable=False),
         Column("least", "Fitted", Kind.MONEY, "At most, fitted as far as the route allows", sortable=False),
         Column("expected", "Likely", Kind.MONEY, sortable=False),
@@ -168,11 +168,11 @@ def _changes_of(one: Decided) -> Iterator[Mapping[str, Any]]:
 def _attempts(case: Case) -> Table:
     """Each request that was sent, retries among them."""
     columns = (
-        Column("attempt", "Attempt", sortable=False),
+        Column("attempt", "Attempt", sortable=False, whole=True),
         Column("at", "Sent", Kind.INSTANT, sortable=False),
         Column("state", "State", sortable=False),
-        Column("asked", "Asked for", sortable=False),
-        Column("served", "Served by", sortable=False),
+        Column("asked", "Asked for", sortable=False, whole=True),
+        Column("served", "Served by", sortable=False, whole=True),
         Column("effort", "Effort", sortable=False),
         Column("cost", "Cost", Kind.MONEY, sortable=False),
         Column("most", "At most", Kind.MONEY, sortable=False),
@@ -205,7 +205,7 @@ def _counted(around: CaseFile, asked: Asked) -> Table:
         Column("scope", "For", sortable=False),
         Column("amount", "Counts", Kind.AMOUNT, sortable=False),
         Column("how", "As", sortable=False),
-        Column("attempt", "Attempt", sortable=False),
+        Column("attempt", "Attempt", sortable=False, whole=True),
         Column("unit", "Unit", sortable=False),
     )
     rows = [
@@ -224,10 +224,10 @@ def _counted(around: CaseFile, asked: Asked) -> Table:
 
 def _cascade(around: CaseFile, asked: Asked) -> Table:
     columns = (
-        Column("attempt", "Attempt", sortable=False),
+        Column("attempt", "Attempt", sortable=False, whole=True),
         Column("stage", "Stage", sortable=False),
         Column("at", "Sent", Kind.INSTANT, sortable=False),
-        Column("model", "Model", sortable=False),
+        Column("model", "Model", sortable=False, whole=True),
         Column("state", "State", sortable=False),
         Column("cost", "Cost", Kind.MONEY, sortable=False),
     )

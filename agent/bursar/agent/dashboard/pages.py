@@ -17,6 +17,8 @@ from starlette.routing import BaseRoute, Route
 
 from bursar.agent.dashboard import asking, shell, table
 from bursar.agent.dashboard.asking import AskedError
+from bursar.agent.dashboard.batchespage import batches_page
+from bursar.agent.dashboard.batchpage import batch_page
 from bursar.agent.dashboard.budgetpage import budget_page
 from bursar.agent.dashboard.budgetspage import budgets_page
 from bursar.agent.dashboard.callpage import call_page
@@ -47,6 +49,8 @@ PLACES: Final = (
     Place("/budgets/{name:path}", "/budgets", budget_page),
     Place("/calls", "/calls", calls_page),
     Place("/calls/{name:path}", "/calls", call_page),
+    Place("/batches", "/batches", batches_page),
+    Place("/batches/{name:path}", "/batches", batch_page),
 )
 
 

@@ -28,7 +28,9 @@ class Kind(StrEnum):
     SHARE = "share"
     """A part of one."""
     METER = "meter"
-    """The same, drawn as a bar too."""
+    """The same, drawn as a bar too: of what must not be passed."""
+    PROGRESS = "progress"
+    """Likewise, of what is to be reached."""
     DURATION = "duration"
     """Nanoseconds."""
     INSTANT = "instant"
@@ -49,6 +51,8 @@ class Column:
     help: str = ""
     """A sentence for who points at the title."""
     sortable: bool = True
+    whole: bool = False
+    """Whether a text stays on one line."""
 
 
 @dataclass(frozen=True, slots=True)

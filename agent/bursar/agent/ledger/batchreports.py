@@ -76,6 +76,7 @@ def deferral_row(db: Database, deferral: Deferral) -> Row:
         "due_ns": deferral.due_ns,
         "ended_ns": deferral.ended_ns,
         "batch": deferral.batch,
+        "attempt": deferral.fallback or deferral.attempt_id,
         "attempts": deferral.attempts + (deferral.fallback is not None),
         "nano_usd": cost,
         "why": deferral.why,
