@@ -16,7 +16,7 @@ from bursar.agent.ledger import batchbook, batchreports
 SHOWN = 20
 """Batches of one page."""
 DEFERRALS = 50
-MOST_SUMMED = 20_000
+MOST_SUMMED = 10_000
 """Requests whose costs one page sums."""
 _BATCHES: Final = (
     Column("batch", "Batch", sortable=False, whole=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from bursar.agent.dashboard import words
+from bursar.agent.dashboard import cells, words
 from bursar.agent.dashboard.asking import SPANS, Asked
 from bursar.agent.dashboard.page import Now, Page
 
@@ -98,22 +98,15 @@ def _static(name: str) -> str:
     return f"/static/{name}?v={_tag(name)}"
 
 
-def points(values: Sequence[int], width: int = 96, height: int = 22) -> str:
-    """A trend as the points of a polyline."""
-    if not values:
-        return ""
-    most, steps = max(*values, 1), max(len(values) - 1, 1)
-    return " ".join(
-        f"{place * width / steps:.1f},{height - 1 - value * (height - 2) / most:.1f}"
-        for place, value in enumerate(values)
-    )
-
-
 _FILTERS: Final[tuple[Callable[..., str], ...]] = (
     words.money, words.exact_money, words.amount, words.exact_amount, words.each, words.count, words.short, words.share,
-    words.seconds, words.until, words.at, words.clock, words.iso, points,
+    words.seconds, words.until, words.at, words.clock, words.iso, cells.points,
 )  # fmt: skip
 """What templates write figures with."""
+_PARTS: Final[Mapping[str, Callable[..., str]]] = {
+    "table_rows": cells.rows, "cell_of": cells.written, "trend_of": cells.trend,
+}  # fmt: skip
+"""What is written without a template, since there may be very much of it."""
 
 
 @lru_cache(maxsize=1)
@@ -126,7 +119,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    ours: dict[str, Any] = {"static": _static, "version": version("bursar")}
+    ours: dict[str, Any] = {"static": _static, "version": version("bursar"), **_PARTS}
     made.globals.update(ours)
     filters: dict[str, Callable[..., Any]] = {f.__name__: f for f in _FILTERS}
     made.filters.update(filters)

@@ -12,7 +12,7 @@ from bursar.agent.ledger import balances
 from bursar.policies.amounts import Unit
 from bursar.policies.balancekey import parse_balance_key
 
-SHOWN = 100
+SHOWN = 50
 """Balances of one page."""
 _ENDLESS = 500
 """Balances without an end that are looked at: those that moved last."""

@@ -20,10 +20,10 @@ from bursar.policies.amounts import Unit
 from bursar.policies.balancekey import told_of
 from bursar.policies.overrides import EVERY_BUDGET
 
-LOOK = 20_000
+LOOK = 10_000
 """Decisions that one search looks at."""
 MOST_DECISIONS = 25
-MOST = 100
+MOST = 50
 """Rows of each of these."""
 _MOST_ALERTS = 1_000
 """Alerts that are looked at: those of the last windows."""

@@ -1,0 +1,94 @@
+"""How do the rows of a table stand in a page?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
+
+from bursar.agent.dashboard import words
+from bursar.agent.dashboard.page import Now
+from bursar.agent.dashboard.table import Column, Kind, Row, Table, Value
+from bursar.policies.amounts import Unit
+
+_NEARLY = 0.8
+"""From this share on a bar is drawn as one to look at."""
+
+
+def rows(table: Table, now: Now) -> Markup:
+    """All of them, each on a line. Here and not in a template, since there may be thousands of cells."""
+    return Markup("\n").join(Markup("<tr>{}</tr>").format(_cells(row, table.columns, now)) for row in table.rows)
+
+
+def _cells(row: Row, columns: Sequence[Column], now: Now) -> Markup:
+    return Markup("").join(_cell(row, column, now, first=place == 0) for place, column in enumerate(columns))
+
+
+def _cell(row: Row, column: Column, now: Now, *, first: bool) -> Markup:
+    name, kind = column.name, column.kind
+    href = row.links.get(name) or (row.href if first else "")
+    if kind is Kind.TREND:
+        inner = trend(row.trends.get(name, ()), f"{column.title} over time")
+    else:
+        inner = written(row.cells.get(name), kind, now, row.unit)
+    if href:
+        inner = Markup(f'<a href="{escape(href)}">{inner}</a>')
+    badge = row.badges.get(name, "")
+    classes = f"{kind.value}{' whole' if column.whole else ''}{f' {badge}' if badge else ''}"
+    return Markup(f'<td class="{escape(classes)}">{inner}</td>')
+
+
+def written(value: Value, kind: Kind | str, now: Now, unit: Unit = "usd") -> Markup:
+    """A figure or a text as HTML, exact amounts and instants as titles."""
+    if value is None:
+        return Markup(words.NOTHING)
+    match Kind(kind), value:
+        case Kind.MONEY, int():
+            return Markup(f'<span title="{words.exact_money(value)}">{words.money(value)}</span>')
+        case Kind.AMOUNT, int():
+            return Markup(f'<span title="{words.exact_amount(value, unit)}">{words.amount(value, unit)}</span>')
+        case Kind.COUNT, int():
+            return Markup(words.count(value))
+        case Kind.SHARE, int() | float():
+            return Markup(words.share(value))
+        case (Kind.METER | Kind.PROGRESS) as bar, int() | float():
+            return Markup(f"{meter(value, limit=bar is Kind.METER)} {words.share(value)}")
+        case Kind.DURATION, int():
+            return Markup(words.seconds(value))
+        case Kind.INSTANT, int():
+            return Markup(f'<time datetime="{words.iso(value)}">{words.at(value, now.tz)}</time>')
+        case Kind.UNTIL, int():
+            when, far = words.at(value, now.tz), words.until(value, now.ns)
+            return Markup(f'<time datetime="{words.iso(value)}" title="{when}">{far}</time>')
+        case _:
+            return escape(value)
+
+
+def meter(share: float, *, limit: bool = True) -> Markup:
+    """A share as a bar, for the eye alone; of a `limit` in another colour where it is near, and where it is reached."""
+    mood = "" if not limit or share < _NEARLY else " bad" if share >= 1 else " warn"
+    width = min(max(share * 100, 0), 100)
+    return Markup(
+        f'<svg class="meter{mood}" viewBox="0 0 100 8" width="100" height="8" preserveAspectRatio="none" '
+        'aria-hidden="true"><rect class="ground" width="100" height="8" rx="2"/>'
+        f'<rect width="{width:.1f}" height="8" rx="2"/></svg>'
+    )
+
+
+def trend(values: Sequence[int], label: str) -> Markup:
+    """A trend as a line."""
+    return Markup(
+        '<svg class="trend" viewBox="0 0 96 22" width="96" height="22" role="img" '
+        f'aria-label="{escape(label)}"><polyline points="{points(values)}"/></svg>'
+    )
+
+
+def points(values: Sequence[int], width: int = 96, height: int = 22) -> str:
+    """A trend as the points of a polyline, in whole and half units."""
+    if not values:
+        return ""
+    most, steps = max(*values, 1), max(len(values) - 1, 1)
+    return " ".join(
+        f"{place * width / steps:.1f},{height - 1 - value * (height - 2) / most:.1f}"
+        for place, value in enumerate(values)
+    )
