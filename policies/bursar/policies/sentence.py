@@ -75,7 +75,11 @@ def _money(figures: Figures) -> str:
     if not isinstance(limit, int) or not isinstance(spent, int):
         return ""
     flight = f" and {written(held, unit)} held for calls in flight" if isinstance(held, int) and held else ""
-    may = f"this call may need {written(needed, unit)}" if isinstance(needed, int) else "nothing bounds this call"
+    may = (
+        f"this call may need {written(needed, unit)}"
+        if isinstance(needed, int)
+        else "this call may need an unknown amount"
+    )
     return f"{written(spent, unit)} of {written(limit, unit)} were spent{flight}; {may}, "
 
 

@@ -96,3 +96,27 @@ def test_strays_and_batches_that_nobody_wants(db: Database) -> None:
     assert [batch.id for batch in batchbook.unwanted(db)] == ["b1"]
     batchbook.change(db, "b1", cancelled_ns=NOON)
     assert batchbook.unwanted(db) == []
+
+
+def test_the_newest_come_in_stretches(db: Database) -> None:
+    """So many behind the first so many; and all are counted."""
+    for number in range(5):
+        add(db, f"b{number}", made_ns=NOON + number)
+    assert [batch.id for batch in batchbook.newest(db, 2, after=1)] == ["b3", "b2"]
+    assert batchbook.count(db) == 5
+
+
+def test_requests_of_a_batch_come_in_stretches(db: Database) -> None:
+    """By their ids, from behind one of them on; what nobody knows yet is empty."""
+    for name in ("a", "b", "c"):
+        taken(db, name)
+    add(db)
+    deferralbook.put_in(db, "b1", deferralbook.lines(db)[0], limit=9, bytes_left=999, framing=30, empty=True)
+    batchbook.end_try(db, "try-a", "errored", detail="overloaded", now_ns=NOON + 1)
+    first = batchbook.requests(db, "b1", 2)
+    assert [(one.attempt_id, one.outcome, one.detail) for one in first] == [
+        ("try-a", "errored", "overloaded"),
+        ("try-b", None, ""),
+    ]
+    assert (first[0].route, first[0].cost_nano) == ("digest", None)
+    assert [one.attempt_id for one in batchbook.requests(db, "b1", 2, after="try-b")] == ["try-c"]

@@ -84,3 +84,16 @@ def test_what_waits(db: Database) -> None:
     assert batchreports.queued(db) == {"calls": 0, "bytes": 0, "next_ns": None}
     taken(db)
     assert batchreports.queued(db) == {"calls": 1, "bytes": 2, "next_ns": NOON + 300 * SECOND}
+
+
+def test_what_is_too_many_is_not_summed(db: Database) -> None:
+    """Then the API's own counts are told, and no sum at all instead of a wrong one."""
+    submitted(db, "a", "b")
+    deferring.settle(db, charge("try-a", Line("input", 10, 1, 60, "m", "p")), "succeeded", "", TERMS)
+    batchbook.change(db, "b1", counts={"succeeded": 1, "errored": 0})
+    (batch,) = batchbook.newest(db, 10)
+    (few,) = batchreports.rows_of(db, [batch], now_ns=NOON, most=2)
+    (many,) = batchreports.rows_of(db, [batch], now_ns=NOON, most=1)
+    assert (few["nano_usd"], few["saved_nano_usd"]) == (60, 60)
+    assert (many["nano_usd"], many["ordinary_nano_usd"], many["saved_nano_usd"]) == (None, None, None)
+    assert many["outcomes"] == {"succeeded": 1}

@@ -17,8 +17,8 @@ LONGEST_TEXT = 200
 """Characters of a filter; nothing that has a name is longer."""
 _MOST_PAGES = 10_000
 _HOUR_NS = 3_600 * 10**9
-_DIGITS = 19
-"""Of an instant in nanoseconds."""
+_DIGITS, _LATEST_NS = 19, 2**63 - 1
+"""Of an instant in nanoseconds: what a ledger holds."""
 
 
 class AskedError(ValueError):
@@ -126,6 +126,6 @@ def _before(text: str) -> tuple[int, str] | None:
     if not text:
         return None
     at_ns, _, row = text.partition("_")
-    if not at_ns.isdecimal() or not at_ns.isascii() or len(at_ns) > _DIGITS:
+    if not at_ns.isdecimal() or not at_ns.isascii() or len(at_ns) > _DIGITS or int(at_ns) > _LATEST_NS:
         raise AskedError(f"before={text!r} is no place in a list: follow the link to what is older")
     return int(at_ns), row
