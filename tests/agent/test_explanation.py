@@ -7,17 +7,17 @@ from collections.abc import Iterator
 import pytest
 from sqlite_utils import Database
 from tests.agent.commands.test_explain import KEY, NOON, POLICY, USD, figures
+from tests.agent.dashboard.shown import ledger
 
 from bursar.agent.explanation import explain, plainly
-from bursar.agent.ledger import overridebook, schema
+from bursar.agent.ledger import overridebook
 from bursar.agent.ledger.cases import Decided
 from bursar.policies.protocol import Snapshot
 
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with ledger() as memory:
         overridebook.keep_rules(memory, Snapshot("rules-1", POLICY, file="bursar.toml"), NOON)
         yield memory
 

@@ -55,10 +55,8 @@ def test_a_decision_in_a_sentence(action: str, reason: str, says: str) -> None:
 def test_tokens_are_no_dollars() -> None:
     """A budget in tokens is told in tokens."""
     told = said("block", "spent", unit="tokens", limit=1_000, spent=900, held=0, needed=None)
-    assert (
-        told
-        == f"Refused by {BY}: 900 tokens of 1,000 tokens were spent; this call may need an unknown amount, more than is left."
-    )
+    stood = "900 tokens of 1,000 tokens were spent; this call may need an unknown amount"
+    assert told == f"Refused by {BY}: {stood}, more than is left."
 
 
 def test_a_budget_that_only_observes_says_what_it_would_have_done() -> None:

@@ -79,7 +79,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def addresses() -> list[str]:
     """Every page, those about one thing with names good and bad."""
     return [
-        place.path.replace("{name:path}", quote(name, safe=""))
+        place.path.replace("{name:path}", quote(name, safe="").replace("..", "%2e%2e"))
         for place in PLACES
         for name in (NAMES if "{" in place.path else ("",))
     ]

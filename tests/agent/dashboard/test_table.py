@@ -68,3 +68,18 @@ def test_a_name_is_no_formula() -> None:
     lines = text.splitlines()
     assert lines[1] == '"\'=HYPERLINK(""http://evil"")",-0.000000001,,,'
     assert [line.split(",")[0] for line in lines[2:]] == ["'@x", "'-1+2"]
+
+
+def test_amounts_stand_in_the_unit_of_their_row() -> None:
+    """Dollars with decimals, tokens and calls as whole numbers; a bar as its share."""
+    columns = (
+        Column("limit", "Limit", Kind.AMOUNT),
+        Column("used", "Used", Kind.METER),
+        Column("ends", "", Kind.UNTIL),
+    )
+    rows = (
+        Row({"limit": 2_000_000_000, "used": 0.5, "ends": 0}, unit="usd"),
+        Row({"limit": 2_000_000_000, "used": None}, unit="tokens"),
+    )
+    told = to_csv(Table("t", "T", columns, rows))
+    assert told.splitlines() == ["limit,used,ends", "2.00,0.5,1970-01-01T00:00:00Z", "2000000000,,"]

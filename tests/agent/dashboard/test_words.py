@@ -82,3 +82,32 @@ def test_instants_stand_on_the_policys_clock() -> None:
     assert words.clock(ns, berlin) == "13:00:00"
     assert words.iso(ns) == "2026-11-29T12:00:00Z"
     assert words.at(None, berlin) == words.clock(None, berlin) == "–"
+
+
+def test_amounts_are_exact_in_their_unit() -> None:
+    """Every nano-dollar, every token."""
+    assert words.exact_amount(1, "usd") == "0.000000001 USD"
+    assert words.exact_amount(2_000_000, "tokens") == "2,000,000 tokens"
+    assert words.exact_amount(None, "usd") == "–"
+
+
+@pytest.mark.parametrize(
+    ("pico", "per_million", "written"),
+    [
+        (2_000_000, True, "$2.00 / M"),
+        (125_000, True, "$0.125 / M"),
+        (1, True, "$0.000001 / M"),
+        (10_000_000_000, False, "$0.01"),
+        (1_500, False, "1,500 pico-dollars"),
+    ],
+)
+def test_what_one_costs_is_exact(pico: int, per_million: bool, written: str) -> None:
+    """A million tokens at so many pico-dollars each; a search by itself."""
+    assert words.each(pico, per_million) == written
+
+
+def test_how_far_an_instant_is() -> None:
+    """Ahead, or gone by."""
+    assert words.until(12_000 * 10**9, 0) == "in 3 h 20 min"
+    assert words.until(0, 5 * 10**9) == "5.0 s ago"
+    assert words.until(None, 0) == "–"

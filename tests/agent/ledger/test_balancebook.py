@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.dashboard.shown import ledger
 from tests.agent.ledger.flowing import spend
 
-from bursar.agent.ledger import balancebook, schema
+from bursar.agent.ledger import balancebook
 from bursar.agent.ledger.balancebook import SHOWN, standings
 
 SECOND = 10**9
@@ -36,8 +37,7 @@ def put(db: Database, budget: str, scope: str = "", **columns: Any) -> str:
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with ledger() as memory:
         yield memory
 
 

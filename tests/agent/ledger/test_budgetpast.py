@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.dashboard.shown import ledger
 from tests.agent.ledger.booked import OPUS, put
 from tests.agent.ledger.flowing import spend
 from tests.agent.ledger.test_balancebook import DAY, MIDNIGHT, NOON, SECOND
 from tests.agent.ledger.test_balancebook import put as balance
 
-from bursar.agent.ledger import budgetpast, outbox, overridebook, schema
+from bursar.agent.ledger import budgetpast, outbox, overridebook
 from bursar.agent.ledger.flows import HOUR, MINUTE
 from bursar.policies.overrides import Override, OverrideKind
 from bursar.policies.records import Decided
@@ -19,8 +20,7 @@ from bursar.policies.records import Decided
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with ledger() as memory:
         yield memory
 
 

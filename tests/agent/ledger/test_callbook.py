@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.dashboard.shown import ledger
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, used
 
-from bursar.agent.ledger import callbook, cases, schema
+from bursar.agent.ledger import callbook, cases
 from bursar.agent.ledger.callbook import Cursor, Found, Wanted
 from bursar.policies.records import Decided, Record
 from bursar.policies.usage import Usage
@@ -28,8 +29,7 @@ def refused(name: str, at: int, *, route: str = "desk", **labels: str) -> list[R
 @pytest.fixture
 def db() -> Iterator[Database]:
     """Five attempts and two refusals, a second apart; three share their instant."""
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with ledger() as memory:
         (start, settled) = used("labelled", USED, at=NOON + 1, route="triage")
         put(
             memory,

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 from sqlite_utils import Database
 from tests.agent.cascading import escalated
+from tests.agent.dashboard.shown import ledger
 from tests.agent.ledger.booked import put, used
 from tests.agent.ledger.deferred import NOON, SECOND, opened, taken
 
-from bursar.agent.ledger import casefile, cases, schema
+from bursar.agent.ledger import casefile, cases
 from bursar.agent.ledger.casefile import CaseFile, Counted
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.usage import Usage
@@ -35,8 +36,7 @@ every = "day"
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with ledger() as memory:
         yield memory
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.dashboard.shown import ledger
 from tests.agent.ledger.booked import OPUS, SECOND, put, used
 
-from bursar.agent.ledger import cases, schema
+from bursar.agent.ledger import cases
 from bursar.policies.records import Decided
 from bursar.policies.usage import Usage
 
@@ -17,8 +18,7 @@ NOON = 1_795_262_400
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with ledger() as memory:
         refusal = Decided("no", NOON * SECOND, "desk", OPUS, "block", "spent", decision={"decision_id": "said-so"})
         put(memory, used("a", Usage(input=1), at=NOON), [refusal])
         yield memory

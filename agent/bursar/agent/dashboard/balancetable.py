@@ -37,7 +37,9 @@ def balance_table(
     """These balances, the fullest first; `of_one` budget says nothing of which."""
     rows = tuple(_row(one, asked, now, overrides) for one in standings)
     columns = _COLUMNS[1:] if of_one else _COLUMNS
-    return Table("balances" if of_one else "budgets", "Balances of now", columns, rows, empty).sorted_by(asked.sort, "-used")
+    return Table("balances" if of_one else "budgets", "Balances of now", columns, rows, empty).sorted_by(
+        asked.sort, "-used"
+    )
 
 
 def address(budget: str, asked: Asked) -> str:

@@ -40,7 +40,11 @@ def calls_page(db: Database, asked: Asked, _: Now) -> Page:
     named = cases.find(db, asked.find) if asked.find else None
     before = None if asked.before is None else Cursor(*asked.before)
     wanted = _wanted(asked)
-    found = callbook.search(db, wanted, before, limit=SHOWN) if named is None else callbook.of_case(named)
+    found = (
+        callbook.search(db, wanted, before, limit=SHOWN, look=callbook.LOOK)
+        if named is None
+        else callbook.of_case(named)
+    )
     table = Table("calls", "Calls", _COLUMNS, tuple(_row(call, asked) for call in found.calls), _empty(found, asked))
     data = {
         "found": found,
