@@ -44,7 +44,7 @@ def test_what_cannot_be_made_again_says_why(db: Database) -> None:
     """No budget was asked, the rules are gone, or too little was kept."""
     unasked = Decided("a1", NOON, "draft", "opus", "opus", {}, "go", "no_budget", {})
     gone = decided("go", "within", "opus", 0, rules="rules-0")
-    bare = decided("downgrade", "step", "haiku", 8 * USD // 10, candidates=[{}])
+    bare = decided("downgrade", "step", "haiku", 8 * USD // 10, candidates=list[object]([dict[str, object]()]))
     said = [explain(db, one).why_not for one in (unasked, gone, bare)]
     assert [text.split(":")[0].split("(")[0] for text in said] == [
         "No budget was asked",

@@ -94,5 +94,5 @@ def test_a_place_in_a_long_list() -> None:
     """An instant and a name, which may have underscores itself; another filter begins at the newest again."""
     found = asked("before=12_a_b&state=refused")
     assert (found.before, found.about("state"), found.about("model")) == ((12, "a_b"), "refused", "")
-    assert found.url(model="opus") == "/x?state=refused&model=opus"
-    assert found.url(before="9_c") == "/x?before=9_c&state=refused"
+    assert found.url(model="opus") == "/routes?state=refused&model=opus"
+    assert found.url(before="9_c") == "/routes?before=9_c&state=refused"

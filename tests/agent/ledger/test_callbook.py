@@ -13,7 +13,7 @@ from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, used
 
 from bursar.agent.ledger import callbook, cases
 from bursar.agent.ledger.callbook import Cursor, Found, Wanted
-from bursar.policies.records import Decided, Record
+from bursar.policies.records import Decided, Record, Sent
 from bursar.policies.usage import Usage
 
 NOON = 1_795_262_400
@@ -30,11 +30,12 @@ def refused(name: str, at: int, *, route: str = "desk", **labels: str) -> list[R
 def db() -> Iterator[Database]:
     """Five attempts and two refusals, a second apart; three share their instant."""
     with ledger() as memory:
-        (start, settled) = used("labelled", USED, at=NOON + 1, route="triage")
+        start, settled = used("labelled", USED, at=NOON + 1, route="triage")
+        assert isinstance(start, Sent)
         put(
             memory,
             used("a", USED, at=NOON),
-            [replace(start, labels={"tenant": "acme"}), settled],  # type: ignore[type-var]
+            [replace(start, labels={"tenant": "acme"}), settled],
             used(
                 "moved", USED, model=SONNET, requested=OPUS, at=NOON + 2, action="downgrade", decision={"budget": "d"}
             ),

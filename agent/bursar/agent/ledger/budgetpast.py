@@ -161,7 +161,22 @@ def alerts(db: Database, budget: str, *, limit: int = MOST) -> list[Told]:
         "ORDER BY created_ns DESC, balance, step, channel LIMIT ?",
         [*keys_of(budget), _MOST_ALERTS, limit],
     ).fetchall()
-    return [Told(*(*row, _tries(db, *row[:3]))) for row in rows]
+    return [_told(db, *row) for row in rows]
+
+
+def _told(
+    db: Database,
+    balance: str,
+    step: str,
+    channel: str,
+    state: str,
+    created_ns: int,
+    sent_ns: int | None,
+    next_try_ns: int,
+    last_error: str | None,
+) -> Told:
+    tries = _tries(db, balance, step, channel)
+    return Told(balance, step, channel, state, created_ns, sent_ns, next_try_ns, last_error, tries)
 
 
 def _tries(db: Database, balance: str, step: str, channel: str) -> tuple[Try, ...]:
