@@ -74,9 +74,16 @@ class Took:
 def urls(call: str) -> list[str]:
     """Every page, and the longer stretches of those that have one."""
     spans = [f"{path}?{asked}" for path in ("/routes", f"/routes/{ROUTE}", "/calls") for asked in _ASKED]
-    return ["/", *spans, "/budgets", "/budgets/tenants", f"/calls/{call}", "/batches"]
+    searches = [f"/calls?span=30d&{asked}" for asked in _SEARCHED]
+    budgets = ["/budgets", "/budgets?find=t7", "/budgets/tenants?span=30d", "/budgets/everything?span=30d"]
+    return ["/", *spans, *searches, *budgets, f"/calls/{call}", f"/calls?find={call}", "/batches"]
 
 
+_SEARCHED = (
+    "state=refused", "state=released", "action=effort", "model=fable", "find=nothing", "route=kyc.check",
+    "label=tenant%3Dnobody", "state=settled&action=go&model=opus&label=tenant%3Dt150&find=code",
+)  # fmt: skip
+"""Among them what there is nothing of: the longest searches."""
 _ASKED = ("span=24h", "span=30d", "span=30d&label=tenant%3Dt1")
 
 

@@ -190,11 +190,12 @@ _ATTEMPT = """
         attempt_id, call_id, at_ns, route, model, requested_model, labels, cost_nano,
         input, cache_read, cache_write_5m, cache_write_1h, output, thinking, web_searches, web_fetches,
         price_id, response_id, settled_ns,
-        state, sent, expected_nano, leased, action, reason, decision, basis, floor_nano, modifiers, source, own_final
+        state, sent, expected_nano, leased, action, reason, decision, basis, floor_nano, modifiers, source, own_final,
+        lines, missing
     )
     VALUES (
         ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-        'settled', 1, 0, '[]', 'go', 'within', '{}', 'usage', 0, '[]', 'journal', 1
+        'settled', 1, 0, '[]', 'go', 'within', '{}', 'usage', 0, '[]', 'journal', 1, '[]', '[]'
     )
 """
 _PRINT = f"""

@@ -43,7 +43,7 @@ def test_a_batch_says_how_far_it_is_and_what_it_saved(db: Database) -> None:
     ]
     said = text(db, "/batches")
     assert "Under way 1 2 requests" in said
-    assert "Saved $0.00000006 by 1 of the 1 batches below" in said
+    assert "Saved $0.00000006 by the batches below" in said
 
 
 def test_what_waits_to_be_sent(db: Database) -> None:

@@ -48,6 +48,18 @@ def test_an_alert_says_what_its_channel_said_last() -> None:
     ]
 
 
+def test_every_try_is_told_with_its_outcome() -> None:
+    """The newest first; one that was broken off has no end."""
+    first = Try("day|w|", "80%", "slack", NOON - SECOND, NOON, "failed", "503")
+    last = Try("day|w|", "80%", "slack", NOON, None, "begun", None)
+    told = Told("day|w|", "80%", "slack", "pending", NOON, None, NOON, "503", (first, last))
+    rows = budgetrecords.deliveries([told]).rows
+    assert [(row.cells["outcome"], row.cells["took"], row.cells["said"]) for row in rows] == [
+        ("begun", None, None),
+        ("failed", SECOND, "503"),
+    ]
+
+
 def test_an_override_that_was_taken_back_says_by_whom() -> None:
     """And when."""
     override = Override("o", OverrideKind.PAUSE, "day", NOON, NOON + SECOND, reason="why", by="ada")
@@ -63,6 +75,7 @@ def test_every_empty_table_says_something() -> None:
         budgetrecords.windows([]),
         budgetrecords.holds([], ASKED),
         budgetrecords.alerts([]),
+        budgetrecords.deliveries([]),
         budgetrecords.overrides([], AT_NOON),
     )
     for table in tables:

@@ -90,6 +90,12 @@ def test_a_long_search_says_how_far_it_came(db: Database, monkeypatch: pytest.Mo
     assert "go on to older ones below" in text(db, "/calls?find=nothing")
 
 
+def test_labels_are_offered(db: Database) -> None:
+    """Those that calls of the time had."""
+    booked(db, moved("labelled", labels={"tenant": "acme"}))
+    assert '<option value="tenant=acme">' in markup(db, "/calls")
+
+
 def test_nothing_at_all_says_what_to_do() -> None:
     """Before the first call."""
     with ledger() as db:

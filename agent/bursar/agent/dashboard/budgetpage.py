@@ -43,12 +43,14 @@ def budget_page(db: Database, asked: Asked, now: Now) -> Page:
     names = (EVERY_BUDGET, name, name.partition(":")[0])
     overrides = [each for each in overridebook.standing(db, now.ns) if each.budget in names]
     decided = budgetpast.decisions(db, name, asked.since_ns, asked.until_ns, cursor_of(asked))
+    alerts = budgetpast.alerts(db, name)
     tables = (
         balance_table(found.shown, asked, now, overrides, empty=_EMPTY, of_one=True),
         budgetrecords.decisions(decided, asked),
         budgetrecords.windows(budgetpast.windows(db, name, now.ns)),
         budgetrecords.holds(budgetpast.holds(db, name), asked),
-        budgetrecords.alerts(budgetpast.alerts(db, name)),
+        budgetrecords.alerts(alerts),
+        budgetrecords.deliveries(alerts),
         budgetrecords.overrides(budgetpast.overrides(db, name), now),
     )
     data = {

@@ -144,6 +144,32 @@ def _said(one: Told) -> str | None:
     return None if last is None else last.said or last.outcome
 
 
+def deliveries(found: Sequence[Told]) -> Table:
+    """Every try to tell one of these alerts, the newest first."""
+    columns = (
+        Column("begun", "Tried", Kind.INSTANT),
+        Column("took", "Took", Kind.DURATION),
+        Column("step", "Step"),
+        Column("scope", "For"),
+        Column("channel", "To"),
+        Column("outcome", "Outcome"),
+        Column("said", "The channel said"),
+    )
+    tries = sorted((one for told in found for one in told.tries), key=lambda one: one.begun_ns, reverse=True)
+    rows = [
+        Row(
+            {
+                "begun": one.begun_ns, "took": None if one.ended_ns is None else one.ended_ns - one.begun_ns,
+                "step": one.step, "scope": scope_of(one.balance), "channel": one.channel,
+                "outcome": one.outcome, "said": one.said or None,
+            },
+            badges={} if one.outcome == "accepted" else {"outcome": "bad" if one.outcome == "failed" else "warn"},
+        )
+        for one in tries
+    ]  # fmt: skip
+    return Table("deliveries", "Tries to tell them", columns, tuple(rows), "None was tried to be told yet.")
+
+
 def overrides(found: Sequence[Entry], now: Now) -> Table:
     """Paused and raised, ever."""
     columns = (

@@ -16,6 +16,7 @@ from bursar.agent.ledger import casefile, cases
 from bursar.agent.ledger.casefile import CaseFile
 from bursar.agent.ledger.cases import Case
 from bursar.agent.ledger.life import Attempt, State
+from bursar.policies.book import PriceBook
 from bursar.policies.charge import Basis
 
 _MOODS = {"block": "bad", "downgrade": "warn", "effort": "warn", "batch": "warn"}
@@ -124,6 +125,7 @@ def _names(case: Case) -> Iterator[tuple[str, str]]:
 
 def _notes(case: Case, around: CaseFile, now: Now) -> Iterator[str]:
     """What the figures could not see, and what the call is part of."""
+    yield from _book(case, now.prices)
     for attempt in case.attempts:
         yield from _notes_of(attempt)
     yield from (f"{double} has the same response, and counts under this call." for double in around.doubles)
@@ -131,6 +133,18 @@ def _notes(case: Case, around: CaseFile, now: Now) -> Iterator[str]:
         batch = "" if put.batch is None else f" in batch {put.batch.api_id or put.batch.id}"
         due = words.at(put.deferral.due_ns, now.tz)
         yield f"It was put off{batch}: {put.deferral.told.value.replace('_', ' ')}, due {due}."
+
+
+def _book(case: Case, prices: PriceBook) -> Iterator[str]:
+    """Which price book has the rows that the charge was computed from."""
+    charges = [attempt.charge for attempt in case.attempts if attempt.charge is not None]
+    used = dict.fromkeys(line.price_id for charge in charges for line in charge.lines if line.price_id)
+    known = {row.id for model in prices.models for row in model.rows}
+    as_of = f", as of {prices.as_of}" if prices.as_of is not None else ""
+    if used and used.keys() <= known:
+        yield f"Its price rows are those of the book in force: {prices.source}{as_of}."
+    for row in used.keys() - known:
+        yield f"The book in force ({prices.source}{as_of}) has no row {row}: it was priced by another one."
 
 
 def _notes_of(attempt: Attempt) -> Iterator[str]:

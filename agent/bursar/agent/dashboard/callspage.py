@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from bursar.agent.dashboard.asking import Asked, AskedError
 from bursar.agent.dashboard.page import Now, Page
 from bursar.agent.dashboard.table import Column, Kind, Row, Table
-from bursar.agent.ledger import callbook, cases
+from bursar.agent.ledger import callbook, cases, sumbook
 from bursar.agent.ledger.callbook import Call, Cursor, Found, Wanted
 from bursar.policies.decision import Action
 
@@ -49,6 +49,7 @@ def calls_page(db: Database, asked: Asked, _: Now) -> Page:
     data = {
         "found": found,
         "named": None if named is None else (asked.find, call_address(asked.find, asked)),
+        "labels": sumbook.labels(db, asked.since_ns, asked.until_ns),
         "states": tuple(callbook.STATES),
         "actions": tuple(action.value for action in Action),
     }
