@@ -28,7 +28,9 @@ pytestmark = [
 ROUTE = "support.answer"
 ABOUT = {"/routes/{name:path}": f"/routes/{ROUTE}", "/budgets/{name:path}": "/budgets/support-day"}
 """A page about one thing, of the demo's."""
-PATHS = [ABOUT.get(place.path, place.path) for place in PLACES if not place.path.startswith("/calls/")]
+SOME = {"/calls/{name:path}": "#calls", "/batches/{name:path}": "#batches"}
+"""A page about one thing whose name is another each time, and the table of the page above it that leads there."""
+PATHS = [ABOUT.get(place.path, place.path) for place in PLACES]
 PHONE = {"width": 390, "height": 844}
 SERIOUS = ("serious", "critical")
 
@@ -40,12 +42,15 @@ def faults(page: Page) -> list[str]:
     return [f"{one['id']}: {node['html'][:120]}" for one in found if one["impact"] in SERIOUS for node in one["nodes"]]
 
 
-def call_of(page: Page) -> str:
-    """The address of some call."""
-    page.goto("/calls")
-    href = page.locator("#calls tbody a").first.get_attribute("href")
+def visit(page: Page, path: str) -> None:
+    """Go to a page; where it is about one of many things, by the first link that leads to one."""
+    if path not in SOME:
+        page.goto(path)
+        return
+    page.goto(path.partition("/{")[0])
+    href = page.locator(f"{SOME[path]} tbody a").first.get_attribute("href")
     assert href is not None
-    return href
+    page.goto(href)
 
 
 def one_more_call(demo: Kept, route: str) -> None:
@@ -69,21 +74,21 @@ def one_more_call(demo: Kept, route: str) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("path", [*PATHS, "call"])
+@pytest.mark.parametrize("path", PATHS)
 def test_a_page_is_sound_and_open_to_all(page: Page, path: str, theme: str) -> None:
     """No error on the console, a line that is live, nothing that axe holds to be serious, in light and dark."""
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-    page.goto(call_of(page) if path == "call" else path)
+    visit(page, path)
     expect(page.locator("#live")).to_have_text("live")
     expect(page.locator("h1")).to_have_count(1)
     assert faults(page) == []
 
 
-@pytest.mark.parametrize("path", [*PATHS, "call"])
+@pytest.mark.parametrize("path", PATHS)
 def test_a_page_fits_a_phone(page: Page, path: str) -> None:
     """The page is as wide as the phone; what is wider scrolls in its own box."""
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    page.goto(call_of(page) if path == "call" else path)
+    visit(page, path)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
@@ -96,7 +101,7 @@ def test_a_page_is_there_without_scripts(browser: Browser, session: dict[str, ob
         java_script_enabled=False,
     ) as context:
         page = context.new_page()
-        page.goto(path)
+        visit(page, path)
         expect(page.locator("h1")).to_have_count(1)
         assert page.locator("table tbody tr").count() > 0
 

@@ -96,3 +96,4 @@ def test_a_place_in_a_long_list() -> None:
     assert (found.before, found.about("state"), found.about("model")) == ((12, "a_b"), "refused", "")
     assert found.url(model="opus") == "/routes?state=refused&model=opus"
     assert found.url(before="9_c") == "/routes?before=9_c&state=refused"
+    assert found.url(table="calls") == "/routes?before=12_a_b&state=refused&table=calls"

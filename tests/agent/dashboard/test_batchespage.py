@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlite_utils import Database
@@ -14,6 +15,7 @@ from tests.agent.ledger.test_batchreports import charge
 from bursar.agent.dashboard import batchespage
 from bursar.agent.ledger import batchbook, deferralbook, deferring
 from bursar.agent.ledger.batchbook import BatchState
+from bursar.agent.ledger.deferralbook import Text
 from bursar.policies.charge import Line
 
 
@@ -23,10 +25,10 @@ def db() -> Iterator[Database]:
         yield memory
 
 
-def sent(db: Database, *names: str, batch: str = "b1") -> None:
+def sent(db: Database, *names: str, batch: str = "b1", **other: Any) -> None:
     """A batch of these calls, under way since noon."""
     for name in names:
-        taken(db, name)
+        taken(db, name, **other)
     add(db, batch, api_id=f"msgbatch_{batch}", state=BatchState.IN_PROGRESS, submitted_ns=NOON, items=len(names))
     line = deferralbook.lines(db)[0]
     deferralbook.put_in(db, batch, line, limit=9, bytes_left=999, framing=30, empty=True)
@@ -81,6 +83,18 @@ def test_before_the_first_one_it_says_what_to_do(db: Database) -> None:
     said = text(db, "/batches")
     assert "A route with `may_wait` and a step `batch`" in said
     assert "bursar deferrals --all" in said
+
+
+def test_what_is_asked_and_answered_is_on_no_page(db: Database) -> None:
+    """Requests and answers of calls that are put off are kept, and shown nowhere; nor is whose credential it is."""
+    secret = Text(sealed=False, text=b"what nobody may read")
+    sent(db, "a", credential="key-of-ada")
+    for kind in ("request", "answer"):
+        deferralbook.keep_text(db, "d-a", kind, secret)
+    for url in ("/batches", "/batches/b1", "/calls", "/calls/try-a", "/budgets", "/budgets/day"):
+        shown = markup(db, url)
+        assert "nobody may read" not in shown
+        assert "key-of-ada" not in shown
 
 
 def test_names_are_texts(db: Database) -> None:

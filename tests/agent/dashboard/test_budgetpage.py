@@ -14,6 +14,7 @@ from tests.agent.ledger.test_balancebook import DAY, MIDNIGHT, put
 from bursar.agent.dashboard.chart import Chart, Measure
 from bursar.agent.dashboard.page import NotThereError
 from bursar.agent.ledger import outbox
+from bursar.agent.ledger.balancebook import SHOWN
 
 USD = 10**9
 
@@ -53,6 +54,16 @@ def test_one_balance_is_told_in_tiles(db: Database) -> None:
     assert "Left $1.00" in said
     put(db, "day", "tenant=bob")
     assert "Left" not in text(db, "/budgets/day")
+
+
+def test_one_of_many_balances_is_searched_for(db: Database) -> None:
+    """By a part of whom it is for; where all fit on the page, nothing is offered to search with."""
+    put(db, "day", "tenant=acme")
+    assert 'name="find"' not in markup(db, "/budgets/day")
+    for number in range(SHOWN):
+        put(db, "day", f"tenant=t{number}")
+    assert 'name="find"' in markup(db, "/budgets/day")
+    assert [row.cells["scope"] for row in page(db, "/budgets/day?find=acm").table("balances").rows] == ["tenant=acme"]
 
 
 def test_its_pace_is_drawn_by_scope(db: Database) -> None:

@@ -11,11 +11,12 @@ from sqlite_utils import Database
 from tests.agent.cascading import escalated
 from tests.agent.dashboard.decided import booked, moved, refused
 from tests.agent.dashboard.shown import HOSTILE, NOON, SECOND, ledger, markup, page, text
-from tests.agent.ledger.booked import put, used
+from tests.agent.ledger.booked import OPUS, put, used
 from tests.agent.ledger.deferred import opened, taken
 
 from bursar.agent.dashboard.page import NotThereError
-from bursar.policies.records import Released, Sent
+from bursar.policies.charge import Basis, Charge
+from bursar.policies.records import Released, Sent, Settled
 from bursar.policies.usage import Usage
 
 
@@ -48,6 +49,14 @@ def test_a_call_is_one_page_under_all_its_names(db: Database, name: str) -> None
     assert "label tenant acme" in said
 
 
+def test_three_clicks_lead_to_the_reason_of_a_refusal(db: Database) -> None:
+    """Budgets, the budget, the refusal: each by a link that the page before shows."""
+    budgets = page(db, "/budgets").table("budgets").rows
+    (budget,) = [row.links["budget"] for row in budgets if row.cells["budget"] == "day"]
+    (refusal,) = [row.href for row in page(db, budget).table("decisions").rows if row.cells["action"] == "block"]
+    assert 'Refused by budget "day"' in text(db, refusal)[:80]
+
+
 def test_figures_that_deny_a_decision_are_told(db: Database) -> None:
     """The page does not say that all is well."""
     db.conn.execute("UPDATE decisions SET decision = json_set(decision, '$.balances[0].spent', 0, '$.least', 1)")
@@ -70,6 +79,15 @@ def test_what_is_not_known_is_never_nothing(db: Database) -> None:
     assert "Cost – 1 of 1 unknown" in said
     assert "Not seen in odd" not in said  # what it used is known, and its price is not
     assert "total of what is known" in said
+
+
+def test_a_span_without_a_call_has_a_page(db: Database) -> None:
+    """Known by its result alone, and found by it."""
+    charge = Charge("s1", 5, Usage(input=1), Basis.SPAN, OPUS, OPUS, "desk", at_ns=NOON, response_id="msg_s")
+    put(db, [Settled(charge)])
+    said = text(db, "/calls/msg_s")
+    assert "No process told of a decision about this call" in said
+    assert "Cost $0.000000005 by somebody's span" in said
 
 
 def test_a_retry_shows_every_attempt(db: Database) -> None:

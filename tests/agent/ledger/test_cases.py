@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
@@ -10,7 +11,8 @@ from tests.agent.dashboard.shown import ledger
 from tests.agent.ledger.booked import OPUS, SECOND, put, used
 
 from bursar.agent.ledger import cases
-from bursar.policies.records import Decided
+from bursar.policies.charge import Basis, Charge
+from bursar.policies.records import Decided, Settled
 from bursar.policies.usage import Usage
 
 NOON = 1_795_262_400
@@ -30,6 +32,18 @@ def test_a_call_under_each_of_its_names(db: Database, name: str, call: str) -> N
     found = cases.find(db, name)
     assert found is not None
     assert found.call_id == call
+
+
+@pytest.mark.parametrize("name", ["s1", "req_1", "msg_1"])
+def test_a_span_without_a_call_is_one_by_itself(db: Database, name: str) -> None:
+    """Under each of its names; other spans without a call are none of it."""
+    span = Charge("s1", 5, Usage(input=1), Basis.SPAN, OPUS, OPUS, "desk", at_ns=NOON * SECOND)
+    put(
+        db, [Settled(replace(span, request_id="req_1", response_id="msg_1"))], [Settled(replace(span, attempt_id="s2"))]
+    )
+    found = cases.find(db, name)
+    assert found is not None
+    assert (found.call_id, [attempt.attempt_id for attempt in found.attempts], found.decisions) == ("", ["s1"], ())
 
 
 def test_nothing_of_that_name(db: Database) -> None:

@@ -56,8 +56,8 @@ class Asked:
         """The address of the same with something else asked; an empty value takes it away."""
         asked = {**self.given, **{name: str(value) for name, value in changes.items()}}
         for place in ("page", "before"):
-            if place not in changes:
-                asked.pop(place, None)  # another order or filter begins at the beginning
+            if place not in changes and "table" not in changes:
+                asked.pop(place, None)  # another order or filter begins at the beginning; a CSV has what is shown
         query = urlencode({name: value for name, value in asked.items() if value}, quote_via=quote)
         return f"{path or self.path}{f'?{query}' if query else ''}"
 

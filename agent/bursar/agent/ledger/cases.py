@@ -46,10 +46,14 @@ def find(db: Database, name: str) -> Case | None:
 
     None where the ledger has nothing of that name.
     """
-    call_id = _call_of(db, name)
-    if call_id is None:
+    found = _call_of(db, name)
+    if found is None:
         return None
-    of_call = attempts.of_call(db, call_id) if call_id else [a for a in (attempts.load(db, name),) if a is not None]
+    call_id, of_name = found
+    if not call_id:  # a span, which belongs to no call that we know of: it is one by itself
+        alone = attempts.load(db, of_name)
+        return None if alone is None else Case("", (alone,), (_of_attempt(alone),) if alone.sent else ())
+    of_call = attempts.of_call(db, call_id)
     decided = [_of_attempt(attempt) for attempt in of_call if attempt.sent]
     refused = db.conn.execute(
         "SELECT id, at_ns, route, model, labels, action, reason, decision FROM decisions WHERE call_id = ? "
@@ -77,17 +81,18 @@ def _of_attempt(attempt: Attempt) -> Decided:
     )
 
 
-def _call_of(db: Database, name: str) -> str | None:
+def _call_of(db: Database, name: str) -> tuple[str, str] | None:
+    """The call that a name belongs to, and the attempt or decision that has it."""
     row = db.conn.execute(
         f"""
-        SELECT call_id FROM attempts
+        SELECT call_id, attempt_id FROM attempts
             WHERE attempt_id = :name OR call_id = :name OR request_id = :name OR response_id = :name
         UNION ALL
-        SELECT call_id FROM decisions WHERE id = :name OR call_id = :name
+        SELECT call_id, id FROM decisions WHERE id = :name OR call_id = :name
         UNION ALL
-        SELECT call_id FROM decisions WHERE {DECISION_ID} = :name
+        SELECT call_id, id FROM decisions WHERE {DECISION_ID} = :name
         LIMIT 1
         """,
         {"name": name},
     ).fetchone()
-    return None if row is None else str(row[0])
+    return None if row is None else (str(row[0]), str(row[1]))
