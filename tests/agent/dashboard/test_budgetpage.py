@@ -90,6 +90,18 @@ def test_its_past_and_its_alerts(db: Database) -> None:
     assert found.table("alerts").rows[0].cells["state"] == "waits"
 
 
+def test_a_title_sorts_past_windows(db: Database) -> None:
+    """The newest first, unless something else is asked."""
+    for days, spent in ((1, 3 * USD), (2, 5 * USD), (3, 4 * USD)):
+        put(db, "day", window_start=MIDNIGHT - days * DAY, window_end=MIDNIGHT - (days - 1) * DAY, spent_nano=spent)
+
+    def shown(url: str) -> list[object]:
+        return [row.cells["spent"] for row in page(db, url).table("windows").rows]
+
+    assert shown("/budgets/day") == [3 * USD, 5 * USD, 4 * USD]
+    assert shown("/budgets/day?sort=-spent") == [5 * USD, 4 * USD, 3 * USD]
+
+
 def test_a_budget_that_is_gone_from_the_policy_is_still_told(db: Database) -> None:
     """As far as the ledger keeps it."""
     put(db, "old", window_start=MIDNIGHT - DAY, window_end=MIDNIGHT)

@@ -114,4 +114,6 @@ def _deferrals(rows: list[dict[str, Any]], asked: Asked) -> Table:
         )
         for row in rows
     )  # fmt: skip
-    return Table("deferrals", f"The last {DEFERRALS} calls put off", _DEFERRALS, tuple(made), _NONE)
+    return Table("deferrals", f"The last {DEFERRALS} calls put off", _DEFERRALS, tuple(made), _NONE).sorted_by(
+        asked.sort
+    )

@@ -47,11 +47,11 @@ def budget_page(db: Database, asked: Asked, now: Now) -> Page:
     tables = (
         balance_table(found.shown, asked, now, overrides, empty=_EMPTY, of_one=True),
         budgetrecords.decisions(decided, asked),
-        budgetrecords.windows(budgetpast.windows(db, name, now.ns)),
-        budgetrecords.holds(budgetpast.holds(db, name), asked),
-        budgetrecords.alerts(alerts),
-        budgetrecords.deliveries(alerts),
-        budgetrecords.overrides(budgetpast.overrides(db, name), now),
+        budgetrecords.windows(budgetpast.windows(db, name, now.ns)).sorted_by(asked.sort),
+        budgetrecords.holds(budgetpast.holds(db, name), asked).sorted_by(asked.sort),
+        budgetrecords.alerts(alerts).sorted_by(asked.sort),
+        budgetrecords.deliveries(alerts).sorted_by(asked.sort),
+        budgetrecords.overrides(budgetpast.overrides(db, name), now).sorted_by(asked.sort),
     )
     data = {
         "said": [(line.strip(), line.startswith("  ")) for line in (of_budget(budget) if budget else ())],

@@ -107,7 +107,7 @@ def holds(found: Sequence[Held], asked: Asked) -> Table:
         )
         for one in found
     ]  # fmt: skip
-    return Table("holds", "In flight", columns, tuple(rows), "No call of it is in flight.").sorted_by(asked.sort)
+    return Table("holds", "In flight", columns, tuple(rows), "No call of it is in flight.")
 
 
 def alerts(found: Sequence[Told]) -> Table:
