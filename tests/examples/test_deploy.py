@@ -18,7 +18,7 @@ import yaml
 
 from bursar.agent.cli import cli
 from bursar.agent.serving.doorman import OPEN_PATHS
-from bursar.agent.settings import Settings, SettingsError, Tcp, read_settings
+from bursar.agent.settings import Settings, SettingsError, Tcp, UnixSocket, read_settings
 from bursar.policies.policyfile import parse_policy
 
 DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
@@ -212,14 +212,18 @@ def unit() -> configparser.RawConfigParser:
 
 
 def test_the_unit() -> None:
-    """Its arguments are the agent's, it listens on this machine alone, and keeps its state where systemd makes room."""
+    """Its arguments are the agent's, it listens on this machine alone, and its files are where systemd makes room."""
     section = unit()["Service"]
     _, *arguments = shlex.split(section["ExecStart"])
     name, _, folder = section["Environment"].partition("=")
     assert name == "BURSAR_STATE_DIR"
     assert folder == f"/var/lib/{section['StateDirectory']}"
     made = settings(arguments, {name: folder})
-    assert (made.local, made.port, str(made.db)) == (True, 4319, f"{folder}/bursar.sqlite")
+    assert (made.local, str(made.db)) == (True, f"{folder}/bursar.sqlite")
+    socket_file = Path("/run") / section["RuntimeDirectory"] / "agent.sock"
+    assert made.listen == (UnixSocket(socket_file), Tcp("127.0.0.1", 4319))
+    assert f"BURSAR_AGENT=unix:{socket_file}" in UNIT.read_text(encoding="utf-8")
+    assert section["RuntimeDirectoryMode"] == "0750", "its user, and the group of the applications"
     assert section["RestartPreventExitStatus"] == "3"
 
 
