@@ -83,7 +83,7 @@ def test_urls_of_other_kinds(tmp_path: Path, proof: Tls) -> None:
     [
         ("taken.sock", r"a process listens there, which may be another agent: stop it, or choose another path"),
         ("file", r"a file is there that is no socket: remove it, or choose another path"),
-        ("none/a.sock", r"\(No such file or directory\): make a folder that the agent may write to"),
+        ("none/a.sock", r"\(No such file or directory\): see that its folder is there and the agent may write to it"),
     ],
 )
 def test_a_path_that_cannot_be_had(tmp_path: Path, name: str, told: str) -> None:

@@ -24,7 +24,7 @@ GRACE_SECONDS = 2
 """What requests in flight are given when the agent stops."""
 
 _TAKEN = "stop what uses it, which may be another agent, or choose another address with --listen"
-_NO_FILE = "make a folder that the agent may write to, or choose another path"
+_NO_FILE = "see that its folder is there and the agent may write to it, or choose another path"
 
 
 class ListenError(Exception):
