@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -111,17 +112,15 @@ class TlsSocket:
     def _through(self, step: Callable[[], T]) -> T:
         """What a step of OpenSSL comes to, once all that it has to say is sent, and all that it waits for is there."""
         while True:
-            waits = False
+            done: tuple[T, ...] = ()
             with _in_openssl:
-                try:
-                    done = step()
-                except ssl.SSLWantReadError:
-                    waits = True
+                with suppress(ssl.SSLWantReadError):
+                    done = (step(),)
                 saying = self._goes.read()
             if saying:
                 self._plain.sendall(saying)
-            if not waits:
-                return done
+            if done:
+                return done[0]
             heard = self._plain.recv(_RECORD)
             if heard:
                 self._came.write(heard)
