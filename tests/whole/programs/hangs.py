@@ -1,5 +1,6 @@
 """
-Calls on an event loop, a few for each line that it is given, until a line is empty; in the end all of it is shipped.
+Calls on an event loop, so many as each line says, until a line is empty; in the end all of it is shipped. Each is
+another tenant's, whose balance nobody was lent of: so each has to ask.
 
 For each it prints the longest call: how many seconds it took, and how often the loop came round meanwhile.
 """
@@ -10,13 +11,15 @@ import asyncio
 import json
 import sys
 import time
+from itertools import count
 
 import anthropic
 
-from bursar.instrumentation import flush, instrument
+from bursar.instrumentation import flush, instrument, route
 
 instrument()
 rounds = 0
+tenants = count()
 
 
 async def turn() -> None:
@@ -30,12 +33,13 @@ async def turn() -> None:
 async def call(client: anthropic.AsyncAnthropic) -> tuple[float, int]:
     """Seconds, and rounds of the loop."""
     began, before = time.monotonic(), rounds
-    await client.messages.create(
-        model="claude-haiku-5-5",
-        max_tokens=100,
-        messages=[{"role": "user", "content": "Go on."}],
-        extra_headers={"x-sandbox-output-tokens": "100"},
-    )
+    with route("work", tenant=f"t{next(tenants)}"):
+        await client.messages.create(
+            model="claude-haiku-5-5",
+            max_tokens=100,
+            messages=[{"role": "user", "content": "Go on."}],
+            extra_headers={"x-sandbox-output-tokens": "100"},
+        )
     return time.monotonic() - began, rounds - before
 
 
