@@ -55,6 +55,7 @@ _LATER = {
     "raise": "bursar.agent.commands.overriding:raise_command",
     "reconcile": "bursar.agent.bill.reconcile:reconcile_command",
     "resume": "bursar.agent.commands.overriding:resume_command",
+    "agent": "bursar.agent.commands.daemon:agent_command",
     "alert": "bursar.agent.alerting.command:alert_group",
     "alerts": "bursar.agent.alerting.command:alerts_command",
     "demo": "bursar.agent.demo.command:demo_command",
@@ -175,28 +176,6 @@ def reprice(
     plan = Plan(settings.db, book, stretch, why=why, dry_run=dry_run)
     outcome = carry_out(plan, now_ns=now_ns, progress=_progress)
     _answer(to_json(outcome, plan) if as_json else render(outcome, plan))
-
-
-@cli.command()
-@_policy_option
-@_db_option
-@click.option("--listen", metavar="HOST:PORT", help="Where to listen (default: 127.0.0.1:4319).")
-@click.option("--token-file", type=_file, help="Holds the token that clients must show (default: BURSAR_TOKEN_FILE).")
-@_prices_option
-@click.option("--stop-with-input", is_flag=True, hidden=True)
-def agent(
-    policy: Path | None,
-    db: Path | None,
-    listen: str | None,
-    token_file: Path | None,
-    prices: Path | None,
-    stop_with_input: bool,
-) -> None:
-    """Run the agent: it keeps the ledger, lends money to processes, and tells of alerts."""
-    from bursar.agent.app import run_agent
-
-    settings = read_settings(os.environ, db=db, listen=listen, token_file=token_file, policy=policy, prices=prices)
-    sys.exit(run_agent(settings, stop_with_input=stop_with_input))
 
 
 @cli.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})

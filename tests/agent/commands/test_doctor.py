@@ -10,11 +10,12 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from tests.certificates import authority
 
 from bursar.agent.app import serving_agent
 from bursar.agent.commands import doctor
 from bursar.agent.commands.doctor import Finding, State, Surroundings, examine, well
-from bursar.agent.settings import Settings, read_settings
+from bursar.agent.settings import Settings, Tcp, UnixSocket, read_settings
 from bursar.policies.prices import PriceBook, parse_book, shipped_book
 from bursar.policies.protocol import Snapshot
 
@@ -62,11 +63,31 @@ def test_a_new_machine_is_well(tmp_path: Path) -> None:
 def test_a_running_agent_is_ready(tmp_path: Path) -> None:
     """With its ledger readable; traces go to it."""
     state = tmp_path / "state"
-    with serving_agent(Settings(state_dir=state, db=state / "bursar.sqlite", port=0)) as agent:
+    with serving_agent(Settings(state_dir=state, db=state / "bursar.sqlite", listen=(Tcp(port=0),))) as agent:
         found = examined(tmp_path, {"BURSAR_AGENT": agent.url})
     assert found["agent"] == Finding("agent", OK, f"{agent.url} is ready")
     assert found["ledger"].state is OK
     assert found["traces"].said == f"they go to {agent.url} (BURSAR_AGENT)"
+
+
+def test_an_agent_behind_a_socket_or_tls_is_ready(tmp_path: Path) -> None:
+    """Spans do not go over a Unix socket, which is told; over TLS a CA of one's own has to be named."""
+    state, ca = tmp_path / "state", authority(tmp_path / "ca")
+    places = (UnixSocket(tmp_path / "a.sock"), Tcp(port=0))
+    there = Settings(state_dir=state, db=state / "bursar.sqlite", listen=places, tls=ca.issue("agent"))
+    with serving_agent(there) as agent:
+        by_socket = examined(tmp_path, {"BURSAR_AGENT": agent.urls[0]})
+        trusting = examined(tmp_path, {"BURSAR_AGENT": agent.urls[1], "BURSAR_CA_FILE": str(ca.file)})
+        doubting = examined(tmp_path, {"BURSAR_AGENT": agent.urls[1]})
+    assert by_socket["agent"] == Finding("agent", OK, f"unix:{tmp_path}/a.sock is ready")
+    assert (by_socket["traces"].state, by_socket["traces"].said) == (
+        WARN,
+        "BURSAR_AGENT is a Unix socket, and no exporter speaks over one",
+    )
+    assert "second --listen" in by_socket["traces"].remedy
+    assert trusting["agent"] == Finding("agent", OK, f"{agent.urls[1]} is ready")
+    assert doubting["agent"].state is FAIL
+    assert "BURSAR_CA_FILE" in doubting["agent"].said
 
 
 def test_an_agent_that_is_gone_fails(tmp_path: Path, free_port: int) -> None:
@@ -81,7 +102,7 @@ def test_an_agent_that_is_gone_fails(tmp_path: Path, free_port: int) -> None:
 def test_an_agent_nobody_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It answers at the usual place, and the application would not use it."""
     state = tmp_path / "state"
-    with serving_agent(Settings(state_dir=state, db=state / "bursar.sqlite", port=0)) as agent:
+    with serving_agent(Settings(state_dir=state, db=state / "bursar.sqlite", listen=(Tcp(port=0),))) as agent:
         monkeypatch.setattr(doctor, "PORT", int(agent.url.rpartition(":")[2]))
         found = examined(tmp_path)
     assert found["agent"].state is WARN
@@ -101,7 +122,8 @@ def test_an_agent_that_is_not_well(
     """Its own words are repeated."""
     answers = {"/healthz": healthz, "/readyz": readyz}
 
-    def ask(_: str, path: str) -> tuple[int, str]:
+    def ask(_: str, path: str, *, ca_file: Path | None) -> tuple[int, str]:
+        assert ca_file is None
         return answers[path]
 
     monkeypatch.setattr(doctor, "ask", ask)
@@ -283,7 +305,7 @@ def test_where_traces_go(
 def test_an_agent_that_turns_this_machine_away(tmp_path: Path) -> None:
     """It is ready, and takes nothing from who does not show its token."""
     (tmp_path / "token").write_text("secret")
-    there = Settings(state_dir=tmp_path, db=tmp_path / "db", port=0, token_file=tmp_path / "token")
+    there = Settings(state_dir=tmp_path, db=tmp_path / "db", listen=(Tcp(port=0),), token_file=tmp_path / "token")
     with serving_agent(there) as agent:
         found = examined(tmp_path, {"BURSAR_AGENT": agent.url})["agent"]
         assert (found.state, found.remedy) == (FAIL, "set BURSAR_TOKEN_FILE to the agent's token file")

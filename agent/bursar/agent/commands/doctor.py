@@ -17,8 +17,9 @@ from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.reach import TurnedAwayError, UnreachableError, answers, ask, check_welcome
 from bursar.agent.commands.waiting import waiting
 from bursar.agent.ledger import LedgerError, LedgerMissing, open_for_reading
-from bursar.agent.settings import HOST, PORT, ModelsApi, Settings
+from bursar.agent.settings import ModelsApi, Settings
 from bursar.policies import protocol
+from bursar.policies.agentaddress import HOST, PORT, UNIX
 from bursar.policies.capabilities import MODELS_API, shipped_as_of, told_by_models_api
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
@@ -115,19 +116,19 @@ def _agent(around: Surroundings) -> Iterator[Finding]:
         remedy = f"start `bursar agent` and set BURSAR_AGENT={usual}, or use `bursar run`"
         yield Finding("agent", State.WARN, "BURSAR_AGENT is not set: calls are journalled, no budget holds", remedy)
     else:
-        yield _agent_at(url, around.settings.token_file)
+        yield _agent_at(url, around.settings.token_file, around.settings.ca_file)
 
 
-def _agent_at(url: str, token_file: Path | None) -> Finding:
+def _agent_at(url: str, token_file: Path | None, ca_file: Path | None) -> Finding:
     try:
-        status, _ = ask(url, "/healthz")
-        ready, said = ask(url, "/readyz")
+        status, _ = ask(url, "/healthz", ca_file=ca_file)
+        ready, said = ask(url, "/readyz", ca_file=ca_file)
         if status != _OK:
             remedy = "see that BURSAR_AGENT names a Bursar agent"
             return Finding("agent", State.FAIL, f"{url} answers {status} to /healthz", remedy)
         if ready != _OK:
             return Finding("agent", State.FAIL, f"{url}: {said.strip()}", "see the agent's log")
-        check_welcome(url, token_file)
+        check_welcome(url, token_file, ca_file=ca_file)
     except UnreachableError as error:
         return Finding("agent", State.FAIL, str(error), "start it with `bursar agent`, or correct BURSAR_AGENT")
     except TurnedAwayError as error:
@@ -260,6 +261,12 @@ def _traces(around: Surroundings) -> Iterator[Finding]:
     if named is None:
         remedy = "set BURSAR_AGENT or OTEL_EXPORTER_OTLP_ENDPOINT, or set up a tracer provider in the application"
         yield Finding("traces", State.WARN, "no endpoint is known: spans go nowhere by themselves", remedy)
+    elif around.environ[named].startswith(UNIX):
+        remedy = (
+            "set OTEL_EXPORTER_OTLP_ENDPOINT to a collector, or to the agent's own address with a second --listen; "
+            "money does not need it"
+        )
+        yield Finding("traces", State.WARN, f"{named} is a Unix socket, and no exporter speaks over one", remedy)
     elif not can_export():
         yield Finding(
             "traces", State.WARN, f"{named} is set, but no exporter is installed", 'pip install "bursar[otel]"'
