@@ -6,18 +6,22 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
 
+import click
+
+from bursar.agent.commands import tables
+from bursar.agent.commands.options import NO, answer, json_option
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.reach import TurnedAwayError, UnreachableError, answers, ask, check_welcome
 from bursar.agent.commands.waiting import waiting
 from bursar.agent.ledger import LedgerError, LedgerMissing, open_for_reading
-from bursar.agent.settings import HOST, PORT, ModelsApi, Settings
+from bursar.agent.settings import HOST, PORT, ModelsApi, Settings, read_settings
 from bursar.policies import protocol
 from bursar.policies.capabilities import MODELS_API, shipped_as_of, told_by_models_api
 from bursar.policies.policy import Policy
@@ -287,3 +291,16 @@ _CHECKS: Sequence[Callable[[Surroundings], Iterator[Finding]]] = (
     _others,
     _traces,
 )
+
+
+@click.command("doctor")
+@json_option
+def doctor_command(as_json: bool) -> None:
+    """Does everything here fit together? Exit code 1 where something fails."""
+    findings = examine(Surroundings(read_settings(os.environ), os.environ, datetime.now(UTC).date()))
+    fine = well(findings)
+    if as_json:
+        answer({"ok": fine, "findings": [asdict(finding) for finding in findings]})
+    else:
+        answer(tables.findings([asdict(finding) for finding in findings]))
+    sys.exit(0 if fine else NO)
