@@ -55,6 +55,7 @@ _LATER = {
     "run": "bursar.agent.commands.run:run_command",
     "sandbox": "bursar.agent.commands.rehearsal:sandbox_command",
     "simulate": "bursar.agent.whatif.command:simulate_command",
+    "top": "bursar.agent.top.command:top_command",
 }
 """Where each command stands; it is loaded when it is called for."""
 

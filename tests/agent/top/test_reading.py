@@ -1,0 +1,147 @@
+"""Claims about the picture that is read from a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlite_utils import Database
+from tests.agent.ledger.booked import put, unexplained
+
+from bursar.agent.ledger import overridebook, schema
+from bursar.agent.top.picture import DecisionNow, Totals, to_json
+from bursar.agent.top.reading import Reader
+from bursar.policies.policyfile import parse_policy
+from bursar.policies.protocol import Snapshot
+from bursar.policies.records import Decided, Sent
+
+SECOND = 10**9
+NOON = 1_795_262_400
+"""2026-11-21, twelve o'clock in UTC."""
+HOUR = 3600
+POLICY = """\
+version = 1
+mode = "enforce"
+timezone = "Asia/Tokyo"
+[[budget]]
+name = "desk-day"
+match = { route = "desk" }
+limit = "0.001 USD"
+every = "day"
+[budget.at]
+"100%" = "block"
+"""
+OPUS = "claude-opus-5-5"
+LEDGER = Path("bursar.sqlite")
+
+
+class Clock:
+    """Seconds that only a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def db() -> Iterator[Database]:
+    with Database(memory=True) as memory:
+        schema.upgrade(memory)
+        yield memory
+
+
+def told(db: Database) -> None:
+    """A day of Tokyo, which began at 15:00 in UTC: 400,000 nano-dollars spent, 100,000 held, and a refusal."""
+    policy = parse_policy(POLICY, file="bursar.toml")
+    overridebook.keep_rules(db, Snapshot(id="r1", policy=POLICY, file="bursar.toml"), NOON * SECOND)
+    refusal = {"budget": "desk-day", "step": "100%"}
+    put(
+        db,
+        unexplained("a1", 300_000, at=NOON - 8 * HOUR),
+        unexplained("a2", 100_000, at=NOON - 30 * 60, model="claude-haiku-5-5"),
+        unexplained("a3", 70_000, at=NOON - 22 * HOUR),
+        [Sent("a4", "a4", NOON * SECOND, "desk", OPUS, OPUS, bound_nano=100_000, expected_nano=100_000)],
+        [Decided("c1", (NOON - 60) * SECOND, "desk", OPUS, "block", "spent", decision=refusal)],
+        policy=policy,
+    )
+
+
+def test_a_budget_with_its_forecast(db: Database) -> None:
+    """21 of 24 hours are over in which 400,000 were spent: 0.75 of the rest, 57,143, makes 442,857."""
+    told(db)
+    (budget,) = Reader(Clock()).read(db, LEDGER, NOON * SECOND).budgets
+    assert (budget.budget, budget.limit, budget.spent, budget.held) == ("desk-day", 10**6, 400_000, 100_000)
+    assert budget.percent == 50
+    assert budget.ends_ns == (NOON + 3 * HOUR) * SECOND
+    assert (budget.forecast, budget.exhausted_ns) == (442_857, None)
+
+
+def test_routes_of_the_hour_and_of_the_day_by_the_policy_s_clock(db: Database) -> None:
+    """What was sent 22 hours ago was yesterday in Tokyo; half an hour ago is the 31st of the last 60 minutes."""
+    told(db)
+    picture = Reader(Clock()).read(db, LEDGER, NOON * SECOND)
+    (route,) = picture.routes
+    assert (route.route, route.hour_calls, route.hour_nano) == ("desk", 1, 100_000)
+    assert (route.today_calls, route.today_nano) == (2, 400_000)
+    assert route.models == (OPUS, "claude-haiku-5-5")
+    assert [(place, nano) for place, nano in enumerate(route.minutes) if nano] == [(29, 100_000)]
+    assert picture.zone == ZoneInfo("Asia/Tokyo")
+    assert picture.totals == Totals(2, 400_000, 0, 1, 100_000, 0, 0)
+
+
+def test_the_last_decisions(db: Database) -> None:
+    """With the budget and the step that asked for it."""
+    told(db)
+    at_ns = (NOON - 60) * SECOND
+    assert Reader(Clock()).read(db, LEDGER, NOON * SECOND).decisions == (
+        DecisionNow(at_ns, "desk", OPUS, "block", "spent", "desk-day", "100%"),
+    )
+
+
+def test_an_empty_ledger(db: Database) -> None:
+    """Nothing, and no policy."""
+    picture = Reader(Clock()).read(db, LEDGER, NOON * SECOND)
+    assert (picture.policy, picture.budgets, picture.routes, picture.decisions) == (False, (), (), ())
+    assert picture.totals == Totals()
+
+
+def test_rules_that_cannot_be_read_are_none(db: Database) -> None:
+    """A newer agent may have written them."""
+    overridebook.keep_rules(db, Snapshot(id="r1", policy="version = 99", file="x"), NOON * SECOND)
+    assert not Reader(Clock()).read(db, LEDGER, NOON * SECOND).policy
+
+
+def test_hours_that_are_over_are_read_again_after_a_while(db: Database) -> None:
+    """A charge that comes in late, as of a batch, shows within ten seconds; one of this hour at once."""
+    clock = Clock()
+    reader = Reader(clock)
+    now_ns = (NOON + 60) * SECOND
+    assert reader.read(db, LEDGER, now_ns).totals.today_nano == 0
+    put(db, unexplained("late", 5, at=NOON - 2 * HOUR), unexplained("now", 7, at=NOON + 1))
+    assert reader.read(db, LEDGER, now_ns).totals.today_nano == 7
+    clock.now = 9.9
+    assert reader.read(db, LEDGER, now_ns).totals.today_nano == 7
+    clock.now = 10.0
+    assert reader.read(db, LEDGER, now_ns).totals.today_nano == 12
+
+
+def test_the_hour_turns(db: Database) -> None:
+    """What was in the present hour is in those that are over, once."""
+    reader = Reader(Clock())
+    put(db, unexplained("a1", 5, at=NOON + 1))
+    assert reader.read(db, LEDGER, (NOON + 60) * SECOND).totals.today_nano == 5
+    assert reader.read(db, LEDGER, (NOON + HOUR + 60) * SECOND).totals.today_nano == 5
+
+
+def test_as_json(db: Database) -> None:
+    """Amounts as they are, instants as text."""
+    told(db)
+    made = to_json(Reader(Clock()).read(db, LEDGER, NOON * SECOND))
+    assert (made["at"], made["ledger"]) == ("2026-11-21T12:00:00Z", "bursar.sqlite")
+    assert (made["budgets"][0]["spent"], made["budgets"][0]["ends"]) == (400_000, "2026-11-21T15:00:00Z")
+    assert made["budgets"][0]["exhausted"] is None
+    assert made["decisions"][0]["at"] == "2026-11-21T11:59:00Z"
