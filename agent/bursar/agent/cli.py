@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bursar.agent.bill.access import BillError
+from bursar.agent.commands.completion import learn
 from bursar.agent.commands.options import CANNOT_START, NO, USAGE, end
 from bursar.agent.commands.private_agent import PrivateAgentError
 from bursar.agent.commands.program import ProgramError
@@ -31,12 +32,13 @@ _LATER = {
     "budgets": "bursar.agent.commands.standing:budgets_command",
     "cascades": "bursar.agent.commands.cascades:cascades_command",
     "check": "bursar.agent.commands.check:check_command",
+    "completion": "bursar.agent.commands.completion:completion_command",
     "dashboard": "bursar.agent.commands.dashboard:dashboard_command",
     "db": "bursar.agent.commands.database:db_command",
     "deferrals": "bursar.agent.commands.deferrals:deferrals_command",
     "demo": "bursar.agent.demo.command:demo_command",
     "digest": "bursar.agent.alerting.command:digest_command",
-    "doctor": "bursar.agent.commands.doctor:doctor_command",
+    "doctor": "bursar.agent.doctor.command:doctor_command",
     "eval": "bursar.agent.evals.command:eval_command",
     "explain": "bursar.agent.commands.explain:explain_command",
     "export": "bursar.agent.bill.export:export_command",
@@ -44,7 +46,7 @@ _LATER = {
     "holds": "bursar.agent.commands.standing:holds_command",
     "overrides": "bursar.agent.commands.overriding:overrides_command",
     "pause": "bursar.agent.commands.overriding:pause_command",
-    "price": "bursar.agent.commands.pricing:price_command",
+    "price": "bursar.agent.commands.quoting:price_command",
     "prices": "bursar.agent.commands.prices:prices_command",
     "raise": "bursar.agent.commands.overriding:raise_command",
     "reconcile": "bursar.agent.bill.reconcile:reconcile_command",
@@ -93,3 +95,6 @@ class _Commands(click.Group):
 @click.version_option(package_name="bursar", prog_name="bursar")
 def cli() -> None:
     """Exact cost on every Claude call, and a purse that holds."""
+
+
+learn()

@@ -20,7 +20,7 @@ from rich.console import Console
 from bursar.agent.advice import screen
 from bursar.agent.advice.gathering import LOOKS, gathered
 from bursar.agent.advice.recommendation import Kind, Recommendation, to_json
-from bursar.agent.commands import agenturl
+from bursar.agent.commands import agenturl, candidates
 from bursar.agent.commands.howfar import stages
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.reach import RefusedError, TurnedAwayError, UnreachableError
@@ -70,7 +70,7 @@ class _Advice:
 
 
 @click.group("advise", invoke_without_command=True)
-@click.option("--route", help="Only this route; a glob such as 'support.*'.")
+@click.option("--route", shell_complete=candidates.routes, help="Only this route; a glob such as 'support.*'.")
 @_since_option
 @click.option("--all", "everything", is_flag=True, help="What was dismissed too.")
 @_db_option

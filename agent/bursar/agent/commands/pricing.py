@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.table import Table
 from rich.text import Text
 
-from bursar.agent.commands.options import NO, answer, json_option, prices_option
-from bursar.agent.commands.usage_text import parse_usage
-from bursar.agent.settings import read_settings
 from bursar.policies.amounts import usd
 from bursar.policies.charge import Basis, Line
 from bursar.policies.prices import PriceBook, PriceBookError, Quote, parse_book, price, shipped_book
-from bursar.policies.shipped.genai import look_up
 from bursar.policies.usage import read_report
 
 
@@ -104,21 +97,3 @@ def _usd(pico: int) -> str:
     """Pico-dollars as dollars, exact: 12500000000 is `0.0125`, 10**13 is `10`."""
     text = f"{Decimal(pico).scaleb(-12):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-@click.command("price")
-@click.option("--model", required=True, help="A model id of any platform.")
-@click.option("--usage", "usage_text", required=True, metavar="JSON", help="Anthropic's usage object of a response.")
-@click.option("--at", type=click.DateTime(["%Y-%m-%d"]), help="The day of the price, in UTC (default: today).")
-@click.option("--batch", is_flag=True, help="As a result of a Message Batch.")
-@prices_option
-@json_option
-def price_command(
-    model: str, usage_text: str, at: datetime | None, batch: bool, prices: Path | None, as_json: bool
-) -> None:
-    """What does a response cost, line by line? Exit code 1 where that cannot be known."""
-    usage, book = parse_usage(usage_text), load_book(prices or read_settings(os.environ).prices).with_fallback(look_up)
-    explained = explain(model, usage, (at or datetime.now(UTC)).date(), batch, book)
-    answer(explained if as_json else render(explained))
-    if explained["nano_usd"] is None:
-        sys.exit(NO)

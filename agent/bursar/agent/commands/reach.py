@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +33,21 @@ class TurnedAwayError(Exception):
 
 def ask(url: str, path: str, *, token: str | None = None, seconds: float = SECONDS) -> tuple[int, str]:
     """Status and text of a GET, past any proxy. Raises `UnreachableError`."""
+    status, text, _ = _got(url, path, token, seconds)
+    return status, text
+
+
+def clock_of(url: str) -> datetime | None:
+    """What time it is by the clock of who answers there, to the second; None where nobody does, or it is not told."""
+    try:
+        _, _, date = _got(url, "/healthz", None, SECONDS)
+        return None if date is None else parsedate_to_datetime(date)
+    except (UnreachableError, ValueError):
+        return None
+
+
+def _got(url: str, path: str, token: str | None, seconds: float) -> tuple[int, str, str | None]:
+    """Status, text and date of a GET."""
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
     try:
         parts = urlsplit(url)
@@ -40,7 +57,7 @@ def ask(url: str, path: str, *, token: str | None = None, seconds: float = SECON
     try:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
-        return response.status, response.read(1000).decode(errors="replace")
+        return response.status, response.read(1000).decode(errors="replace"), response.getheader("date")
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise UnreachableError(f"{url} does not answer ({error or type(error).__name__})") from error
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bursar.agent.commands import tables
+from bursar.agent.commands import candidates, tables
 from bursar.agent.commands.howfar import progress
 from bursar.agent.commands.options import answer, console, db_option, json_option, settings_of, span_options
 from bursar.agent.commands.span_of_time import parse_span
@@ -22,6 +22,7 @@ from bursar.agent.settings import Settings
     default="route,model",
     show_default=True,
     metavar="KEYS",
+    shell_complete=candidates.keys,
     help=f"Comma-separated: {', '.join(reports.KEYS)}, label:NAME.",
 )
 @span_options

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from bursar.agent.batching.api import Api
 from bursar.agent.batching.vault import open_vault
+from bursar.agent.commands import candidates
 from bursar.agent.commands.howfar import Done, stages
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.credentials import Credential, credentials
@@ -66,9 +67,16 @@ class Wish:
 
 
 @click.command("eval")
-@click.option("--route", help="The route whose calls are looked at, by its exact name.")
-@click.option("--candidate", metavar="MODEL", help="The model that might do.")
-@click.option("--reference", metavar="MODEL", help="Run the samples on this model too, instead of what was recorded.")
+@click.option(
+    "--route", shell_complete=candidates.routes, help="The route whose calls are looked at, by its exact name."
+)
+@click.option("--candidate", metavar="MODEL", shell_complete=candidates.models, help="The model that might do.")
+@click.option(
+    "--reference",
+    metavar="MODEL",
+    shell_complete=candidates.models,
+    help="Run the samples on this model too, instead of what was recorded.",
+)
 @click.option("--samples", default=200, show_default=True, type=click.IntRange(1, MOST_SAMPLES), help="How many calls.")
 @click.option("--score", default="exact", show_default=True, help="exact, json, or module:function of your own.")
 @click.option("--fields", default="", metavar="A,B.C", help="With --score json: only these.")

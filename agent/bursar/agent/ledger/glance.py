@@ -84,3 +84,19 @@ def flying(db: Database) -> Flying:
 def known_routes(db: Database) -> list[str]:
     """Every route that ever had a charge, by name."""
     return [name for (name,) in db.conn.execute("SELECT DISTINCT route FROM meters ORDER BY route").fetchall()]
+
+
+def newest_ns(db: Database) -> int | None:
+    """When the newest attempt was sent; None where there is none."""
+    found: int | None = db.conn.execute("SELECT max(at_ns) FROM attempts").fetchone()[0]
+    return found
+
+
+def recent_models(db: Database, since_ns: int) -> list[str]:
+    """Which models served the last attempts since then, of ten thousand at most."""
+    rows = db.conn.execute(
+        "SELECT DISTINCT model FROM (SELECT model FROM attempts WHERE at_ns >= ? ORDER BY at_ns DESC LIMIT 10000) "
+        "ORDER BY model",
+        [since_ns],
+    ).fetchall()
+    return [model for (model,) in rows]

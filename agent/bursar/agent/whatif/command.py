@@ -18,6 +18,7 @@ from sqlite_utils import Database
 
 from bursar.agent.advice.beside import may_wait, policy_in_force
 from bursar.agent.advice.gathering import LOOKS, fingerprints
+from bursar.agent.commands import candidates
 from bursar.agent.commands.howfar import Done, progress, stages
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.span_of_time import SpanError, parse_span
@@ -57,7 +58,12 @@ class _CannotStart(click.ClickException):
 @click.command("simulate")
 @click.option("--policy", type=_file, help="Replay the ledger's calls under this policy.")
 @click.option("--levers", metavar="LEVERS", help="Pull these on the ledger's calls: tier,cache,batch, or some of them.")
-@click.option("--candidate", metavar="MODEL", help="The model of the tier lever, instead of the ladder's next rung.")
+@click.option(
+    "--candidate",
+    metavar="MODEL",
+    shell_complete=candidates.models,
+    help="The model of the tier lever, instead of the ladder's next rung.",
+)
 @click.option("--since", default="7d", show_default=True, help="How far back: 24h, 7d, or a date.")
 @click.option("--db", type=click.Path(path_type=Path), help="The ledger (default: BURSAR_DB, or the state folder).")
 @click.option("--example", type=click.Choice(list(PIPELINES)), help="One of the article's pipelines instead.")
