@@ -208,7 +208,8 @@ def test_a_sandbox_on_a_port_in_use() -> None:
 
 def test_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 1 as soon as something fails."""
-    monkeypatch.setattr("bursar.agent.commands.doctor.PORT", 9)
+    monkeypatch.setattr("bursar.agent.doctor.agent.PORT", 9)
+    monkeypatch.setattr("bursar.agent.doctor.telemetry.installed", list)
     found = answer("doctor")
     assert found["ok"] is True
     assert {"what": "bursar", "state": "ok", "said": "0.1.0, protocol 1", "remedy": ""} in found["findings"]

@@ -41,25 +41,25 @@ def written(waits: int, stages: Iterable[tuple[str, int | None, int | None]]) ->
     return said
 
 
-def test_what_is_over_within_two_seconds_says_nothing() -> None:
+def test_what_is_over_within_five_seconds_says_nothing() -> None:
     """Nobody waited."""
     assert written(0, [("reading", 10, 3)]) == []
 
 
 def test_lines_at_sensible_intervals() -> None:
-    """The first after two seconds, then one every ten."""
+    """The first after five seconds, then one every ten."""
     assert written(3, [("reading", 1000, 250)]) == [
-        "bursar: reading: 250 of 1,000, 2 s",
-        "bursar: reading: 250 of 1,000, 12 s",
-        "bursar: reading: 250 of 1,000, 22 s",
+        "bursar: reading: 250 of 1,000, 5 s",
+        "bursar: reading: 250 of 1,000, 15 s",
+        "bursar: reading: 250 of 1,000, 25 s",
     ]
 
 
 def test_the_stage_that_moves_is_told() -> None:
     """One that was only announced waits its turn; where nobody knows of how much, the time is all there is to say."""
-    assert written(1, [("reading", 9, 4), ("writing", 9, None)]) == ["bursar: reading: 4 of 9, 2 s"]
-    assert written(1, [("reading", 9, 9), ("writing", 9, 2)]) == ["bursar: writing: 2 of 9, 2 s"]
-    assert written(1, [("adding up", None, None)]) == ["bursar: adding up: 2 s"]
+    assert written(1, [("reading", 9, 4), ("writing", 9, None)]) == ["bursar: reading: 4 of 9, 5 s"]
+    assert written(1, [("reading", 9, 9), ("writing", 9, 2)]) == ["bursar: writing: 2 of 9, 5 s"]
+    assert written(1, [("adding up", None, None)]) == ["bursar: adding up: 5 s"]
 
 
 def test_nothing_is_said_before_there_is_a_stage() -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-FIRST_SECONDS, EVERY_SECONDS = 2.0, 10.0
+FIRST_SECONDS, EVERY_SECONDS = 5.0, 10.0
 """When a line is written where there is no terminal to draw on: then, and after every so long."""
 
 Done = Callable[[int], object]

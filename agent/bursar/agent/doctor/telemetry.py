@@ -14,7 +14,8 @@ from bursar.agent.doctor.finding import Finding, State, Surroundings
 from bursar.agent.ledger import LedgerError
 from bursar.agent.ledger.forwardtables import TargetState, path_beside, states
 
-PEERS_SECONDS = 20.0
+PEERS_SECONDS = 60.0
+_PEERS = "bursar.instrumentation.peers"
 _BASE, _TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 _PORTS = {4317: "grpc", 4318: "http/protobuf"}
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
@@ -22,17 +23,24 @@ _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
 def others(around: Surroundings) -> Iterator[Finding]:
     """Other instrumentations of the SDK that are installed here."""
-    yield from judge_others(_installed(), _words(around.environ, _DISABLED))
+    peers = installed()
+    if peers is None:
+        said = "nobody knows: bursar.instrumentation.peers does not run in this Python"
+        yield Finding("other instrumentations", State.WARN, said, f"see why: {sys.executable} -m {_PEERS}")
+    else:
+        yield from judge_others(peers, _words(around.environ, _DISABLED))
 
 
-def _installed() -> Sequence[Mapping[str, Any]]:
-    """Told by the instrumentation, in a process of its own: the agent never imports it."""
-    command = [sys.executable, "-m", "bursar.instrumentation.peers"]
+def installed() -> Sequence[Mapping[str, Any]] | None:
+    """
+    Told by the instrumentation, in a process of its own: the agent never imports it. None where it does not answer.
+    """
+    command = [sys.executable, "-m", _PEERS]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PEERS_SECONDS, check=True)
         found: list[Mapping[str, Any]] = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
-        return []
+        return None
     return found
 
 
