@@ -69,10 +69,11 @@ def test_nothing_is_said_before_there_is_a_stage() -> None:
 
 def test_a_terminal_gets_a_bar_that_goes_away() -> None:
     """With the share that is done; the last thing that is written takes it away again."""
-    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80)
     with progress("reading calls", 200, console=console) as done:
         done(50)
-    said = console.file.getvalue()  # type: ignore[attr-defined]
+    said = out.getvalue()
     assert "reading calls" in said
     assert "25%" in said
     assert said.endswith("\x1b[1A\x1b[2K")
@@ -80,7 +81,8 @@ def test_a_terminal_gets_a_bar_that_goes_away() -> None:
 
 def test_a_pipe_gets_no_bar() -> None:
     """And nothing at all of what was quick."""
-    console = Console(file=io.StringIO(), width=80)
+    out = io.StringIO()
+    console = Console(file=out, width=80)
     with stages(console) as begin:
         begin("reading", 5)(5)
-    assert console.file.getvalue() == ""  # type: ignore[attr-defined]
+    assert out.getvalue() == ""

@@ -10,7 +10,7 @@ from tests.agent.doctor.lookedat import FAIL, OK, WARN, found
 
 from bursar.agent.doctor import telemetry
 from bursar.agent.doctor.finding import Finding, State
-from bursar.agent.ledger.forwardtables import TargetState
+from bursar.agent.ledger.forwardtables import TargetState, path_beside
 
 TWIN = {"name": "twin", "doubles": True, "means": "two spans", "remedy": "Uninstall it"}
 ELSE = {"name": "elsewhere", "doubles": False, "means": "it is told there too", "remedy": ""}
@@ -146,6 +146,6 @@ def test_receivers_of_spans() -> None:
 def test_nobody_to_pass_spans_on_to(tmp_path: Path) -> None:
     """Nothing to say; a file that is none of ours is told."""
     assert found(telemetry.forwards, tmp_path) == {}
-    beside = telemetry.path_beside(tmp_path / "bursar.sqlite")
+    beside = path_beside(tmp_path / "bursar.sqlite")
     beside.write_text("no queue at all, only words that go on for a while" * 10)
     assert found(telemetry.forwards, tmp_path, {"BURSAR_DB": str(tmp_path / "bursar.sqlite")})["forwards"].state is WARN

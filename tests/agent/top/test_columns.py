@@ -20,9 +20,10 @@ COLUMNS: tuple[Column[str], ...] = (
 
 def drawn(width: int, *rows: str) -> list[str]:
     """The lines in a terminal of this width, without what stands behind them."""
-    console = Console(file=io.StringIO(), width=200)
+    out = io.StringIO()
+    console = Console(file=out, width=200)
     console.print(table(COLUMNS, rows, width=width))
-    said: str = console.file.getvalue()  # type: ignore[attr-defined]
+    said = out.getvalue()
     return [line.rstrip() for line in said.splitlines()]
 
 

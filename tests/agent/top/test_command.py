@@ -69,6 +69,7 @@ def test_a_picture_for_pages(db: Path, tmp_path: Path) -> None:
     assert drawn.startswith("<svg")
     assert "desk:answer" in drawn
     assert "@font-face" not in drawn
+    assert str(tmp_path) not in drawn
 
 
 class Person:

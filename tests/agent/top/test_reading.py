@@ -102,6 +102,17 @@ def test_the_last_decisions(db: Database) -> None:
     )
 
 
+def test_the_same_decided_again_and_again_stands_there_once(db: Database) -> None:
+    """How often, and when last; what was decided between them keeps its place by its own newest."""
+    for second, action in ((1, "block"), (2, "block"), (3, "downgrade"), (4, "block"), (5, "downgrade")):
+        put(db, [Decided(f"c{second}", (NOON - 60 + second) * SECOND, "desk", OPUS, action, "spent")])
+    seen = Reader(Clock()).read(db, LEDGER, NOON * SECOND).decisions
+    assert [(one.action, one.times, one.at_ns // SECOND - NOON + 60) for one in seen] == [
+        ("downgrade", 2, 5),
+        ("block", 3, 4),
+    ]
+
+
 def test_an_empty_ledger(db: Database) -> None:
     """Nothing, and no policy."""
     picture = Reader(Clock()).read(db, LEDGER, NOON * SECOND)

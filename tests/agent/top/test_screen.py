@@ -31,9 +31,10 @@ PICTURE = Picture(
 
 def drawn(picture: Picture, width: int, height: int | None = None, *, alive: bool = True) -> list[str]:
     """The lines of a recorded terminal."""
-    console = Console(file=io.StringIO(), width=width)
+    out = io.StringIO()
+    console = Console(file=out, width=width)
     console.print(render(picture, width=width, height=height, agent="http://a:1", alive=alive))
-    said: str = console.file.getvalue()  # type: ignore[attr-defined]
+    said = out.getvalue()
     return [line.rstrip() for line in said.splitlines()]
 
 
@@ -112,6 +113,14 @@ def test_empty_tables_say_what_to_do() -> None:
     assert "No call has met a budget yet" in " ".join(drawn(replace(empty, policy=True), 120))
 
 
+def test_a_decision_that_was_made_often() -> None:
+    """With how often."""
+    assert (
+        "block ×1,200  the money is spent"
+        in drawn(replace(PICTURE, decisions=(replace(DECISION, times=1200),)), 80)[10]
+    )
+
+
 def test_what_is_not_well_is_told_in_the_totals() -> None:
     """Charges of unknown cost, and alerts that nobody took yet."""
     totals = replace(PICTURE.totals, unknown=3, waiting_alerts=2)
@@ -155,8 +164,9 @@ def test_a_window_without_an_end_has_its_name() -> None:
 
 def test_while_there_is_no_ledger() -> None:
     """What the command says of it, and that it goes on looking."""
-    console = Console(file=io.StringIO(), width=80)
+    out = io.StringIO()
+    console = Console(file=out, width=80)
     console.print(waiting("there is no ledger at /x: start the agent once", width=80))
-    said: str = console.file.getvalue()  # type: ignore[attr-defined]
+    said = out.getvalue()
     assert "start the agent once" in said
     assert "q quits" in said

@@ -35,8 +35,8 @@ def table(columns: Sequence[Column[Row]], rows: Sequence[Row], *, width: int) ->
     widths = spread(columns, natural, shown, width)
     grid = Table.grid(padding=(0, _GAP, 0, 0))
     for place, wide in zip(shown, widths, strict=True):
-        justify = "right" if columns[place].number else "left"
-        grid.add_column(width=wide, no_wrap=True, overflow="ellipsis", justify=justify)
+        right = columns[place].number
+        grid.add_column(width=wide, no_wrap=True, overflow="ellipsis", justify="right" if right else "left")
     grid.add_row(*(Text(columns[place].title, "dim") for place in shown))
     for number in range(len(rows)):
         grid.add_row(*(cells[place][number] for place in shown))

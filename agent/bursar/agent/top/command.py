@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -52,12 +52,13 @@ def top_command(every: float, once: bool, picture: Path | None, db: Path | None,
     if as_json:
         seen = view.read()
         answer({**to_json(seen), "agent": {"url": view.agent, "alive": view.alive()}})
-    elif once or picture is not None or not console.is_terminal:
+    elif picture is not None:
+        console.print(view.draw(replace(view.read(), ledger=view.ledger.name), width=console.width))
+        picture.write_text(_FONTS.sub("", console.export_svg(title="bursar top")), encoding="utf-8")
+    elif once or not console.is_terminal:
         console.print(view.draw(view.read(), width=console.width))
     else:
         _live(view, console, every)
-    if picture is not None:
-        picture.write_text(_FONTS.sub("", console.export_svg(title="bursar top")), encoding="utf-8")
 
 
 @dataclass(slots=True)

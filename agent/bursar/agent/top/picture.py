@@ -60,15 +60,17 @@ class RouteNow:
 
 @dataclass(frozen=True, slots=True)
 class DecisionNow:
-    """A call that did not simply go as it was."""
+    """What was decided of calls that did not simply go as they were: the same of several stands there once."""
 
     at_ns: int
+    """Of the newest of them."""
     route: str
     model: str
     action: str
     reason: str
     budget: str
     step: str
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import PolicyError
 from bursar.policies.protocol import Snapshot
 
-DECISIONS = 40
-"""How many of the last ones are read."""
+DECISIONS = 200
+"""How many of the last ones are read, before those that are the same are put together."""
 BUDGETS = 40
 """Of the fullest."""
 AGAIN_SECONDS, AGAIN_TIMES = 10.0, 50
@@ -162,7 +162,18 @@ def _by_route(found: Iterable[Spent]) -> dict[str, list[Spent]]:
     return by
 
 
-def _decisions(db: Database, now_ns: int) -> Iterator[DecisionNow]:
+def _decisions(db: Database, now_ns: int) -> list[DecisionNow]:
+    """The last ones, the same put together: a loop that is refused would else be all that is seen."""
+    kinds: dict[DecisionNow, tuple[int, int]] = {}
+    for one in _each(db, now_ns):
+        kind = replace(one, at_ns=0)
+        at_ns, times = kinds.get(kind, (one.at_ns, 0))
+        kinds[kind] = (at_ns, times + 1)
+    return [replace(kind, at_ns=at_ns, times=times) for kind, (at_ns, times) in kinds.items()]
+
+
+def _each(db: Database, now_ns: int) -> Iterator[DecisionNow]:
+    """One by one, the newest first."""
     for row in reports.decisions(db, 0, now_ns + 1, limit=DECISIONS):
         figures = row["decision"]
         yield DecisionNow(

@@ -182,12 +182,17 @@ def _decisions(picture: Picture, width: int, room: int) -> RenderableType:
     columns: list[Column[DecisionNow]] = [
         Column("decisions", lambda one: _clock(one.at_ns, now)),
         Column("", lambda one: one.route, least=12),
-        Column("", lambda one: Text(one.action, _ACTIONS.get(one.action, ""))),
-        Column("because", lambda one: said(one.reason), rank=1, least=16),
-        Column("budget", lambda one: f"{one.budget}{f' at {one.step}' if one.step else ''}", rank=2, least=10),
+        Column("", _action),
+        Column("because", lambda one: said(one.reason), rank=1, least=26),
+        Column("budget", lambda one: f"{one.budget}{f' at {one.step}' if one.step else ''}", rank=2, least=14),
         Column("model", lambda one: one.model.removeprefix("claude-"), rank=3, least=10),
     ]
     return table(columns, rows, width=width)
+
+
+def _action(one: DecisionNow) -> Text:
+    often = f" ×{one.times:,}" if one.times > 1 else ""
+    return Text.assemble((one.action, _ACTIONS.get(one.action, "")), often)
 
 
 def _budget_name(one: BudgetNow) -> str:
