@@ -34,20 +34,27 @@ def db() -> Iterator[Database]:
 
 
 def test_spent_by_route_and_model(db: Database) -> None:
-    """From one instant up to, and without, another; an unknown cost is counted beside, and what is in flight is not."""
-    found = glance.spent(db, NOON * SECOND, (NOON + 100) * SECOND)
-    assert found == [
+    """From a minute on; an unknown cost is counted beside, and what is in flight is not."""
+    assert glance.spent(db, NOON * SECOND) == [
         Spent("desk", HAIKU, 1, 7, 0, 0, 0),
         Spent("desk", OPUS, 2, 11, 0, 0, 0),
         Spent("mail", OPUS, 1, 0, 1, 0, 0),
     ]
-    assert [one.calls for one in glance.spent(db, NOON * SECOND, (NOON + 59) * SECOND)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("since", "nano"), [(NOON - 3600, 18), (NOON - 1800, 18), (NOON + 59, 18), (NOON + 60, 7), (NOON + 120, 0)]
+)
+def test_minutes_up_to_the_next_hour_and_then_hours(db: Database, since: int, nano: int) -> None:
+    """Each charge counts once, wherever the stretch begins: 18 nano-dollars after noon, 7 of them a minute later."""
+    assert sum(one.nano for one in glance.spent(db, since * SECOND)) == nano
 
 
 def test_by_the_minute(db: Database) -> None:
     """Minutes since the epoch in which something was spent."""
     first = NOON // 60
-    assert glance.minutes(db, NOON * SECOND, (NOON + 100) * SECOND) == {"desk": {first: 11, first + 1: 7}}
+    assert glance.minutes(db, NOON * SECOND) == {"desk": {first: 11, first + 1: 7}}
+    assert glance.minutes(db, (NOON + 60) * SECOND) == {"desk": {first + 1: 7}}
 
 
 def test_what_is_in_flight(db: Database) -> None:
@@ -60,8 +67,18 @@ def test_routes_that_are_known(db: Database) -> None:
     assert glance.known_routes(db) == ["desk", "mail"]
 
 
-@pytest.mark.parametrize("sql", ["_SPENT", "_MINUTES"])
-def test_only_the_stretch_that_is_asked_for_is_read(db: Database, sql: str) -> None:
-    """By the index over when attempts were sent: a long history costs nothing."""
-    plan = db.conn.execute(f"EXPLAIN QUERY PLAN {getattr(glance, sql)}", [0, 1]).fetchall()
-    assert plan[0][3] == "SEARCH attempts USING INDEX attempts_at (at_ns>? AND at_ns<?)"
+@pytest.mark.parametrize(("sql", "values"), [("_SPENT", [0, 1, 1]), ("_MINUTES", [0])])
+def test_only_the_sums_of_that_time_are_read(db: Database, sql: str, values: list[int]) -> None:
+    """By their key, no attempt: a long history costs nothing."""
+    steps = [row[3] for row in db.conn.execute(f"EXPLAIN QUERY PLAN {getattr(glance, sql)}", values).fetchall()]
+    assert not [step for step in steps if "attempts" in step]
+    assert [
+        step for step in steps if step.startswith("SEARCH sums USING PRIMARY KEY (label=? AND seconds=? AND slot>?")
+    ]
+
+
+def test_models_of_late_and_the_newest_call(db: Database) -> None:
+    """Those that served charges; the newest call need not be over."""
+    assert glance.recent_models(db, NOON * SECOND) == [HAIKU, OPUS]
+    assert glance.recent_models(db, (NOON + 7200) * SECOND) == []
+    assert glance.newest_ns(db) == (NOON + 62) * SECOND

@@ -1,7 +1,7 @@
 """
 What did each route spend lately, and what is in flight: cheap enough to be asked every second?
 
-Every question is a stretch of an index or a small table, however many attempts there are.
+Every question is a stretch of the sums, of an index, or a small table, however many attempts there are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-MINUTE_NS = 60 * 10**9
+from bursar.agent.ledger.flows import FOR_EVER
+from bursar.agent.ledger.rollups import MINUTE_NS
+from bursar.agent.ledger.sumtables import HOUR, MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +41,35 @@ class Flying:
     waiting_alerts: int
 
 
-_LATELY = """
-FROM attempts INDEXED BY attempts_at
-WHERE at_ns >= ? AND at_ns < ? AND state IN ('settled', 'orphaned') AND duplicate_of IS NULL
-"""
-
 _SPENT = f"""
-SELECT route, model, count(DISTINCT CASE call_id WHEN '' THEN attempt_id ELSE call_id END),
-    coalesce(sum(cost_nano), 0), sum(cost_nano IS NULL), coalesce(sum(cache_read), 0),
-    coalesce(sum(coalesce(input, 0) + coalesce(cache_read, 0) + coalesce(cache_write_5m, 0)
-        + coalesce(cache_write_1h, 0)), 0)
-{_LATELY} GROUP BY route, model
+SELECT route, model, sum(calls), sum(nano), sum(unknown), sum(cache_read),
+    sum(input + cache_read + cache_write_5m + cache_write_1h)
+FROM (VALUES ({MINUTE}, ?, ?), ({HOUR}, ?, {FOR_EVER})) AS parts JOIN sums
+    ON label = '' AND seconds = parts.column1 AND slot >= parts.column2 AND slot < parts.column3
+GROUP BY route, model HAVING sum(charges) > 0
 """
 
 _MINUTES = f"""
-SELECT route, at_ns / {MINUTE_NS}, sum(cost_nano) {_LATELY} AND cost_nano IS NOT NULL GROUP BY 1, 2
+SELECT route, slot, sum(nano) FROM sums WHERE label = '' AND seconds = {MINUTE} AND slot >= ?
+GROUP BY route, slot HAVING sum(nano) != 0
 """
 
 
-def spent(db: Database, since_ns: int, until_ns: int) -> list[Spent]:
-    """By route and model, of attempts sent from one instant up to, and without, another."""
-    return [Spent(*row) for row in db.conn.execute(_SPENT, [since_ns, until_ns]).fetchall()]
+def spent(db: Database, since_ns: int) -> list[Spent]:
+    """
+    By route and model, of attempts sent from an instant on, which is within the last two days.
+
+    Its minute counts whole, so that nothing within is missed.
+    """
+    first = since_ns // MINUTE_NS
+    hour = -(-first * MINUTE // HOUR)
+    return [Spent(*row) for row in db.conn.execute(_SPENT, [first, hour * HOUR // MINUTE, hour]).fetchall()]
 
 
-def minutes(db: Database, since_ns: int, until_ns: int) -> dict[str, dict[int, int]]:
-    """By route, nano-dollars in each minute since the epoch; empty minutes are left out."""
+def minutes(db: Database, since_ns: int) -> dict[str, dict[int, int]]:
+    """By route, nano-dollars in each minute since the epoch, of the last two days; empty ones are left out."""
     found: dict[str, dict[int, int]] = {}
-    for route, slot, nano in db.conn.execute(_MINUTES, [since_ns, until_ns]).fetchall():
+    for route, slot, nano in db.conn.execute(_MINUTES, [since_ns // MINUTE_NS]).fetchall():
         found.setdefault(route, {})[slot] = nano
     return found
 
@@ -93,10 +97,10 @@ def newest_ns(db: Database) -> int | None:
 
 
 def recent_models(db: Database, since_ns: int) -> list[str]:
-    """Which models served the last attempts since then, of ten thousand at most."""
+    """Which models served attempts since then; its hour counts whole."""
     rows = db.conn.execute(
-        "SELECT DISTINCT model FROM (SELECT model FROM attempts WHERE at_ns >= ? ORDER BY at_ns DESC LIMIT 10000) "
+        f"SELECT DISTINCT model FROM sums WHERE label = '' AND seconds = {HOUR} AND slot >= ? AND charges > 0 "
         "ORDER BY model",
-        [since_ns],
+        [since_ns // (HOUR * 10**9)],
     ).fetchall()
     return [model for (model,) in rows]

@@ -69,12 +69,9 @@ class View:
     agent: str
     clock: Callable[[], float] = time.monotonic
     clock_ns: Callable[[], int] = time.time_ns
-    _reader: Reader = field(init=False)
+    _reader: Reader = field(init=False, default_factory=Reader)
     _asked: float | None = field(init=False, default=None)
     _alive: bool = field(init=False, default=False)
-
-    def __post_init__(self) -> None:
-        self._reader = Reader(self.clock)
 
     def read(self) -> Picture:
         """The ledger as last committed. Raises `LedgerError`."""

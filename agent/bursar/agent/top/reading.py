@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from sqlite_utils import Database
 
 from bursar.agent.ledger import alertbook, balances, glance, meterbook, overridebook, reports
-from bursar.agent.ledger.glance import MINUTE_NS, Spent
+from bursar.agent.ledger.glance import Spent
+from bursar.agent.ledger.rollups import MINUTE_NS
 from bursar.agent.top.forecasts import Forecasts
 from bursar.agent.top.picture import MINUTES, BudgetNow, DecisionNow, Picture, RouteNow, Totals
 from bursar.policies.balancekey import parse_balance_key
@@ -25,40 +26,20 @@ DECISIONS = 200
 """How many of the last ones are read, before those that are the same are put together."""
 BUDGETS = 40
 """Of the fullest."""
-AGAIN_SECONDS, AGAIN_TIMES = 10.0, 50
-"""Today's hours that are over are read again after ten seconds, and not before fifty times as long as it took."""
-_HOUR_NS = 3600 * 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What the hours of today that are over came to."""
-
-    since_ns: int
-    until_ns: int
-    due: float
-    """When it is read again, by the clock."""
-    found: tuple[Spent, ...]
 
 
 class Reader:
-    """
-    Reads one picture after the other, and keeps what changes seldom: rules, forecasts, and the hours that are over.
+    """Reads one picture after the other, and keeps what changes seldom: rules and forecasts."""
 
-    `clock` gives seconds, and says how long reading takes.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._forecasts = Forecasts()
         self._rules: tuple[str, Policy | None] = ("", None)
-        self._kept: _Kept | None = None
 
     def read(self, db: Database, ledger: Path, now_ns: int) -> Picture:
         """The picture of an instant, as last committed."""
         policy = self._policy(overridebook.latest_rules(db))
         zone = UTC if policy is None else policy.zone
-        today = self._today(db, _midnight_ns(now_ns, zone), now_ns)
+        today = glance.spent(db, _midnight_ns(now_ns, zone))
         flying = glance.flying(db)
         return Picture(
             at_ns=now_ns,
@@ -115,23 +96,12 @@ class Reader:
                 exhausted_ns=None if out is None else out * 10**9,
             )
 
-    def _today(self, db: Database, midnight_ns: int, now_ns: int) -> tuple[Spent, ...]:
-        """Since midnight: hours that are over as they were read last, and the present one anew."""
-        hour_ns = max(now_ns // _HOUR_NS * _HOUR_NS, midnight_ns)
-        kept, began = self._kept, self._clock()
-        if kept is None or (kept.since_ns, kept.until_ns) != (midnight_ns, hour_ns) or began >= kept.due:
-            found = tuple(glance.spent(db, midnight_ns, hour_ns))
-            ended = self._clock()
-            due = ended + max(AGAIN_SECONDS, AGAIN_TIMES * (ended - began))
-            self._kept = kept = _Kept(midnight_ns, hour_ns, due, found)
-        return (*kept.found, *glance.spent(db, hour_ns, now_ns + 1))
-
 
 def _routes(db: Database, today: Iterable[Spent], now_ns: int) -> tuple[RouteNow, ...]:
     """Every route of today and of the last hour, the dearest of the hour first."""
     first = now_ns // MINUTE_NS - MINUTES + 1
-    lately = glance.minutes(db, first * MINUTE_NS, now_ns + 1)
-    hour = _by_route(glance.spent(db, first * MINUTE_NS, now_ns + 1))
+    lately = glance.minutes(db, first * MINUTE_NS)
+    hour = _by_route(glance.spent(db, first * MINUTE_NS))
     day = _by_route(today)
     found = [_route(name, hour.get(name, []), day.get(name, []), lately.get(name, {}), first) for name in {*hour, *day}]
     return tuple(sorted(found, key=lambda one: (-one.hour_nano, -one.today_nano, one.route)))
