@@ -12,10 +12,8 @@ import click
 import pytest
 from tests.agent.asking import POLICY, alone, answer, bursar, complaint, lines
 
-from bursar.agent import app
 from bursar.agent.cli import cli
 from bursar.agent.commands.run import Order
-from bursar.agent.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -43,58 +41,6 @@ def test_every_command_explains_itself() -> None:
 def test_no_such_command() -> None:
     """Usage, and exit code 2."""
     assert "No such command 'spend'" in complaint("spend", code=2)
-
-
-USAGE = '{"input_tokens": 1000, "output_tokens": 100}'
-
-
-def test_a_price() -> None:
-    """Sonnet 5.5 costs 2 and 10 USD per million tokens: 1,000 and 100 of them are 0.002 and 0.001 USD."""
-    explained = answer("price", "--model", "claude-sonnet-5-5", "--usage", USAGE, "--at", "2026-11-01")
-    assert (explained["nano_usd"], explained["model"]) == (3_000_000, "claude-sonnet-5-5")
-    assert explained["price_id"] == "claude-sonnet-5-5@2026-10-07"
-    assert [(line["label"], line["nano_usd"]) for line in explained["lines"]] == [
-        ("input", 2_000_000),
-        ("output", 1_000_000),
-    ]
-    assert answer("price", "--model", "claude-sonnet-5-5", "--usage", USAGE, "--batch")["nano_usd"] == 1_500_000
-
-
-def test_a_price_for_people() -> None:
-    """Line by line, with the total below."""
-    said = lines(bursar("price", "--model", "claude-sonnet-5-5", "--usage", USAGE, "--at", "2026-11-01"))
-    assert "│ input │ claude-sonnet-5-5 │ 1,000 │ 2 / MTok │ 0.002 │" in said
-    assert "│ total │ │ │ │ 0.003 │" in said
-
-
-def test_prices_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the option, or by the environment."""
-    (tmp_path / "prices.toml").write_text('multiply = "2"\n')
-    price = ("price", "--model", "claude-sonnet-5-5", "--usage", USAGE, "--at", "2026-11-01")
-    assert answer(*price, "--prices", str(tmp_path / "prices.toml"))["nano_usd"] == 6_000_000
-    monkeypatch.setenv("BURSAR_PRICES", str(tmp_path / "prices.toml"))
-    assert answer(*price)["nano_usd"] == 6_000_000
-
-
-def test_an_unknown_price_is_a_no() -> None:
-    """Null, not zero, and exit code 1."""
-    assert answer("price", "--model", "claude-none", "--usage", USAGE, code=1)["nano_usd"] is None
-    assert bursar("price", "--model", "claude-none", "--usage", USAGE).exit_code == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--usage", "{"), "bursar: --usage is no JSON"),
-        (("--usage", '{"tokens": 3}'), "bursar: --usage: tokens is no key of Anthropic's usage object"),
-        (("--usage", USAGE, "--at", "today"), "'today' does not match the format"),
-        (("--usage", USAGE, "--prices", "none.toml"), "'none.toml' does not exist"),
-        ((), "Missing option '--usage'"),
-    ],
-)
-def test_a_price_asked_for_wrongly(arguments: tuple[str, ...], said: str) -> None:
-    """Exit code 2 and a sentence."""
-    assert said in complaint("price", "--model", "claude-sonnet-5-5", *arguments, code=2)
 
 
 @pytest.mark.parametrize("command", ["report", "budgets", "routes", "holds"])
@@ -127,33 +73,6 @@ def test_checking_a_policy_with_mistakes(tmp_path: Path) -> None:
     (mistake,) = answer("check", str(path), code=1)["mistakes"]
     assert (mistake["line"], mistake["path"]) == (2, "mode")
     assert "does not exist" in complaint("check", str(tmp_path / "none.toml"), code=2)
-
-
-def test_the_agent_is_given_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flags go before the environment, and its exit code is the command's."""
-    (tmp_path / "bursar.toml").write_text(POLICY)
-    given: list[Settings] = []
-
-    def run_agent(settings: Settings, *, stop_with_input: bool) -> int:
-        given.append(settings)
-        return 3 if not stop_with_input else 0
-
-    monkeypatch.setattr(app, "run_agent", run_agent)
-    monkeypatch.setenv("BURSAR_DB", "elsewhere")
-    files = ("--policy", str(tmp_path / "bursar.toml"), "--db", str(tmp_path / "x.sqlite"))
-    assert bursar("agent", *files, "--listen", "127.0.0.1:4444").exit_code == 3
-    assert bursar("agent", "--stop-with-input").exit_code == 0
-    assert (given[0].policy, given[0].db, given[0].port) == (
-        tmp_path / "bursar.toml",
-        tmp_path / "x.sqlite",
-        4444,
-    )
-    assert given[1].db == Path("elsewhere")
-
-
-def test_an_agent_that_cannot_start() -> None:
-    """Open to others without a token: exit code 3 and what to do."""
-    assert "there is no token file" in complaint("agent", "--listen", "0.0.0.0:4444", code=3)
 
 
 @pytest.mark.parametrize(

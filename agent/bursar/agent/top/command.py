@@ -20,7 +20,7 @@ from rich.live import Live
 
 from bursar.agent.commands.options import answer, db_option, json_option, settings_of
 from bursar.agent.commands.reach import UnreachableError, ask
-from bursar.agent.ledger import LedgerMissing, open_for_reading
+from bursar.agent.ledger import LedgerError, open_for_reading
 from bursar.agent.settings import HOST, PORT
 from bursar.agent.top.keys import Pressed, keys
 from bursar.agent.top.picture import Picture, to_json
@@ -83,10 +83,10 @@ class View:
         return render(seen, width=width, height=height, agent=self.agent, alive=self.alive())
 
     def frame(self, *, width: int, height: int) -> RenderableType:
-        """What stands in the terminal now; without a ledger, how one comes about. Raises `LedgerError`."""
+        """What stands in the terminal now; where the ledger cannot be read, why: it may be on its way."""
         try:
             return self.draw(self.read(), width=width, height=height)
-        except LedgerMissing as error:
+        except LedgerError as error:
             return waiting(str(error), width=width)
 
     def alive(self) -> bool:
