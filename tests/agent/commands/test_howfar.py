@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterable
 
+import pytest
 from rich.console import Console
 
 from bursar.agent.commands.howfar import Lines, Wait, progress, stages
@@ -77,6 +79,15 @@ def test_a_terminal_gets_a_bar_that_goes_away() -> None:
     assert "reading calls" in said
     assert "25%" in said
     assert said.endswith("\x1b[1A\x1b[2K")
+
+
+def test_the_answer_is_written_past_the_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as an export into a file, while standard error is a terminal."""
+    out = io.StringIO()
+    with progress("writing", 2, console=Console(file=out, force_terminal=True, width=80)):
+        sys.stdout.write("a row of the answer\n")
+    assert capsys.readouterr().out == "a row of the answer\n"
+    assert "a row" not in out.getvalue()
 
 
 def test_a_pipe_gets_no_bar() -> None:

@@ -109,6 +109,7 @@ def _bars(console: Console) -> Progress:
         TimeElapsedColumn(),
         console=console,
         transient=True,
+        redirect_stdout=False,  # the answer may be on its way into a file while the bar is drawn
     )
 
 
