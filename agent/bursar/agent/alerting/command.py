@@ -61,7 +61,8 @@ def test_command(channel: str, policy: Path) -> None:
         _end(f'the policy has no channel "{channel}": use one of {", ".join(names)}', USAGE)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        said = asyncio.run(_send(channel, rules))
+        with progress(f"telling {channel}"):
+            said = asyncio.run(_send(channel, rules))
     except ChannelError as error:
         _end(f'channel "{channel}" did not take it: {error}', NO)
     click.echo(f'channel "{channel}" took it: {said}', err=True)
