@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.certificates import authority
 
 from bursar.agent import app
 from bursar.agent.app import Running, run_agent, serving_agent
@@ -27,7 +28,7 @@ from bursar.agent.rules import RulesError
 from bursar.agent.sandbox.app import create_app
 from bursar.agent.sandbox.server import serving as serving_sandbox
 from bursar.agent.serving.listening import ListenError
-from bursar.agent.settings import ModelsApi, Settings, SettingsError, read_settings
+from bursar.agent.settings import ModelsApi, Settings, SettingsError, Tcp, UnixSocket, read_settings
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.protocol import PATH, Holder, SyncRequest, to_json
 from bursar.policies.records import Settled, to_line
@@ -62,7 +63,7 @@ def settings(folder: Path, *, policy: str | None = None, port: int = 0, **secret
     return Settings(
         state_dir=folder / "state",
         db=folder / "state" / "bursar.sqlite",
-        port=port,
+        listen=(Tcp(port=port),),
         policy=folder / "bursar.toml" if policy is not None else None,
         secrets=secrets,
     )
@@ -258,7 +259,7 @@ def test_token(tmp_path: Path) -> None:
     """With a token file, guards that do not show the token are turned away."""
     (tmp_path / "token").write_text("right\n")
     there = read_settings(
-        {"BURSAR_STATE_DIR": str(tmp_path), "BURSAR_TOKEN_FILE": str(tmp_path / "token")}, listen="127.0.0.1:0"
+        {"BURSAR_STATE_DIR": str(tmp_path), "BURSAR_TOKEN_FILE": str(tmp_path / "token")}, listen=("127.0.0.1:0",)
     )
     body = to_json(SyncRequest(Holder("h", 42, "host", NOON), 0))
     with serving_agent(there) as running:
@@ -273,9 +274,36 @@ def test_bad_token_file(tmp_path: Path, text: str | None, told: str) -> None:
     """A token file that holds nothing would let everybody in, or nobody: the agent does not start."""
     if text is not None:
         (tmp_path / "token").write_text(text)
-    there = Settings(state_dir=tmp_path, db=tmp_path / "db", port=0, token_file=tmp_path / "token")
+    there = Settings(state_dir=tmp_path, db=tmp_path / "db", listen=(Tcp(port=0),), token_file=tmp_path / "token")
     with pytest.raises(SettingsError, match=told), serving_agent(there):
         pass
+
+
+def test_tls_files_that_are_no_pair(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key that is missing, or another certificate's: exit code 3, and what to do."""
+    ca = authority(tmp_path / "ca")
+    one, other = ca.issue("one"), ca.issue("other")
+    for key in (tmp_path / "none.key", other.key):
+        assert run_agent(replace(settings(tmp_path), tls=replace(one, key=key))) == 3
+    missing, mixed = capsys.readouterr().err.splitlines()
+    assert missing.startswith(f"bursar agent: the file {tmp_path}/none.key of --tls-cert or --tls-key cannot be read")
+    assert mixed.startswith(f"bursar agent: --tls-key {other.key} is not the key of --tls-cert {one.cert}")
+
+
+def test_several_places_at_once(tmp_path: Path) -> None:
+    """Each is told in the line that says it is ready; one that cannot be had lets the others go again."""
+    places = (UnixSocket(tmp_path / "a.sock"), Tcp(port=0))
+    there = replace(settings(tmp_path), listen=places)
+    with serving_agent(there) as running:
+        socket_file, port = running.urls
+        assert (running.url, socket_file) == (socket_file, f"unix:{tmp_path}/a.sock")
+        assert post(port, PATH, {})[0] == 400
+    assert not places[0].path.exists()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        wanted = (places[0], Tcp(port=taken.getsockname()[1]))
+        with pytest.raises(ListenError, match="stop what uses it"), serving_agent(replace(there, listen=wanted)):
+            pass
+    assert not places[0].path.exists()
 
 
 def test_state_folder_is_private(tmp_path: Path) -> None:
@@ -340,7 +368,7 @@ from pathlib import Path
 from bursar.agent.app import run_agent
 from bursar.agent.settings import read_settings
 policy = Path(sys.argv[1]) if sys.argv[1:] else None
-settings = read_settings(os.environ, listen="127.0.0.1:0", policy=policy)
+settings = read_settings(os.environ, listen=("127.0.0.1:0",), policy=policy)
 sys.exit(run_agent(settings, stop_with_input="STOP_WITH_INPUT" in os.environ))
 """
 

@@ -27,8 +27,8 @@ from tests.agent.forward.receivers import HeliconeLogs, HeliconeTraces, Jaeger, 
 from bursar.agent.app import Running, serving_agent
 from bursar.agent.forward.outlets import address_of
 from bursar.agent.ledger.forwardtables import path_beside, states
-from bursar.agent.serving.listening import answering, bind, url_of
-from bursar.agent.settings import Settings
+from bursar.agent.serving.listening import answering, listening
+from bursar.agent.settings import Settings, Tcp
 from bursar.agent.spans import receiver
 from bursar.agent.spans.seenspan import SeenSpan
 from bursar.policies.policyfile import parse_policy
@@ -71,12 +71,12 @@ def recipe(name: str, **secrets: str) -> dict[str, str]:
 @contextmanager
 def serving(routes: Sequence[BaseRoute]) -> Generator[str]:
     """A real server on a free port; its address."""
-    listener = bind("127.0.0.1", 0)
     with (
+        listening(Tcp(port=0)) as listener,
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(answering(Starlette(routes=routes), listener)),
     ):
-        yield urlsplit(url_of(listener)).netloc
+        yield urlsplit(listener.url).netloc
 
 
 def export_a_call(variables: dict[str, str], netloc: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,9 @@ def export_a_call(variables: dict[str, str], netloc: str, monkeypatch: pytest.Mo
 def agent(folder: Path, policy: str, environment: dict[str, str]) -> Generator[Running]:
     """The real agent with this policy and environment, on a port of its own."""
     (folder / "bursar.toml").write_text(policy)
-    settings = Settings(state_dir=folder, db=folder / "db", port=0, policy=folder / "bursar.toml", secrets=environment)
+    settings = Settings(
+        state_dir=folder, db=folder / "db", listen=(Tcp(port=0),), policy=folder / "bursar.toml", secrets=environment
+    )
     with serving_agent(settings) as running:
         yield running
 

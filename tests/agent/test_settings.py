@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bursar.agent.settings import Settings, SettingsError, address, read_settings
+from bursar.agent.settings import Settings, SettingsError, Tcp, Tls, UnixSocket, read_settings
 
 HOME = {"HOME": "/home/ada"}
 
@@ -34,7 +34,7 @@ def test_state_folder(monkeypatch: pytest.MonkeyPatch, platform: str, environ: d
 def test_defaults() -> None:
     """Without a word the agent listens on loopback, asks for no token and has no rules."""
     settings = read_settings(HOME)
-    assert (settings.host, settings.port, settings.local) == ("127.0.0.1", 4319, True)
+    assert (settings.listen, settings.local, settings.tls) == ((Tcp("127.0.0.1", 4319),), True, None)
     assert (settings.token_file, settings.policy, settings.prices) == (None, None, None)
 
 
@@ -74,8 +74,8 @@ def test_flags_win() -> None:
 )
 def test_listen(listen: str, host: str, port: int) -> None:
     """An address may leave out its host or its port; all of these are this machine's own."""
-    settings = read_settings(HOME, listen=listen)
-    assert (settings.host, settings.port, settings.local) == (host, port, True)
+    settings = read_settings(HOME, listen=(listen,))
+    assert (settings.listen, settings.local) == ((Tcp(host, port),), True)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,18 @@ def test_listen(listen: str, host: str, port: int) -> None:
 )
 def test_bad_listen(listen: str) -> None:
     """What is no address is told with one that is."""
-    with pytest.raises(SettingsError, match=r"--listen .* Write it as 127\.0\.0\.1:4319\."):
-        read_settings(HOME, listen=listen)
+    with pytest.raises(
+        SettingsError, match=r"--listen .* Write it as 127\.0\.0\.1:4319 or unix:/run/bursar/agent\.sock\."
+    ):
+        read_settings(HOME, listen=(listen,))
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:4319", "10.0.0.1", "agent.example.org", "[::]:4319"])
 def test_others_need_a_token(listen: str) -> None:
     """Where others can connect, a token file is asked for, and then it is fine."""
     with pytest.raises(SettingsError, match="BURSAR_TOKEN_FILE"):
-        read_settings(HOME, listen=listen)
-    assert not read_settings(HOME, listen=listen, token_file=Path("/token")).local
+        read_settings(HOME, listen=(listen,))
+    assert not read_settings(HOME, listen=(listen,), token_file=Path("/token")).local
 
 
 @pytest.mark.parametrize(
@@ -127,13 +129,51 @@ def test_secrets_stay_inside() -> None:
 def test_built_by_hand() -> None:
     """Settings that cannot work cannot be built at all."""
     with pytest.raises(SettingsError):
-        Settings(state_dir=Path("/s"), db=Path("/s/db"), host="0.0.0.0")
+        Settings(state_dir=Path("/s"), db=Path("/s/db"), listen=(Tcp("0.0.0.0"),))
 
 
-def test_address() -> None:
+@pytest.mark.parametrize("text", ["127.0.0.1:5000", "[::1]:5000", "unix:/run/bursar/agent.sock"])
+def test_a_place_is_told_as_it_was_written(text: str) -> None:
     """An IPv6 host stands in brackets."""
-    assert address("::1", 1) == "[::1]:1"
-    assert address("localhost", 1) == "localhost:1"
+    assert [str(place) for place in read_settings(HOME, listen=(text,)).listen] == [text]
+
+
+def test_several_places() -> None:
+    """Each once, in their order; all of them have to be this machine's for it to be the only one that can connect."""
+    socket, port = "unix:/run/bursar/agent.sock", "127.0.0.1:5000"
+    settings = read_settings(HOME, listen=(socket, port, "unix:///run/bursar/agent.sock"))
+    assert settings.listen == (UnixSocket(Path("/run/bursar/agent.sock")), Tcp("127.0.0.1", 5000))
+    assert settings.local
+    with pytest.raises(SettingsError, match=r"--listen 0\.0\.0\.0:4319: others .*BURSAR_TOKEN_FILE"):
+        read_settings(HOME, listen=(socket, "0.0.0.0"))
+    assert not read_settings(HOME, listen=(socket, "0.0.0.0"), token_file=Path("/token")).local
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("unix:agent.sock", "by its whole path"), ("unix:/" + "a" * 107, "has 108 bytes, and .* may have 107")],
+)
+def test_a_socket_that_cannot_be(text: str, told: str) -> None:
+    """Told with the flag."""
+    with pytest.raises(SettingsError, match=rf"--listen: .*{told}"):
+        read_settings(HOME, listen=(text,))
+
+
+def test_tls() -> None:
+    """A certificate and its key, for whoever connects by TCP."""
+    cert, key = Path("/cert"), Path("/key")
+    assert read_settings(HOME, tls_cert=cert, tls_key=key).tls == Tls(cert, key)
+    for alone in ({"tls_cert": cert}, {"tls_key": key}):
+        with pytest.raises(SettingsError, match="--tls-cert and --tls-key go together"):
+            read_settings(HOME, listen=(), **alone)
+    with pytest.raises(SettingsError, match=r"--tls-cert: .*a Unix socket needs no certificate\. Add --listen"):
+        read_settings(HOME, listen=("unix:/run/a.sock",), tls_cert=cert, tls_key=key)
+
+
+def test_the_ca_that_commands_trust() -> None:
+    """Named by the environment, as for applications."""
+    assert read_settings(HOME).ca_file is None
+    assert read_settings({**HOME, "BURSAR_CA_FILE": "/ca.pem"}).ca_file == Path("/ca.pem")
 
 
 def test_the_key_of_what_is_put_off() -> None:

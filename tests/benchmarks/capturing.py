@@ -19,8 +19,10 @@ from tests.instrumentation.scene import ASK, client
 
 from bursar.instrumentation import instrument, route, uninstrument
 from bursar.instrumentation.capturing import Sampler
+from bursar.instrumentation.dial import Dial
 from bursar.instrumentation.link import AgentLink
 from bursar.instrumentation.runtime import current_runtime
+from bursar.policies.agentaddress import read_agent_address
 from bursar.policies.route import Capture
 from bursar.policies.sample import Wanted
 
@@ -32,7 +34,7 @@ class Still(Sampler):
     """One whose thread never runs; `seen` keeps what it was shown."""
 
     def __init__(self) -> None:
-        super().__init__(lambda: AgentLink("http://127.0.0.1:9", None))
+        super().__init__(lambda: AgentLink(Dial(read_agent_address("http://127.0.0.1:9")), None))
         self.seen: list[Any] = []
 
     def _start(self) -> None:

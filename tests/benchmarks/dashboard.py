@@ -32,7 +32,7 @@ from tests.benchmarks.pastmillion import SECOND, WORKS, make
 
 from bursar.agent.app import serving_agent
 from bursar.agent.ledger import Ledger
-from bursar.agent.settings import Settings
+from bursar.agent.settings import Settings, Tcp
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.records import Decided
 from bursar.policies.usage import Usage
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             furnish(db, made_ns)
         policy = folder / "bursar.toml"
         policy.write_text(POLICY)
-        settings = Settings(state_dir=folder / "state", db=db, port=0, policy=policy)
+        settings = Settings(state_dir=folder / "state", db=db, listen=(Tcp(port=0),), policy=policy)
         agent = stack.enter_context(serving_agent(settings))
         took = list(ask(agent.url, urls("now-1")))
         fetched = assets(agent.url)

@@ -25,6 +25,7 @@ from bursar.instrumentation.leases import Leases
 from bursar.instrumentation.link import Unreachable
 from bursar.instrumentation.runtime import Runtime
 from bursar.instrumentation.sync import Ask
+from bursar.policies.agentaddress import read_agent_address
 from bursar.policies.balancekey import Amounts
 from bursar.policies.protocol import Need
 
@@ -43,7 +44,7 @@ ROUNDS = 5
 def measure(size: int, *, first: int = 0, progress: Progress = silently) -> Figure:
     """So many decisions in each round."""
     with tempfile.TemporaryDirectory() as folder, agent(Path(folder)) as url:
-        runtime = Runtime(Config(Path(folder) / "state", agent=url, labels=LABELS))
+        runtime = Runtime(Config(Path(folder) / "state", agent=read_agent_address(url), labels=LABELS))
         try:
             return _figure(_measure(runtime, url, Path(folder), size, progress), *_asks(runtime, size))
         finally:

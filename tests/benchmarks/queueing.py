@@ -28,10 +28,12 @@ from tests.benchmarks.batching import MODEL, TOKENS_OUT, Ask, documents, ticket
 
 from bursar.agent.sandbox import create_app, serving
 from bursar.instrumentation import instrument, uninstrument
+from bursar.instrumentation.dial import Dial
 from bursar.instrumentation.link import AgentLink
 from bursar.instrumentation.rules import load_snapshot
 from bursar.instrumentation.runtime import current_runtime
 from bursar.policies import deferral
+from bursar.policies.agentaddress import read_agent_address
 from bursar.policies.deferral import Offer, Taken, WaitRequest
 from bursar.policies.policyfile import parse_policy
 
@@ -101,7 +103,7 @@ def accepted(agent: str, bodies: Sequence[bytes], connections: int) -> tuple[flo
     """Offer all of them over so many connections at once: the seconds, and how many were taken."""
 
     def offer_some(share: Sequence[bytes]) -> int:
-        link = AgentLink(agent, None)
+        link = AgentLink(Dial(read_agent_address(agent)), None)
         taken = 0
         for body in share:
             answer: Taken = deferral.taken_from_json(link.post(deferral.PATH, body, seconds=60.0))
@@ -128,7 +130,7 @@ def bare(agent: str, count: int) -> float:
 
 def answered(agent: str, ids: Sequence[str]) -> tuple[int, int]:
     """Wait until every call is over: how many have a message, and half of what these would have cost at once."""
-    link, messages, nano = AgentLink(agent, None), 0, 0
+    link, messages, nano = AgentLink(Dial(read_agent_address(agent)), None), 0, 0
     for first in range(0, len(ids), AT_ONCE):
         left = set(ids[first : first + AT_ONCE])
         while left:

@@ -18,7 +18,7 @@ import yaml
 
 from bursar.agent.cli import cli
 from bursar.agent.serving.doorman import OPEN_PATHS
-from bursar.agent.settings import Settings, SettingsError, read_settings
+from bursar.agent.settings import Settings, SettingsError, Tcp, UnixSocket, read_settings
 from bursar.policies.policyfile import parse_policy
 
 DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
@@ -93,7 +93,7 @@ def test_an_agent_that_others_reach_has_a_token(file: str | None) -> None:
         arguments, environ = found["args"], environ_of(found)
         assert within(environ["BURSAR_TOKEN_FILE"], mounts_of(found)["token"])
     made = settings(arguments, environ)
-    assert (made.port, made.local) == (4319, False)
+    assert (made.listen, made.local) == ((Tcp("0.0.0.0", 4319),), False)
     with pytest.raises(SettingsError, match="there is no token file"):
         settings(arguments, {name: value for name, value in environ.items() if name != "BURSAR_TOKEN_FILE"})
 
@@ -177,7 +177,9 @@ def test_probes_ask_what_needs_no_token() -> None:
     """Alive at /healthz, ready at /readyz, at the port where it listens; so does compose."""
     found, spec = container("agent.yaml")
     (port,) = found["ports"]
-    assert port["containerPort"] == settings(found["args"], environ_of(found)).port
+    (place,) = settings(found["args"], environ_of(found)).listen
+    assert isinstance(place, Tcp)
+    assert port["containerPort"] == place.port
     asked = {kind: found[kind]["httpGet"] for kind in ("livenessProbe", "readinessProbe")}
     assert {probe["path"] for probe in asked.values()} == set(OPEN_PATHS)
     assert {probe["port"] for probe in asked.values()} == {port["name"]}
@@ -210,14 +212,18 @@ def unit() -> configparser.RawConfigParser:
 
 
 def test_the_unit() -> None:
-    """Its arguments are the agent's, it listens on this machine alone, and keeps its state where systemd makes room."""
+    """Its arguments are the agent's, it listens on this machine alone, and its files are where systemd makes room."""
     section = unit()["Service"]
     _, *arguments = shlex.split(section["ExecStart"])
     name, _, folder = section["Environment"].partition("=")
     assert name == "BURSAR_STATE_DIR"
     assert folder == f"/var/lib/{section['StateDirectory']}"
     made = settings(arguments, {name: folder})
-    assert (made.local, made.port, str(made.db)) == (True, 4319, f"{folder}/bursar.sqlite")
+    assert (made.local, str(made.db)) == (True, f"{folder}/bursar.sqlite")
+    socket_file = Path("/run") / section["RuntimeDirectory"] / "agent.sock"
+    assert made.listen == (UnixSocket(socket_file), Tcp("127.0.0.1", 4319))
+    assert f"BURSAR_AGENT=unix:{socket_file}" in UNIT.read_text(encoding="utf-8")
+    assert section["RuntimeDirectoryMode"] == "0750", "its user, and the group of the applications"
     assert section["RestartPreventExitStatus"] == "3"
 
 

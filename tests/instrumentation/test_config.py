@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bursar.instrumentation.config import Config, ConfigError, read_config, read_dialects, read_labels, read_metrics
+from bursar.policies.agentaddress import AgentAddress
 
 HOME = {"HOME": "/home/desk"}
 
@@ -23,6 +24,7 @@ def test_every_variable_is_read() -> None:
     environ = {
         "BURSAR_STATE_DIR": "/var/lib/desk",
         "BURSAR_AGENT": "http://agent:4319/",
+        "BURSAR_CA_FILE": "/ca.pem",
         "BURSAR_TOKEN_FILE": "/run/token",
         "BURSAR_PRICES": "/etc/prices.toml",
         "BURSAR_ROUTE": "desk",
@@ -37,7 +39,8 @@ def test_every_variable_is_read() -> None:
     }
     assert read_config(environ) == Config(
         state_dir=Path("/var/lib/desk"),
-        agent="http://agent:4319",
+        agent=AgentAddress("http", "agent", 4319),
+        ca_file=Path("/ca.pem"),
         token_file=Path("/run/token"),
         prices_file=Path("/etc/prices.toml"),
         route="desk",
@@ -108,7 +111,9 @@ def test_what_is_no_utf_8_is_replaced() -> None:
     ("name", "text", "remedy"),
     [
         ("BURSAR_AGENT", "127.0.0.1:4319", "http://127.0.0.1:4319"),
-        ("BURSAR_AGENT", "https://agent", "http://127.0.0.1:4319"),
+        ("BURSAR_AGENT", "ftp://agent", "https://HOST:4319"),
+        ("BURSAR_AGENT", "unix:agent.sock", "unix:/run/bursar/agent.sock"),
+        ("BURSAR_AGENT", "unix:/" + "a" * 107, "unix:/run/bursar/agent.sock"),
         ("BURSAR_AGENT", "http://", "http://127.0.0.1:4319"),
         ("BURSAR_AGENT", "http://[::1", "http://127.0.0.1:4319"),
         ("BURSAR_AGENT", "http://agent:port", "http://127.0.0.1:4319"),
@@ -132,10 +137,23 @@ def test_a_variable_that_cannot_work_is_named_with_its_remedy(name: str, text: s
     assert remedy in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["http://agent", "http://127.0.0.1:4319", "http://[::1]:4319"])
+@pytest.mark.parametrize(
+    "text", ["http://agent:4319", "http://127.0.0.1:4319", "http://[::1]:4319", "https://agent:443", "unix:/run/a.sock"]
+)
 def test_an_address_of_an_agent_is_taken(text: str) -> None:
-    """Names, and addresses of both kinds."""
-    assert read_config({**HOME, "BURSAR_AGENT": text}).agent == text
+    """Names, addresses of both kinds, and the path of a socket."""
+    assert str(read_config({**HOME, "BURSAR_AGENT": text}).agent) == text
+
+
+def test_whom_to_trust_is_read_where_it_will_matter(tmp_path: Path) -> None:
+    """An agent's certificate that could never be checked is no outage, but a mistake; without TLS nobody looks."""
+    missing, empty = tmp_path / "missing.pem", tmp_path / "empty.pem"
+    empty.write_text("no certificate\n")
+    for path in (missing, empty):
+        environ = {**HOME, "BURSAR_CA_FILE": str(path)}
+        assert read_config({**environ, "BURSAR_AGENT": "http://agent"}).ca_file == path
+        with pytest.raises(ConfigError, match=rf"^BURSAR_CA_FILE: {path} cannot be read as certificates .*in PEM"):
+            read_config({**environ, "BURSAR_AGENT": "https://agent"})
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bursar.instrumentation import link as module
+from bursar.instrumentation.dial import Dial
 from bursar.instrumentation.link import (
     BREAKER_SECONDS,
     BUSY_SECONDS,
@@ -24,6 +25,7 @@ from bursar.instrumentation.link import (
     Misunderstood,
     Unreachable,
 )
+from bursar.policies.agentaddress import read_agent_address
 
 
 class Clock:
@@ -103,7 +105,7 @@ def connect() -> Iterator[Callable[..., AgentLink]]:
     with ExitStack() as stack:
 
         def link(url: str, token_file: Path | None = None, clock: Callable[[], float] = time.monotonic) -> AgentLink:
-            made = AgentLink(url, token_file, clock)
+            made = AgentLink(Dial(read_agent_address(url)), token_file, clock)
             stack.callback(made.close)
             return made
 
@@ -276,12 +278,6 @@ def test_proxies_are_passed_by(agent: Agent, connect: Connect, monkeypatch: pyte
     monkeypatch.setenv(name, closed_port())
     monkeypatch.delenv("no_proxy", raising=False)
     assert connect(agent.url).post("/guard/sync", b"{}") == {"granted": {}}
-
-
-def test_without_a_port_the_agent_s_own_is_taken() -> None:
-    """4319."""
-    link = AgentLink("http://127.0.0.1", None)
-    assert (link._host, link._port) == ("127.0.0.1", 4319)  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_forked_child_forgets_the_connection(agent: Agent, connect: Connect) -> None:

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+from tests.certificates import authority
 
 SCRIPT = """
 import json, logging, sys
@@ -60,11 +61,15 @@ print(json.dumps({name: play(*case) for name, case in cases.items()}))
 OWN = "bursar: traces go to the application's own tracer provider"
 AGENT = {"BURSAR_AGENT": "http://127.0.0.1:4319"}
 COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+SOCKET = {"BURSAR_AGENT": "unix:/run/bursar/agent.sock"}
 CASES: dict[str, tuple[str, dict[str, str]]] = {
     "nothing": ("", {}),
     "own provider": ("own", AGENT),
     "agent": ("", AGENT),
     "collector": ("", COLLECTOR),
+    "socket": ("", SOCKET),
+    "socket and collector": ("", {**SOCKET, **COLLECTOR}),
+    "tls": ("", {"BURSAR_AGENT": "https://agent", "BURSAR_CA_FILE": "ca.pem"}),
     "both": ("", {**AGENT, **COLLECTOR}),
     "no exporter": ("bare", AGENT),
     "token": ("", {**AGENT, "BURSAR_TOKEN_FILE": "token"}),
@@ -77,6 +82,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What becomes of each case, in a process of its own: the provider is global, and set once."""
     folder = tmp_path_factory.mktemp("tracing")
     (folder / "token").write_text("secret\n")
+    authority(folder)
     cases = {name: (how, {"HOME": str(folder), **environ}) for name, (how, environ) in CASES.items()}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
@@ -113,12 +119,31 @@ def test_without_an_endpoint_no_provider_is_made(seen: dict[str, Any]) -> None:
 def test_an_agent_is_sent_the_traces(seen: dict[str, Any]) -> None:
     """Once, however often it is asked for; an agent that is away keeps no process from ending."""
     result = seen["agent"]
-    assert result["exported"] == [[["http://127.0.0.1:4319/v1/traces"], {"headers": {}, "timeout": 1}]]
+    assert result["exported"] == [
+        [["http://127.0.0.1:4319/v1/traces"], {"certificate_file": None, "headers": {}, "timeout": 1}]
+    ]
     assert (result["provider"], result["processors"]) == ("TracerProvider", 1)
     assert said(result) == ["bursar: traces go to http://127.0.0.1:4319", OWN]
 
 
-@pytest.mark.parametrize("case", ["collector", "both"])
+def test_over_tls_the_exporter_trusts_whom_the_journal_trusts(seen: dict[str, Any]) -> None:
+    """The agent's own port, since the address has none; one file for both."""
+    (((url,), options),) = seen["tls"]["exported"]
+    assert (url, options["certificate_file"]) == ("https://agent:4319/v1/traces", "ca.pem")
+
+
+def test_a_unix_socket_is_no_endpoint(seen: dict[str, Any]) -> None:
+    """No exporter speaks over one: said in one line, with what to set."""
+    result = seen["socket"]
+    assert (result["provider"], result["exported"]) == ("ProxyTracerProvider", [])
+    (line, again) = said(result)
+    assert line == again
+    assert line.startswith("bursar: no traces: BURSAR_AGENT is a Unix socket")
+    assert "money goes that way all the same" in line
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in line
+
+
+@pytest.mark.parametrize("case", ["collector", "both", "socket and collector"])
 def test_opentelemetry_s_own_variables_go_first(seen: dict[str, Any], case: str) -> None:
     """Its exporter reads them; the agent then hears of money by the journal alone."""
     assert seen[case]["exported"] == [[[], {}]]

@@ -22,7 +22,7 @@ from tests.receivers.phoenix import Phoenix, Shown, made, serving
 
 from bursar.agent.app import serving_agent
 from bursar.agent.ledger.forwardtables import path_beside, states
-from bursar.agent.settings import Settings
+from bursar.agent.settings import Settings, Tcp
 
 PATIENCE_SECONDS = 30
 _POLICY = """
@@ -100,7 +100,7 @@ def _agent(folder: Path, policy: str) -> Generator[tuple[str, Callable[[], int]]
     """An agent with this policy: its address, and how many spans its receiver has taken."""
     folder.mkdir()
     (folder / "bursar.toml").write_text(policy)
-    settings = Settings(state_dir=folder, db=folder / "db", port=0, policy=folder / "bursar.toml")
+    settings = Settings(state_dir=folder, db=folder / "db", listen=(Tcp(port=0),), policy=folder / "bursar.toml")
     with serving_agent(settings) as running:
         yield running.url, lambda: sum(state.sent for state in states(path_beside(folder / "db")))
 

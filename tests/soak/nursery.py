@@ -62,11 +62,13 @@ def make_calls(key: str, sandbox: str) -> None:
 def agent(job: Mapping[str, Any]) -> None:
     """The agent, until it is killed."""
     from bursar.agent import app
-    from bursar.agent.settings import Settings
+    from bursar.agent.settings import Settings, Tcp
 
     app.ADOPT_SECONDS = 1
     state = Path(job["state"])
-    settings = Settings(state_dir=state, db=state / "ledger.sqlite", port=job["port"], policy=Path(job["policy"]))
+    settings = Settings(
+        state_dir=state, db=state / "ledger.sqlite", listen=(Tcp(port=job["port"]),), policy=Path(job["policy"])
+    )
     sys.stderr = open(state / "agent.log", "a")  # noqa: SIM115 - for as long as it lives
     app.run_agent(settings)
 

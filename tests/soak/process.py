@@ -13,6 +13,7 @@ from tests.soak.premises import HOST, MODEL, Clock, ignore
 from tests.soak.turns import Killed, Stage, TurnFuture, TurnLock
 
 from bursar.instrumentation.attempt import Attempt
+from bursar.instrumentation.dial import Dial
 from bursar.instrumentation.errand import Admission, Errand
 from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.ids import Ids
@@ -22,6 +23,7 @@ from bursar.instrumentation.link import AgentLink, Unreachable
 from bursar.instrumentation.rules import Rules
 from bursar.instrumentation.sync import Ask, Sync
 from bursar.policies import protocol
+from bursar.policies.agentaddress import AgentAddress
 from bursar.policies.policy import Policy
 from bursar.policies.pricefile import shipped_book
 from bursar.policies.protocol import Answer, BalanceView, Holder
@@ -40,7 +42,7 @@ class SteppedLink(AgentLink):
     """The shipped link, its breaker included, over a post instead of a socket."""
 
     def __init__(self, post: Post, clock: Clock) -> None:
-        super().__init__("http://127.0.0.1:4319", None, clock.monotonic)
+        super().__init__(Dial(AgentAddress("http")), None, clock.monotonic)
         self._post = post
 
     def _exchange(self, path: str, body: bytes, timeout: float) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from bursar.agent.commands import reach
 from bursar.agent.ledger import open_for_reading, reports
 from bursar.agent.sandbox.app import create_app
 from bursar.agent.sandbox.server import serving
@@ -46,6 +47,9 @@ class House:
     port: int
     environ: dict[str, str] = field(default_factory=dict[str, str])
     arguments: tuple[str, ...] = ()
+    place: str = ""
+    """Where the agent listens, if that is not its port: `unix:PATH`."""
+    scheme: str = "http"
 
     @property
     def db(self) -> Path:
@@ -53,7 +57,7 @@ class House:
 
     @property
     def agent_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self.place or f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def bill(self) -> dict[str, Any]:
@@ -79,10 +83,14 @@ class House:
     def start_agent(self) -> subprocess.Popen[bytes]:
         """A real agent; ready when this returns."""
         command = [sys.executable, "-m", "bursar.agent", "agent", "--db", str(self.db)]
-        command += ["--listen", f"127.0.0.1:{self.port}", *self.arguments]
+        command += ["--listen", self.place or f"127.0.0.1:{self.port}", *self.arguments]
         with (self.folder / "agent.log").open("ab") as log:
             process = subprocess.Popen(command, env=self._environment(), stderr=log)
-        until(lambda: answers(self.agent_url), f"the agent to answer; see {self.folder / 'agent.log'}")
+        ca_file = self.environ.get("BURSAR_CA_FILE")
+        until(
+            lambda: answers(self.agent_url, Path(ca_file) if ca_file else None),
+            f"the agent to answer; see {self.folder / 'agent.log'}",
+        )
         return process
 
     @contextmanager
@@ -161,9 +169,6 @@ def until(true: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
-def answers(url: str) -> bool:
+def answers(url: str, ca_file: Path | None = None) -> bool:
     """Whether an agent is ready."""
-    try:
-        return httpx.get(f"{url}/readyz", timeout=1).status_code == 200
-    except httpx.HTTPError:
-        return False
+    return reach.answers(url, "/readyz", ca_file=ca_file)

@@ -17,7 +17,7 @@ from bursar.agent.app import Running, serving_agent
 from bursar.agent.ledger import markingbook, printbook
 from bursar.agent.ledger.markingbook import Pulled, State
 from bursar.agent.sandbox import create_app, serving
-from bursar.agent.settings import Settings
+from bursar.agent.settings import Settings, Tcp
 from bursar.instrumentation import flush, instrument, route, uninstrument
 from bursar.instrumentation.runtime import current_runtime
 from bursar.policies.cachemarks import from_text
@@ -92,7 +92,7 @@ class House:
 def house(tmp_path: Path) -> Generator[House]:
     policy = tmp_path / "bursar.toml"
     policy.write_text(POLICY)
-    settings = Settings(tmp_path, tmp_path / "bursar.sqlite", port=0, policy=policy)
+    settings = Settings(tmp_path, tmp_path / "bursar.sqlite", listen=(Tcp(port=0),), policy=policy)
     app = create_app()
     with serving(app) as url, serving_agent(settings) as running:
         instrument(environ={"BURSAR_STATE_DIR": str(tmp_path), "BURSAR_AGENT": running.url})

@@ -14,7 +14,7 @@ import pytest
 from tests.whole.scene import House, house, program, until
 
 from bursar.agent.app import serving_agent
-from bursar.agent.settings import Settings
+from bursar.agent.settings import Settings, Tcp
 
 PROGRAMS = Path(__file__).parent / "programs"
 SPENDER, RUNNER = PROGRAMS / "spender.py", PROGRAMS / "toolrunner.py"
@@ -87,7 +87,9 @@ def test_what_rolls_out_may_be_spent_again(tmp_path: Path) -> None:
     late = [0]
     with house(tmp_path) as home:
         ruled(home, "3 calls", "rolling 2h")
-        there = Settings(tmp_path / "agent", tmp_path / "agent" / "db.sqlite", policy=tmp_path / "bursar.toml", port=0)
+        there = Settings(
+            tmp_path / "agent", tmp_path / "agent" / "db.sqlite", policy=tmp_path / "bursar.toml", listen=(Tcp(port=0),)
+        )
         with serving_agent(there, clock_ns=lambda: time.time_ns() + late[0]) as running:
             for hours, answered in ((0, 3), (1, 0), (2, 0), (2 + 2 / 60, 3)):
                 late[0] = int(hours * 3_600 * 10**9)

@@ -49,7 +49,8 @@ from bursar.agent.models import ASK_SECONDS, Models
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
 from bursar.agent.serving import desk, metrics, prints
-from bursar.agent.serving.listening import ListenError, answering, bind, url_of
+from bursar.agent.serving.certificate import Certificate
+from bursar.agent.serving.listening import ListenError, answering, listening
 from bursar.agent.serving.recalls import Recalls
 from bursar.agent.serving.server import ServerState, create_app
 from bursar.agent.settings import Settings, SettingsError
@@ -81,9 +82,14 @@ _log = logging.getLogger(__name__)
 class Running:
     """An agent that answers."""
 
-    url: str
+    urls: tuple[str, ...]
     ledger: Ledger
     rules: RulesInForce
+
+    @property
+    def url(self) -> str:
+        """The first of those under which it is reached."""
+        return self.urls[0]
 
 
 @asynccontextmanager
@@ -104,9 +110,9 @@ async def running_agent(
         token = _read_token(settings.token_file)
         vault = open_vault(settings.deferrals_key_file)
         rules = RulesInForce(settings, clock_ns=clock_ns)
-        listener = bind(settings.host, settings.port)
-        teardown.callback(listener.close)
+        certificate = None if settings.tls is None else Certificate(settings.tls)
         teardown.enter_context(own_state_folder(settings.state_dir))
+        listeners = [teardown.enter_context(listening(place, certificate)) for place in settings.listen]
         ledger = Ledger(settings.db, clock_ns=clock_ns)
         _tell_of_older_copy(ledger, settings)
         teardown.push_async_callback(asyncio.to_thread, ledger.close)
@@ -160,6 +166,8 @@ async def running_agent(
             *office.chores(),
             *evals.chores(),
         ]
+        if certificate is not None:
+            chores.append(Chore("renew the certificate", RELOAD_SECONDS, certificate.renew))
         if settings.models_api is not None:
             models = Models(settings.models_api, client, tell=rules.hear_of_models, clock=time.monotonic)
             chores.append(Chore("ask the Models API", ASK_SECONDS, models.ask))
@@ -186,12 +194,12 @@ async def running_agent(
         ]
         visitors = None if passes is None else Browsers(passes)
         app = create_app(ServerState(bookkeeper, token, settings.local, recalls, visitors), others)
-        url = url_of(listener)
-        await teardown.enter_async_context(answering(app, listener))
+        urls = tuple(listener.url for listener in listeners)
+        await teardown.enter_async_context(answering(app, *listeners))
         teardown.callback(recalls.close)
         teardown.callback(office.release)
         teardown.callback(live.close)
-        yield Running(url, ledger, rules)
+        yield Running(urls, ledger, rules)
 
 
 def run_agent(settings: Settings, *, stop_with_input: bool = False) -> int:
@@ -258,7 +266,7 @@ def _ready(settings: Settings, running: Running) -> str:
     rules = "no policy, so calls are counted and none is refused"
     if policy is not None:
         rules = f"policy {settings.policy} (mode {policy.mode})"
-    lines = [f"bursar agent: ready at {running.url}, ledger {settings.db}, {rules}"]
+    lines = [f"bursar agent: ready at {' and '.join(running.urls)}, ledger {settings.db}, {rules}"]
     if policy is not None:
         lines += [f"warning: {warning}" for warning in policy.warnings]
     return "".join(f"{line}\n" for line in lines)

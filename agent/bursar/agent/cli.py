@@ -25,7 +25,7 @@ from bursar.policies.prices import PriceBookError
 
 _LATER = {
     "advise": "bursar.agent.advice.command:advise_command",
-    "agent": "bursar.agent.commands.serving:agent_command",
+    "agent": "bursar.agent.commands.daemon:agent_command",
     "alert": "bursar.agent.alerting.command:alert_group",
     "alerts": "bursar.agent.alerting.command:alerts_command",
     "batches": "bursar.agent.commands.batches:batches_command",

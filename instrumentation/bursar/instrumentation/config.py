@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from bursar.instrumentation.context import sound
+from bursar.instrumentation.tls import trusting
+from bursar.policies.agentaddress import AddressError, AgentAddress, read_agent_address
 from bursar.policies.dialects import DIALECTS
 
 Unreachable = Literal["open", "closed"]
@@ -34,9 +35,11 @@ class Config:
     """Values only, read once when `instrument()` is called."""
 
     state_dir: Path
-    agent: str | None = None
-    """The agent's base URL (`http://127.0.0.1:4319`); None means no agent."""
+    agent: AgentAddress | None = None
+    """None means no agent."""
     token_file: Path | None = None
+    ca_file: Path | None = None
+    """Holds the certificates that the agent's is checked against over TLS; None: the system's authorities."""
     prices_file: Path | None = None
     route: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -66,10 +69,12 @@ def read_config(environ: Mapping[str, str]) -> Config:
     state_dir = Path(environ.get("BURSAR_STATE_DIR") or _state_folder(environ))
     if _switch("BURSAR_DISABLED", environ.get("BURSAR_DISABLED") or "0"):
         return Config(state_dir, disabled=True)
+    agent = _address(environ.get("BURSAR_AGENT"))
     return Config(
         state_dir=state_dir,
-        agent=_url(environ.get("BURSAR_AGENT")),
+        agent=agent,
         token_file=_path(environ.get("BURSAR_TOKEN_FILE")),
+        ca_file=_ca_file(_path(environ.get("BURSAR_CA_FILE")), agent),
         prices_file=_path(environ.get("BURSAR_PRICES")),
         route=sound(environ.get("BURSAR_ROUTE", "")) or None,
         labels=read_labels(sound(environ.get("BURSAR_LABELS", ""))),
@@ -120,17 +125,25 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))))
 
 
-def _url(text: str | None) -> str | None:
-    if not text:
-        return None
+def _address(text: str | None) -> AgentAddress | None:
     try:
-        parts = urlsplit(text)
-        sound = parts.scheme == "http" and parts.hostname and parts.port != 0 and parts.path in ("", "/")
-    except ValueError:  # brackets that do not close, a port that is no number
-        sound = False
-    if not sound:
-        raise ConfigError(f"BURSAR_AGENT: {text!r} is not an agent's address. Write it as http://127.0.0.1:4319.")
-    return text.rstrip("/")
+        return read_agent_address(text) if text else None
+    except AddressError as error:
+        raise ConfigError(f"BURSAR_AGENT: {error}") from error
+
+
+def _ca_file(path: Path | None, agent: AgentAddress | None) -> Path | None:
+    """Tried at once where it will be needed: an agent that can never be trusted is a mistake, not an outage."""
+    if path is None or agent is None or agent.scheme != "https":
+        return path
+    try:
+        trusting(path)
+    except OSError as error:  # of TLS as well
+        raise ConfigError(
+            f"BURSAR_CA_FILE: {path} cannot be read as certificates ({error.strerror or error}). Name a file in PEM "
+            "that holds the CA of the agent's certificate."
+        ) from error
+    return path
 
 
 def _unreachable(text: str, agent: str | None) -> Unreachable:

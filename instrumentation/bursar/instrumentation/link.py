@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 FIRST_SIGN_SECONDS = 0.05
 """What a hung agent costs a call at most, once it is known to be silent."""
@@ -21,6 +20,12 @@ RECENT_SECONDS = 5.0
 BREAKER_SECONDS = 1.0
 """How long after a failure calls do not even try."""
 
+
+Dialled = Callable[[float], http.client.HTTPConnection]
+"""Makes a connection, yet to be opened, whose waits take so many seconds at most. May raise `OSError`."""
+
+_CLOSED = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
+"""How it shows that the other side has closed a connection."""
 
 _inherited: list[http.client.HTTPConnection] = []
 """Connections of the processes that this one was forked from, kept for ever."""
@@ -37,9 +42,8 @@ class Misunderstood(Unreachable):
 class AgentLink:
     """One connection to one agent, kept open between exchanges. Not thread-safe: its user serialises."""
 
-    def __init__(self, url: str, token_file: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
-        parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 4319
+    def __init__(self, dial: Dialled, token_file: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._dial = dial
         self._token_file = token_file
         self._clock = clock
         self._connection: http.client.HTTPConnection | None = None
@@ -110,11 +114,10 @@ class AgentLink:
 
     def _exchange(self, path: str, body: bytes, timeout: float) -> Any:
         reused = self._connection is not None
-        connection = self._connection or http.client.HTTPConnection(self._host, self._port, timeout=timeout)
-        self._connection = connection
+        connection = self._connection = self._connection or self._dial(timeout)
         try:
             return self._send(connection, path, body, timeout)
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+        except _CLOSED:
             if not reused or self._hung_up:
                 raise
         # A connection kept open is closed by an agent that restarted: once more, on a new one.
@@ -125,7 +128,6 @@ class AgentLink:
         connection.timeout = timeout
         if connection.sock is None:
             connection.connect()
-            _socket(connection).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _socket(connection).settimeout(timeout)
         headers = {"content-type": "application/json"}
         if self._token_file is not None:

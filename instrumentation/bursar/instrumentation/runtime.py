@@ -17,6 +17,7 @@ from bursar.instrumentation.belonging import Conversations
 from bursar.instrumentation.capturing import Sampler
 from bursar.instrumentation.config import Config
 from bursar.instrumentation.desk import Desk
+from bursar.instrumentation.dial import Dial
 from bursar.instrumentation.fingerprinting import Fingerprinting
 from bursar.instrumentation.guard import Guard
 from bursar.instrumentation.ids import Ids
@@ -73,6 +74,7 @@ class Runtime:
         self.metrics = Metrics(config.metrics, config.metric_labels)
         self._journal: Journal | None = None
         self._journal_lock = threading.Lock()
+        self._dial = Dial(config.agent, config.ca_file) if config.agent else None
         self.sync = self._sync() if config.agent else None
         self.desk: Desk | None = None
         self.waiter: Waiter | None = None
@@ -216,7 +218,8 @@ class Runtime:
         )
 
     def _link(self) -> AgentLink:
-        return AgentLink(self.config.agent or "", self.config.token_file)
+        assert self._dial is not None  # nobody asks where there is no agent
+        return AgentLink(self._dial, self.config.token_file)
 
     def _holder(self) -> Holder:
         journal = self.journal

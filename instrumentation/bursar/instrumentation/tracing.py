@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from opentelemetry import trace
 
 from bursar.instrumentation.config import Config
+from bursar.instrumentation.tls import exporting
 
 log = logging.getLogger("bursar")
 
 
 EXPORT_SECONDS = 1
 """An agent that is away must not keep a process from ending; its money went by the journal anyway."""
+
+_NOT_OVER_UNIX = (
+    "no traces: BURSAR_AGENT is a Unix socket, and no exporter speaks over one; money goes that way all the same. Name "
+    "an endpoint in OTEL_EXPORTER_OTLP_ENDPOINT: a collector's, or the agent's own with a second --listen"
+)
 
 
 def set_up(config: Config) -> None:
@@ -25,6 +33,8 @@ def _set_up(config: Config) -> str:
         return "traces go to the application's own tracer provider"
     if config.agent is None and not config.exports:
         return "no traces: no tracer provider, and no endpoint in BURSAR_AGENT or OTEL_EXPORTER_OTLP_ENDPOINT"
+    if config.agent is not None and config.agent.scheme == "unix" and not config.exports:
+        return _NOT_OVER_UNIX
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace import TracerProvider
@@ -34,13 +44,29 @@ def _set_up(config: Config) -> str:
     if config.exports:
         exporter = OTLPSpanExporter()
     else:
-        exporter = OTLPSpanExporter(f"{config.agent}/v1/traces", headers=_token(config), timeout=EXPORT_SECONDS)
+        ca_file = None if config.ca_file is None else str(config.ca_file)
+        exporter = OTLPSpanExporter(
+            f"{config.agent}/v1/traces", certificate_file=ca_file, headers=_token(config), timeout=EXPORT_SECONDS
+        )
+        if config.agent is not None and config.agent.scheme == "https":
+            _keep_from_forks(exporter)
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     return (
         "traces go to the endpoint of OpenTelemetry's variables" if config.exports else f"traces go to {config.agent}"
     )
+
+
+def _keep_from_forks(exporter: Any) -> None:
+    """A process that forks waits until this exporter is not in the midst of TLS: see `tls`."""
+    export: Callable[[Any], Any] = exporter.export
+
+    def alone(spans: Any) -> Any:
+        with exporting:
+            return export(spans)
+
+    exporter.export = alone
 
 
 def _token(config: Config) -> dict[str, str]:

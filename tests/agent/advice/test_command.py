@@ -19,7 +19,7 @@ from bursar.agent.advice.usage import RouteUsage
 from bursar.agent.app import serving_agent
 from bursar.agent.ledger import Ledger, markingbook
 from bursar.agent.ledger.markingbook import Pulled, State
-from bursar.agent.settings import Settings
+from bursar.agent.settings import Settings, Tcp
 from bursar.policies.cachemarks import Mark, Marking
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.records import Settled
@@ -219,7 +219,7 @@ def test_a_running_agent_keeps_a_dismissal(tmp_path: Path, monkeypatch: pytest.M
     """The ledger is its own: it is asked to write."""
     monkeypatch.setenv("BURSAR_STATE_DIR", str(tmp_path))
     now_ns = time.time_ns()
-    with serving_agent(Settings(tmp_path, tmp_path / "db", port=0)) as agent:
+    with serving_agent(Settings(tmp_path, tmp_path / "db", listen=(Tcp(port=0),))) as agent:
         monkeypatch.setenv("BURSAR_AGENT", agent.url)
         records = [charge("docs", n, now_ns - (10 - n) * MINUTE_NS) for n in range(10)]
         agent.ledger.book(records, holder="p", policy=None).result()

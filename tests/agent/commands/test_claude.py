@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from tests.agent.spans.claudecodedata import DATA, needs_data
 
+from bursar.agent.app import serving_agent
 from bursar.agent.commands import claude
 from bursar.agent.commands.run import Order, RunError, run
 from bursar.agent.ledger import open_for_reading, reports
+from bursar.agent.settings import Settings, UnixSocket
 
 AGENT = "http://127.0.0.1:4319"
 
@@ -42,6 +44,16 @@ sys.exit(3 if "--bad" in sys.argv else 0)
 
 def telling(tmp_path: Path, **environ: str) -> dict[str, str]:
     return claude.telling(AGENT, "s3cret/", environ, tmp_path)
+
+
+def test_over_tls_it_trusts_the_agents_authority_too(tmp_path: Path) -> None:
+    """In the variable that Node has for that; not where the agent has no certificate, nor over one's own choice."""
+    ours = {"BURSAR_CA_FILE": "/ca.pem"}
+    over_tls = claude.telling("https://agent:4319", None, ours, tmp_path)
+    assert over_tls["NODE_EXTRA_CA_CERTS"] == "/ca.pem"
+    assert "NODE_EXTRA_CA_CERTS" not in claude.telling(AGENT, None, ours, tmp_path)
+    chosen = {**ours, "NODE_EXTRA_CA_CERTS": "/all.pem"}
+    assert "NODE_EXTRA_CA_CERTS" not in claude.telling("https://agent:4319", None, chosen, tmp_path)
 
 
 def test_claude_is_known_by_its_name() -> None:
@@ -130,6 +142,21 @@ def test_a_session_that_tells_nothing_is_said_so(tmp_path: Path) -> None:
     said: list[str] = []
     assert run(Order((str(script),)), {**os.environ, "CLAUDE_CODE_ENABLE_TELEMETRY": "0"}, said.append) == 0
     assert said[-1] == claude.UNTOLD
+
+
+def test_an_agent_behind_a_unix_socket_hears_nothing_of_it(tmp_path: Path) -> None:
+    """Said before it is started, since nothing would be counted; with an endpoint of its own it is started."""
+    script = tmp_path / "claude"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    place = UnixSocket(tmp_path / "a.sock")
+    environ = {**os.environ, "BURSAR_AGENT": str(place)}
+    with serving_agent(Settings(tmp_path / "state", tmp_path / "db", listen=(place,))):
+        with pytest.raises(RunError, match=r"tells nobody over a Unix socket: name .* a second --listen"):
+            run(Order((str(script),)), environ, print)
+        said: list[str] = []
+        assert run(Order((str(script),)), {**environ, claude.ENDPOINT: AGENT}, said.append) == 0
+    assert said == [f"bursar: the calls were told to the agent at {place}; see `bursar report`"]
 
 
 def test_a_limit_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from bursar.agent.app import Running, serving_agent
 from bursar.agent.cli import cli
 from bursar.agent.sandbox.app import create_app
 from bursar.agent.sandbox.server import serving
-from bursar.agent.settings import Settings
+from bursar.agent.settings import Settings, Tcp
 from bursar.policies.deferral import PATH, Offer, Taken, taken_from_json, to_json
 
 SECOND = 10**9
@@ -32,7 +32,7 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     key.write_bytes(Fernet.generate_key())
     with serving(create_app()) as api:
         secrets = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api}
-        settings = Settings(tmp_path, tmp_path / "db", port=0, secrets=secrets, deferrals_key_file=key)
+        settings = Settings(tmp_path, tmp_path / "db", listen=(Tcp(port=0),), secrets=secrets, deferrals_key_file=key)
         with serving_agent(settings) as running:
             monkeypatch.setenv("BURSAR_AGENT", running.url)
             monkeypatch.setenv("BURSAR_DB", str(settings.db))

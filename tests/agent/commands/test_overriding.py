@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from bursar.agent.app import Running, serving_agent
 from bursar.agent.cli import cli
-from bursar.agent.settings import Settings
+from bursar.agent.settings import Settings, Tcp
 from bursar.policies.policy import Mode
 
 POLICY = """\
@@ -32,7 +32,7 @@ per = ["tenant"]
 def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     """An agent that every command finds."""
     (tmp_path / "bursar.toml").write_text(POLICY)
-    settings = Settings(tmp_path, tmp_path / "db", port=0, policy=tmp_path / "bursar.toml")
+    settings = Settings(tmp_path, tmp_path / "db", listen=(Tcp(port=0),), policy=tmp_path / "bursar.toml")
     with serving_agent(settings) as running:
         monkeypatch.setenv("BURSAR_AGENT", running.url)
         monkeypatch.setenv("BURSAR_DB", str(settings.db))

@@ -23,7 +23,7 @@ from bursar.agent.commands.run import DISABLED, UNSEEN, Order, RunError, autoloa
 from bursar.agent.ledger import open_for_reading, reports
 from bursar.agent.sandbox import create_app, serving
 from bursar.agent.sandbox.bill import key_label
-from bursar.agent.settings import Settings
+from bursar.agent.settings import Settings, Tcp
 from bursar.policies.amounts import usd
 
 pytestmark = pytest.mark.xdist_group("run")
@@ -168,7 +168,7 @@ def test_a_killed_program_is_counted(scenes: Scenes) -> None:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, str]]:
     """The environment of an application with an agent in reach."""
     state = tmp_path_factory.mktemp("state")
-    with serving_agent(Settings(state_dir=state, db=state / "bursar.sqlite", port=0)) as agent:
+    with serving_agent(Settings(state_dir=state, db=state / "bursar.sqlite", listen=(Tcp(port=0),))) as agent:
         yield {"BURSAR_AGENT": agent.url, "BURSAR_STATE_DIR": str(state)}
 
 
@@ -274,7 +274,7 @@ def test_variables_that_cannot_work_are_refused_before_the_start() -> None:
 def test_an_agent_that_turns_the_program_away(tmp_path: Path) -> None:
     """Nothing is run under an agent that would refuse every message."""
     (tmp_path / "token").write_text("secret")
-    there = Settings(state_dir=tmp_path, db=tmp_path / "db", port=0, token_file=tmp_path / "token")
+    there = Settings(state_dir=tmp_path, db=tmp_path / "db", listen=(Tcp(port=0),), token_file=tmp_path / "token")
     with serving_agent(there) as agent:
         environ = {**os.environ, "BURSAR_AGENT": agent.url, "BURSAR_STATE_DIR": str(tmp_path)}
         order = Order((sys.executable, "-c", f"open({str(tmp_path / 'ran')!r}, 'w')"))

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from tests.agent.asking import NOW_NS, small_ledger
 from tests.agent.doctor.lookedat import FAIL, NOW, OK, WARN, found, tell
+from tests.certificates import authority
 
 from bursar.agent.app import serving_agent
-from bursar.agent.doctor import agent
+from bursar.agent.doctor import agent, telemetry
 from bursar.agent.doctor.finding import Finding, State
-from bursar.agent.settings import Settings
+from bursar.agent.settings import Settings, Tcp, UnixSocket
 from bursar.policies.protocol import Snapshot
 
 
@@ -29,9 +30,30 @@ def free_port(monkeypatch: pytest.MonkeyPatch) -> int:
 def test_a_running_agent_is_ready(tmp_path: Path) -> None:
     """And takes what we send."""
     state = tmp_path / "state"
-    with serving_agent(Settings(state_dir=state, db=state / "bursar.sqlite", port=0)) as running:
+    with serving_agent(Settings(state_dir=state, db=state / "bursar.sqlite", listen=(Tcp(port=0),))) as running:
         seen = found(agent.agent, tmp_path, {"BURSAR_AGENT": running.url})
     assert seen["agent"] == Finding("agent", OK, f"{running.url} is ready")
+
+
+def test_an_agent_behind_a_socket_or_tls_is_ready(tmp_path: Path) -> None:
+    """Spans do not go over a Unix socket, which is told; over TLS a CA of one's own has to be named."""
+    state, ca = tmp_path / "state", authority(tmp_path / "ca")
+    places = (UnixSocket(tmp_path / "a.sock"), Tcp(port=0))
+    there = Settings(state_dir=state, db=state / "bursar.sqlite", listen=places, tls=ca.issue("agent"))
+    with serving_agent(there) as running:
+        by_socket, by_tls = ({"BURSAR_AGENT": url} for url in running.urls)
+        trusting = found(agent.agent, tmp_path, {**by_tls, "BURSAR_CA_FILE": str(ca.file)})["agent"]
+        doubting = found(agent.agent, tmp_path, by_tls)["agent"]
+        over_socket = found(agent.agent, tmp_path, by_socket)["agent"]
+        clock = found(agent.clock, tmp_path, {**by_tls, "BURSAR_CA_FILE": str(ca.file)}, now=datetime.now(UTC))["clock"]
+    spans = found(telemetry.traces, tmp_path, by_socket)["traces"]
+    assert over_socket == Finding("agent", OK, f"unix:{tmp_path}/a.sock is ready")
+    assert (spans.state, spans.said) == (WARN, "BURSAR_AGENT is a Unix socket, and no exporter speaks over one")
+    assert "second --listen" in spans.remedy
+    assert trusting == Finding("agent", OK, f"{running.urls[1]} is ready")
+    assert doubting.state is FAIL
+    assert "BURSAR_CA_FILE" in doubting.said
+    assert clock.said.startswith("the agent's and this machine's agree")
 
 
 def test_an_agent_that_is_gone_fails(tmp_path: Path, free_port: int) -> None:
@@ -45,7 +67,7 @@ def test_an_agent_that_is_gone_fails(tmp_path: Path, free_port: int) -> None:
 def test_an_agent_nobody_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It answers at the usual place, and the application would not use it."""
     state = tmp_path / "state"
-    with serving_agent(Settings(state_dir=state, db=state / "bursar.sqlite", port=0)) as running:
+    with serving_agent(Settings(state_dir=state, db=state / "bursar.sqlite", listen=(Tcp(port=0),))) as running:
         monkeypatch.setattr(agent, "PORT", int(running.url.rpartition(":")[2]))
         seen = found(agent.agent, tmp_path)
     assert seen["agent"].state is WARN
@@ -65,7 +87,8 @@ def test_an_agent_that_is_not_well(
     """Its own words are repeated."""
     answers = {"/healthz": healthz, "/readyz": readyz}
 
-    def ask(_: str, path: str) -> tuple[int, str]:
+    def ask(_: str, path: str, *, ca_file: Path | None) -> tuple[int, str]:
+        assert ca_file is None
         return answers[path]
 
     monkeypatch.setattr(agent, "ask", ask)
@@ -76,7 +99,7 @@ def test_an_agent_that_is_not_well(
 def test_an_agent_that_turns_this_machine_away(tmp_path: Path) -> None:
     """It is ready, and takes nothing from who does not show its token."""
     (tmp_path / "token").write_text("secret")
-    there = Settings(state_dir=tmp_path, db=tmp_path / "db", port=0, token_file=tmp_path / "token")
+    there = Settings(state_dir=tmp_path, db=tmp_path / "db", listen=(Tcp(port=0),), token_file=tmp_path / "token")
     with serving_agent(there) as running:
         turned = found(agent.agent, tmp_path, {"BURSAR_AGENT": running.url})["agent"]
         assert (turned.state, turned.remedy) == (FAIL, "set BURSAR_TOKEN_FILE to the agent's token file")
@@ -88,7 +111,7 @@ def test_clocks_that_agree(tmp_path: Path) -> None:
     """Those of one machine; the policy says when days begin."""
     tell(tmp_path, Snapshot(id="s", policy='version = 1\nmode = "observe"\ntimezone = "Asia/Tokyo"\n'))
     state = tmp_path / "state"
-    with serving_agent(Settings(state_dir=state, db=state / "bursar.sqlite", port=0)) as running:
+    with serving_agent(Settings(state_dir=state, db=state / "bursar.sqlite", listen=(Tcp(port=0),))) as running:
         seen = found(agent.clock, tmp_path, {"BURSAR_AGENT": running.url}, now=datetime.now(UTC))["clock"]
     assert seen.state is OK
     assert seen.said == (

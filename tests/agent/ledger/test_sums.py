@@ -111,8 +111,8 @@ def told(name: str, call: str, kind: str, tokens: int) -> list[Record]:
         case "same response":
             return [Settled(replace(charge, response_id="msg_1"))]
         case "timed":
-            times = {"duration_ns": 1_000_000 << tokens, "first_token_ns": 400_000 * tokens}
-            return [Settled(replace(charge, **times, modifiers=("batch",)))]
+            timed = replace(charge, duration_ns=1_000_000 << tokens, first_token_ns=400_000 * tokens)
+            return [Settled(replace(timed, modifiers=("batch",)))]
         case "escalated":
             return [replace(start, stage=stage), Settled(replace(charge, stage=stage))]
         case "failed":

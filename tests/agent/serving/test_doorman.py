@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -97,3 +98,31 @@ def test_open_paths(path: str, status: int) -> None:
 def test_no_token_set() -> None:
     """Without a token file none is asked for."""
     assert knock() == (200, "inside")
+
+
+async def knock_over_a_socket_file(host: str) -> int:
+    """The status of a GET as uvicorn tells of one over a Unix socket."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/guard",
+        "raw_path": b"/guard",
+        "query_string": b"",
+        "headers": [(b"host", host.encode())],
+        "server": ("/run/bursar/agent.sock", None),
+    }
+    await Doorman(APP, token=None, local=True)(scope, receive, send)
+    return int(sent[0]["status"])
+
+
+def test_over_a_unix_socket_any_name_will_do() -> None:
+    """No page of a browser comes that way, and clients have their own ideas of a name."""
+    assert [asyncio.run(knock_over_a_socket_file(host)) for host in ("localhost", "agent")] == [200, 200]

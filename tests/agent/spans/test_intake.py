@@ -20,7 +20,8 @@ from sqlite_utils import Database
 from starlette.applications import Starlette
 
 from bursar.agent.ledger import attempts, booking, schema
-from bursar.agent.serving.listening import answering, bind, url_of
+from bursar.agent.serving.listening import answering, listening
+from bursar.agent.settings import Tcp
 from bursar.agent.spans import receiver
 from bursar.agent.spans.intake import Counted, book_spans
 from bursar.agent.spans.seenspan import AttributeValue, SeenSpan
@@ -337,12 +338,11 @@ def exported(
     async def on_spans(spans: Sequence[SeenSpan]) -> None:
         seen.extend(spans)
 
-    listener = bind("127.0.0.1", 0)
     app = Starlette(routes=receiver.routes(on_spans))
 
     def run(work: Callable[[anthropic.Anthropic], object]) -> list[SeenSpan]:
         provider = TracerProvider(resource=Resource({"service.name": "desk"}))
-        provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{url_of(listener)}{receiver.PATH}")))
+        provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{listener.url}{receiver.PATH}")))
         with httpx2.Client(transport=httpx2.MockTransport(answer)) as http_client:
             work(
                 anthropic.Anthropic(api_key="k", http_client=http_client, open_telemetry={"tracer_provider": provider})
@@ -351,6 +351,7 @@ def exported(
         return seen
 
     with (
+        listening(Tcp(port=0)) as listener,
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(answering(app, listener)),
     ):

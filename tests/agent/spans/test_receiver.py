@@ -27,7 +27,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
 
-from bursar.agent.serving.listening import answering, bind, url_of
+from bursar.agent.serving.listening import answering, listening
+from bursar.agent.settings import Tcp
 from bursar.agent.spans import receiver
 from bursar.agent.spans.receiver import MOST_AT_ONCE, MOST_COMPRESSED, MOST_PLAIN, BehindError, SeenSpan, routes
 
@@ -328,12 +329,12 @@ def test_only_exports_are_answered(books: Books) -> None:
 def url(books: Books, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A real server in front of the books."""
     monkeypatch.setenv("NO_PROXY", "*")
-    listener = bind("127.0.0.1", 0)
     with (
+        listening(Tcp(port=0)) as listener,
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(answering(Starlette(routes=routes(books.on_spans)), listener)),
     ):
-        yield f"{url_of(listener)}{receiver.PATH}"
+        yield f"{listener.url}{receiver.PATH}"
 
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])

@@ -119,7 +119,7 @@ def test_the_agent_is_asked_every_five_seconds(db: Path, monkeypatch: pytest.Mon
     """Not in every frame: one that hangs would stop them all."""
     asked: list[str] = []
 
-    def ask(url: str, path: str, *, seconds: float) -> tuple[int, str]:
+    def ask(url: str, path: str, *, ca_file: Path | None, seconds: float) -> tuple[int, str]:
         asked.append(f"{url}{path}")
         return 200, "alive"
 

@@ -10,12 +10,17 @@ from urllib.parse import quote
 
 PROGRAM = "claude"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+NOT_OVER_UNIX = (
+    f"Claude Code tells nobody over a Unix socket: name the agent's http:// address in BURSAR_AGENT or {ENDPOINT}, and "
+    "have the agent listen there as well, with a second --listen"
+)
 UNTOLD = (
     "bursar: Claude Code told this agent of no request: see docs/claude-code.md, and whether its variables "
     "(CLAUDE_CODE_ENABLE_TELEMETRY, OTEL_*) are set to something else"
 )
 
 _RESOURCE = "OTEL_RESOURCE_ATTRIBUTES"
+_TRUSTED = "NODE_EXTRA_CA_CERTS"
 _HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 _REPOSITORY = "vcs.repository.name"
 _NAMED = ("repository=", "vcs.repository.")
@@ -44,6 +49,8 @@ def telling(agent: str, token: str | None, environ: Mapping[str, str], folder: P
         "OTEL_LOGS_EXPORT_INTERVAL": "1000",
         "OTEL_METRIC_EXPORT_INTERVAL": "10000",
     }
+    if agent.startswith("https:") and environ.get("BURSAR_CA_FILE"):
+        wanted[_TRUSTED] = environ["BURSAR_CA_FILE"]
     if token is not None and not environ.get(ENDPOINT):
         wanted[_HEADERS] = f"Authorization=Bearer%20{quote(token, safe='')}"
     added = {name: value for name, value in wanted.items() if not environ.get(name)}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bursar.agent.commands.reach import answers
 from bursar.agent.commands.waiting import waiting
-from bursar.agent.settings import HOST
+from bursar.policies.agentaddress import HOST
 
 READY_SECONDS = 20.0
 SETTLE_SECONDS = 10.0

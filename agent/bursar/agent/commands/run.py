@@ -23,6 +23,7 @@ from bursar.agent.commands.private_agent import Left, PrivateAgent, private_agen
 from bursar.agent.commands.program import resolve, run_program
 from bursar.agent.commands.reach import answers, check_welcome
 from bursar.agent.ledger import LedgerError, open_for_reading, outbox, reports
+from bursar.policies.agentaddress import UNIX
 from bursar.policies.amounts import usd
 from bursar.policies.policyfile import one_cap
 
@@ -85,8 +86,10 @@ def run(order: Order, environ: Mapping[str, str], say: Callable[[str], None]) ->
     shared = environ.get("BURSAR_AGENT", "")
     with tempfile.TemporaryDirectory(prefix="bursar-sign-") as folder:
         sign = Path(folder) / "seen"
-        if shared and answers(shared):
+        if shared and answers(shared, ca_file=_path(environ, "BURSAR_CA_FILE")):
             _refuse_own_rules(order, shared)
+            if of_claude and shared.startswith(UNIX) and not environ.get(claude.ENDPOINT):
+                raise RunError(claude.NOT_OVER_UNIX)
             code, counted = _under_shared(argv, shared, {**environ, SIGN: str(sign)}, say), of_claude
         else:
             code, counted = _under_own(order, argv, environ, sign, say)
@@ -101,9 +104,8 @@ def run(order: Order, environ: Mapping[str, str], say: Callable[[str], None]) ->
 
 
 def _under_shared(argv: Sequence[str], agent: str, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
-    told = environ.get("BURSAR_TOKEN_FILE")
-    token_file = Path(told) if told else None
-    check_welcome(agent, token_file)
+    token_file = _path(environ, "BURSAR_TOKEN_FILE")
+    check_welcome(agent, token_file, ca_file=_path(environ, "BURSAR_CA_FILE"))
     code = run_program(argv, {**instrumented(environ), **_telling(argv, agent, token_file, environ)})
     say(f"bursar: the calls were told to the agent at {agent}; see `bursar report`")
     return code
@@ -123,6 +125,11 @@ def _under_own(
         line, counted = _tell(agent, began_ns, agent.finish())
         say(line)
     return code, counted
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    told = environ.get(name)
+    return Path(told) if told else None
 
 
 def _telling(argv: Sequence[str], agent: str, token_file: Path | None, environ: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from bursar.agent.commands.reach import TurnedAwayError, UnreachableError, answe
 from bursar.agent.doctor.finding import Finding, State, Surroundings
 from bursar.agent.doctor.told import told_policy, told_snapshot
 from bursar.agent.ledger import LedgerError, glance, open_for_reading
-from bursar.agent.settings import HOST, PORT
+from bursar.policies.agentaddress import HOST, PORT
 
 APART_SECONDS = 5
 """Clocks that differ by more than this disagree: an answer may have been a second on its way, and names whole ones."""
@@ -28,19 +28,19 @@ def agent(around: Surroundings) -> Iterator[Finding]:
         remedy = f"start `bursar agent` and set BURSAR_AGENT={usual}, or use `bursar run`"
         yield Finding("agent", State.WARN, "BURSAR_AGENT is not set: calls are journalled, no budget holds", remedy)
     else:
-        yield _agent_at(url, around.settings.token_file)
+        yield _agent_at(url, around.settings.token_file, around.settings.ca_file)
 
 
-def _agent_at(url: str, token_file: Path | None) -> Finding:
+def _agent_at(url: str, token_file: Path | None, ca_file: Path | None) -> Finding:
     try:
-        status, _ = ask(url, "/healthz")
-        ready, said = ask(url, "/readyz")
+        status, _ = ask(url, "/healthz", ca_file=ca_file)
+        ready, said = ask(url, "/readyz", ca_file=ca_file)
         if status != _OK:
             remedy = "see that BURSAR_AGENT names a Bursar agent"
             return Finding("agent", State.FAIL, f"{url} answers {status} to /healthz", remedy)
         if ready != _OK:
             return Finding("agent", State.FAIL, f"{url}: {said.strip()}", "see the agent's log")
-        check_welcome(url, token_file)
+        check_welcome(url, token_file, ca_file=ca_file)
     except UnreachableError as error:
         return Finding("agent", State.FAIL, str(error), "start it with `bursar agent`, or correct BURSAR_AGENT")
     except TurnedAwayError as error:
@@ -51,7 +51,7 @@ def _agent_at(url: str, token_file: Path | None) -> Finding:
 def clock(around: Surroundings) -> Iterator[Finding]:
     """Whether this machine, the agent and the ledger tell the same time, and when a day begins."""
     url = around.environ.get("BURSAR_AGENT", "")
-    told = clock_of(url) if url else None
+    told = clock_of(url, ca_file=around.settings.ca_file) if url else None
     yield judge_clock(told, around.now, _day(around))
     newest_ns = _newest_ns(around.settings.db)
     if newest_ns is not None and newest_ns - around.now_ns > AHEAD_SECONDS * 10**9:

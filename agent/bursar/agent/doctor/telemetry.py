@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from bursar.agent.doctor.finding import Finding, State, Surroundings
 from bursar.agent.ledger import LedgerError
 from bursar.agent.ledger.forwardtables import TargetState, path_beside, states
+from bursar.policies.agentaddress import UNIX
 
 PEERS_SECONDS = 60.0
 _PEERS = "bursar.instrumentation.peers"
@@ -66,6 +67,12 @@ def traces(around: Surroundings) -> Iterator[Finding]:
     if named is None:
         remedy = "set BURSAR_AGENT or OTEL_EXPORTER_OTLP_ENDPOINT, or set up a tracer provider in the application"
         yield Finding("traces", State.WARN, "no endpoint is known: spans go nowhere by themselves", remedy)
+    elif around.environ[named].startswith(UNIX):
+        remedy = (
+            "set OTEL_EXPORTER_OTLP_ENDPOINT to a collector, or to the agent's own address with a second --listen; "
+            "money does not need it"
+        )
+        yield Finding("traces", State.WARN, f"{named} is a Unix socket, and no exporter speaks over one", remedy)
     elif not can_export():
         yield Finding(
             "traces", State.WARN, f"{named} is set, but no exporter is installed", 'pip install "bursar[otel]"'

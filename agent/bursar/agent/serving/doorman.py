@@ -33,7 +33,7 @@ class Doorman:
     Turns away who is not meant: without the token where one is set, and web pages of others in any case.
 
     A page in a browser on this machine can reach a loopback port. It cannot choose its `Origin`, nor, where it had
-    its own name resolve to this machine, its `Host`.
+    its own name resolve to this machine, its `Host`. It cannot reach a Unix socket, whatever name is used over that.
     """
 
     def __init__(self, app: ASGIApp, *, token: str | None, local: bool, visitors: Visitors | None = None) -> None:
@@ -50,7 +50,7 @@ class Doorman:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self._local and _name(host) not in _LOCAL_NAMES:
+        if self._local and not _by_socket_file(scope) and _name(host) not in _LOCAL_NAMES:
             return _no(403, f"this agent serves its own machine, not {host!r}: use http://127.0.0.1 and its port")
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
@@ -63,6 +63,12 @@ class Doorman:
         if self._visitors is not None and self._visitors.concerns(scope):
             return self._visitors.refusal(scope)
         return _no(401, "show the agent's token as `Authorization: Bearer TOKEN`: set BURSAR_TOKEN_FILE")
+
+
+def _by_socket_file(scope: Scope) -> bool:
+    """Whether a request came over a Unix socket: its path stands where a host would."""
+    server = scope.get("server")
+    return server is not None and str(server[0]).startswith("/")
 
 
 def _name(host: str) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from bursar.agent.settings import address
+from bursar.agent.serving.certificate import Certificate
+from bursar.agent.serving.socketfile import SocketFileError, socket_file
+from bursar.agent.settings import Place, Tcp, UnixSocket
+from bursar.policies.agentaddress import UNIX, host_and_port
 
 BACKLOG = 512
 """Connections that may wait to be taken: many processes of one host may start at once."""
@@ -18,25 +23,52 @@ BACKLOG = 512
 GRACE_SECONDS = 2
 """What requests in flight are given when the agent stops."""
 
+_TAKEN = "stop what uses it, which may be another agent, or choose another address with --listen"
+_NO_FILE = "see that its folder is there and the agent may write to it, or choose another path"
+
 
 class ListenError(Exception):
     """An address that cannot be listened on; the text says why and what to do."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A socket that takes connections, which wait until `answering`. Raises `ListenError`."""
-    try:
-        return _bound(host, port)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise ListenError(
-            f"cannot listen on {address(host, port)} ({why}): stop what uses it, which may be another agent, or "
-            "choose another address with --listen"
-        ) from error
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A socket that takes connections, which wait until `answering`."""
+
+    socket: socket.socket
+    certificate: Certificate | None = None
+    """None: who connects is answered without TLS."""
+
+    @property
+    def url(self) -> str:
+        """Under which it is reached."""
+        name = self.socket.getsockname()
+        if isinstance(name, str):
+            return f"{UNIX}{name}"
+        return f"{'http' if self.certificate is None else 'https'}://{host_and_port(*name[:2])}"
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, where = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)[0]
+@contextmanager
+def listening(place: Place, certificate: Certificate | None = None) -> Generator[Listener]:
+    """Listen at a place while the block lasts; the certificate is for TCP alone. Raises `ListenError`."""
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(_opened(place))
+        except SocketFileError as error:
+            raise ListenError(f"cannot listen on {place}: {error}") from error
+        except OSError as error:
+            remedy = _NO_FILE if isinstance(place, UnixSocket) else _TAKEN
+            raise ListenError(f"cannot listen on {place} ({error.strerror or error}): {remedy}") from error
+        yield Listener(opened, certificate if isinstance(place, Tcp) else None)
+
+
+def _opened(place: Place) -> AbstractContextManager[socket.socket]:
+    """Raises `OSError`, here or when it is entered."""
+    return socket_file(place.path, BACKLOG) if isinstance(place, UnixSocket) else _bound(place)
+
+
+def _bound(place: Tcp) -> socket.socket:
+    family, kind, protocol, _, where = socket.getaddrinfo(place.host, place.port, proto=socket.IPPROTO_TCP)[0]
     # The protocol must be named: asyncio sends without delay only on sockets that say they are TCP, and an answer that
     # waits for the other side's acknowledgement takes 40 ms.
     listener = socket.socket(family, kind, protocol)
@@ -50,17 +82,25 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
-    """The base URL under which a socket is reached."""
-    host, port = listener.getsockname()[:2]
-    return f"http://{address(host, port)}"
-
-
 @asynccontextmanager
-async def answering(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[None]:
-    """Answer with `app` while the block lasts; at its end, requests in flight are given a moment."""
-    server = _Server(
-        uvicorn.Config(
+async def answering(app: ASGIApp, *listeners: Listener) -> AsyncGenerator[None]:
+    """Answer with `app` while the block lasts; at its end, requests in flight are given a moment, all the same one."""
+    servers = [_Server(app, listener) for listener in listeners]
+    serving = [asyncio.create_task(server.serve(sockets=[server.listener.socket])) for server in servers]
+    await asyncio.gather(*(server.up.wait() for server in servers))
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*serving)
+
+
+class _Server(uvicorn.Server):
+    """Says when it is up, and leaves signals to the agent: uvicorn would end the process by the signal it caught."""
+
+    def __init__(self, app: ASGIApp, listener: Listener) -> None:
+        config = uvicorn.Config(
             app,
             http="h11",
             ws="none",
@@ -70,26 +110,19 @@ async def answering(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[Non
             log_config=None,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-    )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    await server.up.wait()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await serving
-
-
-class _Server(uvicorn.Server):
-    """Says when it is up, and leaves signals to the agent: uvicorn would end the process by the signal it caught."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
+        self.listener = listener
         self.up = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn would read files once and for good: the context here gives each handshake the newest.
+        self.config.ssl = self._tls()
         await super().startup(sockets)
         self.up.set()
+
+    def _tls(self) -> ssl.SSLContext | None:
+        certificate = self.listener.certificate
+        return None if certificate is None else certificate.context
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

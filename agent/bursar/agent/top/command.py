@@ -21,11 +21,11 @@ from rich.live import Live
 from bursar.agent.commands.options import answer, db_option, json_option, settings_of
 from bursar.agent.commands.reach import UnreachableError, ask
 from bursar.agent.ledger import LedgerError, open_for_reading
-from bursar.agent.settings import HOST, PORT
 from bursar.agent.top.keys import Pressed, keys
 from bursar.agent.top.picture import Picture, to_json
 from bursar.agent.top.reading import Reader
 from bursar.agent.top.screen import render, waiting
+from bursar.policies.agentaddress import HOST, PORT
 
 AGENT_SECONDS, PATIENCE_SECONDS = 5.0, 0.25
 """How often the agent is asked whether it is alive, and how long it may take to say so."""
@@ -47,7 +47,8 @@ _TERMINATED = 128 + signal.SIGTERM
 @json_option
 def top_command(every: float, once: bool, picture: Path | None, db: Path | None, as_json: bool) -> None:
     """Budgets, routes and the last decisions, live. q quits."""
-    view = View(settings_of(db).db, os.environ.get("BURSAR_AGENT") or f"http://{HOST}:{PORT}")
+    settings, url = settings_of(db), os.environ.get("BURSAR_AGENT") or f"http://{HOST}:{PORT}"
+    view = View(settings.db, url, settings.ca_file)
     console = Console(highlight=False, record=picture is not None, width=PICTURE_COLUMNS if picture else None)
     if as_json:
         seen = view.read()
@@ -67,6 +68,7 @@ class View:
 
     ledger: Path
     agent: str
+    ca_file: Path | None = None
     clock: Callable[[], float] = time.monotonic
     clock_ns: Callable[[], int] = time.time_ns
     _reader: Reader = field(init=False, default_factory=Reader)
@@ -95,7 +97,7 @@ class View:
         if self._asked is None or now - self._asked >= AGENT_SECONDS:
             self._asked = now
             try:
-                self._alive = ask(self.agent, "/healthz", seconds=PATIENCE_SECONDS)[0] == 200
+                self._alive = ask(self.agent, "/healthz", ca_file=self.ca_file, seconds=PATIENCE_SECONDS)[0] == 200
             except UnreachableError:
                 self._alive = False
         return self._alive

@@ -8,7 +8,7 @@ import pytest
 from tests.agent.asking import POLICY, alone, bursar, complaint
 
 from bursar.agent import app
-from bursar.agent.settings import Settings
+from bursar.agent.settings import Settings, Tcp, Tls, UnixSocket
 
 
 @pytest.fixture(autouse=True)
@@ -28,14 +28,13 @@ def test_the_agent_is_given_its_settings(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(app, "run_agent", run_agent)
     monkeypatch.setenv("BURSAR_DB", "elsewhere")
     files = ("--policy", str(tmp_path / "bursar.toml"), "--db", str(tmp_path / "x.sqlite"))
-    assert bursar("agent", *files, "--listen", "127.0.0.1:4444").exit_code == 3
+    where = ("--listen", "127.0.0.1:4444", "--listen", "unix:/run/a.sock", "--tls-cert", "c", "--tls-key", "k")
+    assert bursar("agent", *files, *where).exit_code == 3
     assert bursar("agent", "--stop-with-input").exit_code == 0
-    assert (given[0].policy, given[0].db, given[0].port) == (
-        tmp_path / "bursar.toml",
-        tmp_path / "x.sqlite",
-        4444,
-    )
-    assert given[1].db == Path("elsewhere")
+    assert (given[0].policy, given[0].db) == (tmp_path / "bursar.toml", tmp_path / "x.sqlite")
+    assert given[0].listen == (Tcp("127.0.0.1", 4444), UnixSocket(Path("/run/a.sock")))
+    assert given[0].tls == Tls(Path("c"), Path("k"))
+    assert (given[1].db, given[1].listen) == (Path("elsewhere"), (Tcp(),))
 
 
 def test_an_agent_that_cannot_start() -> None:
