@@ -2,103 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from tests.agent.asking import POLICY, alone, answer, bursar, complaint, lines
 
-from bursar.agent import app
-from bursar.agent import cli as module
 from bursar.agent.cli import cli
 from bursar.agent.commands.run import Order
-from bursar.agent.ledger import Ledger
-from bursar.agent.settings import Settings, Tcp, Tls, UnixSocket
-from bursar.policies.charge import Basis, Charge
-from bursar.policies.policyfile import parse_policy
-from bursar.policies.records import Record, Sent, Settled
-from bursar.policies.usage import Usage
-
-POLICY = """\
-version = 1
-mode = "enforce"
-[[budget]]
-name = "all-month"
-limit = "4 USD"
-every = "month"
-[budget.at]
-"100%" = "block"
-"""
-NOW_NS = time.time_ns()
-HOUR_NS = 3600 * 10**9
-
-
-def sent(name: str, *, at_ns: int = NOW_NS, route: str = "desk:answer", model: str = "claude-opus-5-5") -> Sent:
-    labels = {"tenant": "acme"} if name == "a1" else {}
-    return Sent(name, f"call-{name}", at_ns, route, model, model, labels=labels, bound_nano=9, expected_nano=5)
-
-
-def settled(start: Sent, nano: int, basis: Basis = Basis.USAGE) -> Settled:
-    usage = Usage(input=100, output=50)
-    names = (start.attempt_id, nano, usage, basis, start.model, start.model, start.route, start.call_id)
-    return Settled(Charge(*names, labels=start.labels, at_ns=start.at_ns))
-
-
-@pytest.fixture
-def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A ledger with three charges, the last two hours old, and a call in flight; all commands find it."""
-    path = tmp_path / "bursar.sqlite"
-    first, second = sent("a1"), sent("a2", model="claude-haiku-5-5")
-    old = sent("a3", at_ns=NOW_NS - 2 * HOUR_NS, route="desk:sort")
-    records: list[Record] = [first, settled(first, 10**9), second, settled(second, 5 * 10**8, Basis.ESTIMATE)]
-    ledger = Ledger(path, clock_ns=time.time_ns)
-    policy = parse_policy(POLICY, file="bursar.toml")
-    ledger.book([*records, old, settled(old, 25 * 10**7), sent("a4")], holder="h1", policy=policy).result(10)
-    ledger.close()
-    monkeypatch.setenv("BURSAR_DB", str(path))
-    return path
 
 
 @pytest.fixture(autouse=True)
 def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No agent, no state of this machine's user, and a terminal of a usual width."""
-    for name in ("BURSAR_AGENT", "BURSAR_DB", "BURSAR_PRICES", "BURSAR_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("BURSAR_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("COLUMNS", "100")
-
-
-def bursar(*arguments: str) -> Result:
-    """Run a command; an exception that would be a traceback fails the test."""
-    return CliRunner().invoke(cli, arguments, catch_exceptions=False)
-
-
-def answer(*arguments: str, code: int = 0) -> Any:
-    """The JSON that a command puts on standard output, alone."""
-    done = bursar(*arguments, "--json")
-    assert done.exit_code == code
-    assert done.stderr == ""
-    return json.loads(done.stdout)
-
-
-def complaint(*arguments: str, code: int) -> str:
-    """The sentence on standard error, with nothing on standard output."""
-    done = bursar(*arguments)
-    assert done.exit_code == code
-    assert done.stdout == ""
-    return done.stderr
-
-
-def lines(done: Result) -> list[str]:
-    assert done.stderr == ""
-    return [" ".join(line.split()) for line in done.stdout.splitlines()]
+    alone(monkeypatch, tmp_path)
 
 
 def test_the_version() -> None:
@@ -123,144 +43,11 @@ def test_no_such_command() -> None:
     assert "No such command 'spend'" in complaint("spend", code=2)
 
 
-USAGE = '{"input_tokens": 1000, "output_tokens": 100}'
-
-
-def test_a_price() -> None:
-    """Sonnet 5.5 costs 2 and 10 USD per million tokens: 1,000 and 100 of them are 0.002 and 0.001 USD."""
-    explained = answer("price", "--model", "claude-sonnet-5-5", "--usage", USAGE, "--at", "2026-11-01")
-    assert (explained["nano_usd"], explained["model"]) == (3_000_000, "claude-sonnet-5-5")
-    assert explained["price_id"] == "claude-sonnet-5-5@2026-10-07"
-    assert [(line["label"], line["nano_usd"]) for line in explained["lines"]] == [
-        ("input", 2_000_000),
-        ("output", 1_000_000),
-    ]
-    assert answer("price", "--model", "claude-sonnet-5-5", "--usage", USAGE, "--batch")["nano_usd"] == 1_500_000
-
-
-def test_a_price_for_people() -> None:
-    """Line by line, with the total below."""
-    said = lines(bursar("price", "--model", "claude-sonnet-5-5", "--usage", USAGE, "--at", "2026-11-01"))
-    assert "│ input │ claude-sonnet-5-5 │ 1,000 │ 2 / MTok │ 0.002 │" in said
-    assert "│ total │ │ │ │ 0.003 │" in said
-
-
-def test_prices_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the option, or by the environment."""
-    (tmp_path / "prices.toml").write_text('multiply = "2"\n')
-    price = ("price", "--model", "claude-sonnet-5-5", "--usage", USAGE, "--at", "2026-11-01")
-    assert answer(*price, "--prices", str(tmp_path / "prices.toml"))["nano_usd"] == 6_000_000
-    monkeypatch.setenv("BURSAR_PRICES", str(tmp_path / "prices.toml"))
-    assert answer(*price)["nano_usd"] == 6_000_000
-
-
-def test_an_unknown_price_is_a_no() -> None:
-    """Null, not zero, and exit code 1."""
-    assert answer("price", "--model", "claude-none", "--usage", USAGE, code=1)["nano_usd"] is None
-    assert bursar("price", "--model", "claude-none", "--usage", USAGE).exit_code == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--usage", "{"), "bursar: --usage is no JSON"),
-        (("--usage", '{"tokens": 3}'), "bursar: --usage: tokens is no key of Anthropic's usage object"),
-        (("--usage", USAGE, "--at", "today"), "'today' does not match the format"),
-        (("--usage", USAGE, "--prices", "none.toml"), "'none.toml' does not exist"),
-        ((), "Missing option '--usage'"),
-    ],
-)
-def test_a_price_asked_for_wrongly(arguments: tuple[str, ...], said: str) -> None:
-    """Exit code 2 and a sentence."""
-    assert said in complaint("price", "--model", "claude-sonnet-5-5", *arguments, code=2)
-
-
-def test_a_report(db: Path) -> None:
-    """Everything so far, by route and model, in the shape that is public."""
-    made = answer("report")
-    total = {"calls": 3, "charges": 3, "nano_usd": 1_750_000_000, "estimated_nano_usd": 500_000_000}
-    assert {name: made["total"][name] for name in total} == total
-    assert made["total"]["unknown_charges"] == 0
-    assert [(row["route"], row["model"], row["nano_usd"]) for row in made["rows"]] == [
-        ("desk:answer", "claude-opus-5-5", 1_000_000_000),
-        ("desk:answer", "claude-haiku-5-5", 500_000_000),
-        ("desk:sort", "claude-opus-5-5", 250_000_000),
-    ]
-    assert made["since"] == "1970-01-01T00:00:00Z"
-
-
-def test_a_report_of_a_stretch_of_time(db: Path) -> None:
-    """From `since` up to `until`: of three charges one is two hours old."""
-    assert answer("report", "--since", "1h")["total"]["calls"] == 2
-    assert answer("report", "--until", "1h")["total"]["calls"] == 1
-    assert answer("report", "--since", "3h", "--until", "1h")["rows"][0]["route"] == "desk:sort"
-
-
-def test_a_report_by_label(db: Path) -> None:
-    """A call without the label has a row of its own."""
-    made = answer("report", "--by", "label:tenant, basis")
-    assert {(row["label:tenant"], row["basis"], row["nano_usd"]) for row in made["rows"]} == {
-        ("acme", "usage", 1_000_000_000),
-        (None, "estimate", 500_000_000),
-        (None, "usage", 250_000_000),
-    }
-
-
-def test_a_report_for_people(db: Path) -> None:
-    """The estimated part stands beside the total."""
-    said = lines(bursar("report", "--by", "model"))
-    assert "model calls cached USD of it estimated" in said
-    assert "claude-haiku-5-5 1 0% 0.50 0.50" in said
-    assert "total 3 0% 1.75 0.50" in said
-
-
-def test_reports_asked_for_wrongly(db: Path) -> None:
-    """Exit code 2 and what can be asked for."""
-    assert "there is no key 'colour': use route, model" in complaint("report", "--by", "colour", code=2)
-    assert '"noon" names no time' in complaint("report", "--since", "noon", code=2)
-    assert "--since 1h is not before --until 2h" in complaint("routes", "--since", "1h", "--until", "2h", code=2)
-
-
 @pytest.mark.parametrize("command", ["report", "budgets", "routes", "holds"])
 def test_no_ledger_is_no_start(command: str, tmp_path: Path) -> None:
     """Exit code 3, the path, and what to do."""
     said = complaint(command, "--db", str(tmp_path / "none.sqlite"), code=3)
     assert said.startswith(f"bursar: there is no ledger at {tmp_path / 'none.sqlite'}: start the agent once")
-
-
-def test_budgets(db: Path) -> None:
-    """The balance of this month: 1.75 of 4 USD spent, 0.50 of it a bound, and a call in flight."""
-    (row,) = answer("budgets")["budgets"]
-    assert (row["budget"], row["limit"], row["spent"]) == ("all-month", 4_000_000_000, 1_750_000_000)
-    assert (row["unknown_nano"], row["expected"]) == (500_000_000, 5)
-    assert row["window_start"].endswith("-01T00:00:00Z")
-    said = lines(bursar("budgets"))
-    assert "all-month all 1.75 0.50 0.000000005 4.00 ████░░░░░░ 43%" in said
-
-
-def test_no_budgets(tmp_path: Path) -> None:
-    """An empty ledger says so."""
-    Ledger(tmp_path / "new.sqlite", clock_ns=time.time_ns).close()
-    assert lines(bursar("budgets", "--db", str(tmp_path / "new.sqlite"))) == ["No budget counts anything now."]
-    assert lines(bursar("holds", "--db", str(tmp_path / "new.sqlite"))) == ["No call is in flight."]
-
-
-def test_routes(db: Path) -> None:
-    """The dearest first, with the models that served it."""
-    rows = answer("routes")["routes"]
-    assert [(row["route"], row["models"], row["nano_usd"]) for row in rows] == [
-        ("desk:answer", ["claude-opus-5-5", "claude-haiku-5-5"], 1_500_000_000),
-        ("desk:sort", ["claude-opus-5-5"], 250_000_000),
-    ]
-    assert [row["route"] for row in answer("routes", "--since", "1h")["routes"]] == ["desk:answer"]
-    assert "desk:answer 2 0% 1.50 0.50" in lines(bursar("routes"))
-
-
-def test_holds(db: Path) -> None:
-    """The one call that has not come back."""
-    (row,) = answer("holds")["holds"]
-    assert (row["attempt_id"], row["route"], row["bound_nano"]) == ("a4", "desk:answer", 9)
-    assert any(line.endswith("s desk:answer sent 0.000000005 0.000000009") for line in lines(bursar("holds")))
 
 
 def test_checking_a_policy(tmp_path: Path) -> None:
@@ -286,32 +73,6 @@ def test_checking_a_policy_with_mistakes(tmp_path: Path) -> None:
     (mistake,) = answer("check", str(path), code=1)["mistakes"]
     assert (mistake["line"], mistake["path"]) == (2, "mode")
     assert "does not exist" in complaint("check", str(tmp_path / "none.toml"), code=2)
-
-
-def test_the_agent_is_given_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flags go before the environment, and its exit code is the command's."""
-    (tmp_path / "bursar.toml").write_text(POLICY)
-    given: list[Settings] = []
-
-    def run_agent(settings: Settings, *, stop_with_input: bool) -> int:
-        given.append(settings)
-        return 3 if not stop_with_input else 0
-
-    monkeypatch.setattr(app, "run_agent", run_agent)
-    monkeypatch.setenv("BURSAR_DB", "elsewhere")
-    files = ("--policy", str(tmp_path / "bursar.toml"), "--db", str(tmp_path / "x.sqlite"))
-    where = ("--listen", "127.0.0.1:4444", "--listen", "unix:/run/a.sock", "--tls-cert", "c", "--tls-key", "k")
-    assert bursar("agent", *files, *where).exit_code == 3
-    assert bursar("agent", "--stop-with-input").exit_code == 0
-    assert (given[0].policy, given[0].db) == (tmp_path / "bursar.toml", tmp_path / "x.sqlite")
-    assert given[0].listen == (Tcp("127.0.0.1", 4444), UnixSocket(Path("/run/a.sock")))
-    assert given[0].tls == Tls(Path("c"), Path("k"))
-    assert (given[1].db, given[1].listen) == (Path("elsewhere"), (Tcp(),))
-
-
-def test_an_agent_that_cannot_start() -> None:
-    """Open to others without a token: exit code 3 and what to do."""
-    assert "there is no token file" in complaint("agent", "--listen", "0.0.0.0:4444", code=3)
 
 
 @pytest.mark.parametrize(
@@ -350,7 +111,7 @@ def test_options_after_the_program_are_the_programs(monkeypatch: pytest.MonkeyPa
         commands.append(order.command)
         return 7
 
-    monkeypatch.setattr(module, "run_order", run)
+    monkeypatch.setattr("bursar.agent.commands.run.run", run)
     assert bursar("run", "--limit", "1 USD", "app.py", "--limit", "3").exit_code == 7
     assert bursar("run", "--", "-m", "app", "--json").exit_code == 7
     assert bursar("run", "-m", "app").exit_code == 7
@@ -366,7 +127,8 @@ def test_a_sandbox_on_a_port_in_use() -> None:
 
 def test_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 1 as soon as something fails."""
-    monkeypatch.setattr("bursar.agent.commands.doctor.PORT", 9)
+    monkeypatch.setattr("bursar.agent.doctor.agent.PORT", 9)
+    monkeypatch.setattr("bursar.agent.doctor.telemetry.installed", list)
     found = answer("doctor")
     assert found["ok"] is True
     assert {"what": "bursar", "state": "ok", "said": "0.1.0, protocol 1", "remedy": ""} in found["findings"]

@@ -26,6 +26,7 @@ from sqlite_utils import Database
 from tests.benchmarks.pastmillion import DAY_SECONDS, SECOND, make
 
 from bursar.agent.ledger import open_for_reading, sumbook
+from bursar.agent.top.reading import Reader
 
 CALLS = 1_000_000
 MOST_SECONDS = 0.1
@@ -50,7 +51,7 @@ def readings(until_ns: int) -> Mapping[str, Reading]:
     """What is measured: thirty days but where it says otherwise."""
     month = (until_ns - 30 * _DAY_NS, until_ns)
     day = (until_ns - _DAY_NS, until_ns)
-    tenant, route = "tenant=t1", "support.triage"
+    tenant, route, reader = "tenant=t1", "support.triage", Reader()
     return {
         "total": lambda db: sumbook.total(db, *month),
         "total of a tenant": lambda db: sumbook.total(db, *month, label=tenant),
@@ -66,6 +67,7 @@ def readings(until_ns: int) -> Mapping[str, Reading]:
         "groups": lambda db: sumbook.groups(db, *month),
         "groups of a route": lambda db: sumbook.groups(db, *month, route=route),
         "labels": lambda db: sumbook.labels(db, *month),
+        "a picture of bursar top": lambda db: reader.read(db, Path("ledger.sqlite"), until_ns),
     }
 
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import Progress
 
 from bursar.agent.advice import screen
 from bursar.agent.advice.gathering import LOOKS, gathered
 from bursar.agent.advice.recommendation import Kind, Recommendation, to_json
-from bursar.agent.commands import agenturl
+from bursar.agent.commands import agenturl, candidates
+from bursar.agent.commands.howfar import stages
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.reach import RefusedError, TurnedAwayError, UnreachableError
 from bursar.agent.commands.span_of_time import SpanError, parse_span
@@ -70,7 +70,7 @@ class _Advice:
 
 
 @click.group("advise", invoke_without_command=True)
-@click.option("--route", help="Only this route; a glob such as 'support.*'.")
+@click.option("--route", shell_complete=candidates.routes, help="Only this route; a glob such as 'support.*'.")
 @_since_option
 @click.option("--all", "everything", is_flag=True, help="What was dismissed too.")
 @_db_option
@@ -160,17 +160,16 @@ def _advice(path: Path | None, since: str, route: str | None) -> _Advice:
 
 def _read(settings: Settings, route: str | None, since_ns: int, until_ns: int) -> _Advice:
     book = load_book(settings.prices)
-    bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-    with open_for_reading(settings.db) as db, bar as progress:
+    with open_for_reading(settings.db) as db, stages() as begin:
         total = LOOKS * printbook.count(db, since_ns, until_ns) + pastcalls.count(db, since_ns, until_ns)
-        task = progress.add_task("reading calls", total=total)
+        tell = begin("reading calls", total)
         done = 0
 
         def told() -> None:
             nonlocal done
             done += 1
             if done % _EACH == 0:
-                progress.update(task, completed=done)
+                tell(done)
 
         found = gathered(db, book, since_ns, until_ns, route=route, told=told)
         pulled = [one for one in markingbook.all_pulled(db) if route is None or fnmatchcase(one.marking.route, route)]

@@ -23,6 +23,7 @@ from rich.text import Text
 from bursar.agent.alerting.channels import ChannelError, LogChannel, open_channel
 from bursar.agent.alerting.compose import compose_test
 from bursar.agent.alerting.digest import Told, compose_digest, last_week, tell_of, to_json
+from bursar.agent.commands.howfar import progress
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.span_of_time import parse_span
 from bursar.agent.ledger import open_for_reading, outbox
@@ -60,7 +61,8 @@ def test_command(channel: str, policy: Path) -> None:
         _end(f'the policy has no channel "{channel}": use one of {", ".join(names)}', USAGE)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        said = asyncio.run(_send(channel, rules))
+        with progress(f"telling {channel}"):
+            said = asyncio.run(_send(channel, rules))
     except ChannelError as error:
         _end(f'channel "{channel}" did not take it: {error}', NO)
     click.echo(f'channel "{channel}" took it: {said}', err=True)
@@ -91,7 +93,7 @@ def digest_command(prices: Path | None, db: Path | None, as_json: bool) -> None:
     """What did the last seven days cost, why more or less than the seven before, and what was saved?"""
     settings = read_settings(os.environ, db=db, prices=prices)
     book = load_book(settings.prices)
-    with open_for_reading(settings.db) as ledger:
+    with open_for_reading(settings.db) as ledger, progress("adding up the week"):
         told = tell_of(ledger, last_week(int(time.time()) + 1), UTC, book)
     if as_json:
         _print(to_json(told))

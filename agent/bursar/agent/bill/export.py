@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import click
-from rich.console import Console
-from rich.progress import track
 from sqlite_utils import Database
 
 from bursar.agent.bill import focus
 from bursar.agent.bill.apportion import apportioned, rates_by_row
 from bursar.agent.bill.tablefile import write_csv, write_json, write_parquet
+from bursar.agent.commands.howfar import progress
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.span_of_time import parse_span
 from bursar.agent.ledger import exportbook, open_for_reading
@@ -144,10 +143,11 @@ def _days(ledger: Database, order: Order) -> Iterator[tuple[int, int]]:
     if found is None:
         return
     first, last = found
-    console = Console(stderr=True)
     starts = range(first // DAY_NS * DAY_NS, last, DAY_NS)
-    for start in track(starts, "writing", console=console, transient=True, disable=not console.is_terminal):
-        yield max(start, order.since_ns), min(start + DAY_NS, order.until_ns)
+    with progress("writing days", len(starts)) as done:
+        for number, start in enumerate(starts):
+            yield max(start, order.since_ns), min(start + DAY_NS, order.until_ns)
+            done(number + 1)
 
 
 @contextmanager

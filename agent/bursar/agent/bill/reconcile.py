@@ -23,6 +23,7 @@ from bursar.agent.bill.access import access_of
 from bursar.agent.bill.adminapi import AdminApi
 from bursar.agent.bill.comparison import Finding, Row, Side, Tolerance, compare
 from bursar.agent.bill.statement import Billed, Used, billed, used
+from bursar.agent.commands.howfar import progress
 from bursar.agent.commands.span_of_time import parse_span
 from bursar.agent.ledger import daybook, open_for_reading
 from bursar.agent.settings import read_settings
@@ -75,7 +76,7 @@ def reconcile_command(
     used_items, billed_items = _asked(first, last, workspaces)
     span = [(day - date(1970, 1, 1)).days * _DAY_NS for day in (first, last)]
     path = read_settings(os.environ, db=db).db
-    with open_for_reading(path) as ledger, Console(stderr=True).status("adding up the ledger"):
+    with open_for_reading(path) as ledger, progress("adding up the ledger"):
         fresh_ns = now_ns - FRESH_SECONDS * 10**9
         entries = daybook.entries(ledger, *span, fresh_ns=fresh_ns, label=workspace_label or "")
     rows = compare(entries, used_items, billed_items, tolerance=allowed, by_workspace=bool(workspace_label))
@@ -174,8 +175,7 @@ def _money(nano: Fraction) -> str:
 def _asked(first: date, last: date, workspaces: Collection[str]) -> tuple[list[Used], list[Billed]]:
     """Both reports, page by page; a person who waits is told so."""
     access = access_of(os.environ)
-    console = Console(stderr=True)
-    with httpx.Client() as client, console.status("asking Anthropic's Usage and Cost reports"):
+    with httpx.Client() as client, progress("asking Anthropic's Usage and Cost reports"):
         api = AdminApi(client, access, tell=lambda said: click.echo(said, err=True))
         used_items, billed_items = list(used(api.usage(first, last))), list(billed(api.costs(first, last)))
     if not workspaces:

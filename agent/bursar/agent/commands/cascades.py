@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bursar.agent.commands.howfar import progress
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.saving import Saving, interval, savings
 from bursar.agent.commands.span_of_time import parse_span
@@ -39,7 +40,7 @@ def cascades_command(since: str | None, until: str | None, db: Path | None, as_j
     settings = read_settings(os.environ, db=db)
     since_ns, until_ns = parse_span(since, until, now=datetime.now(UTC))
     book = load_book(settings.prices).with_fallback(look_up)
-    with open_for_reading(settings.db) as ledger:
+    with open_for_reading(settings.db) as ledger, progress("adding up cascades"):
         found = savings(cascades(ledger, since_ns, until_ns), book)
     if as_json:
         rows = [to_json(saving) for saving in found]

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import click
+from rich.text import Text
+
+from bursar.agent.commands import tables
+from bursar.agent.commands.howfar import progress
+from bursar.agent.commands.options import NO, answer, console, db_option, file_type, json_option, settings_of
+from bursar.agent.commands.pricing import load_book
 from bursar.agent.ledger import evalbook, open_for_reading, overridebook
 from bursar.agent.ledger.prospect import Prospect, prospects
 from bursar.policies.licence import Licences, licences, objection
@@ -82,3 +91,25 @@ def _licences(policy: Policy, known: Licences, now_ns: int) -> Iterator[str]:
                     f'Calls of "{route.name}" stay off {model} ({why}): '
                     f"run `bursar eval --route {route.name} --candidate {model}`."
                 )
+
+
+@click.command("check")
+@click.argument("policy", type=file_type)
+@db_option
+@json_option
+def check_command(policy: Path, db: Path | None, as_json: bool) -> None:
+    """What does a policy file do, what would it change, and whom would it refuse now? Exit code 1 for mistakes."""
+    settings = settings_of(db)
+    with progress("holding it against the ledger"):
+        checked = check_policy(policy, load_book(settings.prices), db=settings.db, now_ns=time.time_ns())
+    if as_json:
+        answer(checked.to_json())
+    elif checked.mistakes:
+        answer(tables.mistakes(checked.file, checked.mistakes, width=console().width))
+    else:
+        answer(
+            *map(Text, (*checked.description, *checked.licences)),
+            *(Text(f"warning: {warning}") for warning in checked.warnings),
+        )
+        answer(*tables.changes(checked.difference), *tables.prospects(checked.prospects, width=console().width))
+    sys.exit(NO if checked.mistakes else 0)

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import click
 from sqlite_utils import Database
 
+from bursar.agent.commands.howfar import Stages, progress, stages
 from bursar.agent.ledger import Ledger, LedgerError, audit, identity, open_for_reading
 from bursar.agent.settings import read_settings
 
@@ -35,7 +35,8 @@ def db_command() -> None:
 def backup_command(file: Path, db: Path | None) -> None:
     """Copy the ledger into FILE, also while an agent writes it; the copy is whole, and checked."""
     path = read_settings(os.environ, db=db).db
-    ledger, commits = backup(path, file, _progress)
+    with stages() as begin:
+        ledger, commits = backup(path, file, begin)
     click.echo(f"bursar: {path} is copied to {file}: ledger {ledger}, {commits:,} commits", err=True)
 
 
@@ -46,7 +47,8 @@ def backup_command(file: Path, db: Path | None) -> None:
 def restore_command(file: Path, db: Path | None, lose_newer: bool) -> None:
     """Put a copy in the place of the ledger; what stood there is kept beside it. The agent must be down."""
     path = read_settings(os.environ, db=db).db
-    kept, lost = restore(file, path, lose_newer=lose_newer)
+    with progress("checking the copy, and putting it in place"):
+        kept, lost = restore(file, path, lose_newer=lose_newer)
     click.echo(f"bursar: {path} is now {file}" + (f"; what stood there is {kept}" if kept else ""), err=True)
     if lost:
         click.echo(
@@ -61,7 +63,7 @@ def restore_command(file: Path, db: Path | None, lose_newer: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 def check_command(db: Path | None, as_json: bool) -> None:
     """Is the file sound, and is every balance the sum of what was posted to it? Exit code 1 where it is not."""
-    with open_for_reading(read_settings(os.environ, db=db).db) as ledger:
+    with open_for_reading(read_settings(os.environ, db=db).db) as ledger, progress("adding up every balance"):
         wrong = audit.wrong(ledger)
         name, commits = identity.read(ledger)
     if as_json:
@@ -72,7 +74,7 @@ def check_command(db: Path | None, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def backup(path: Path, file: Path, progress: Callable[[int, int], object]) -> tuple[str, int]:
+def backup(path: Path, file: Path, begin: Stages) -> tuple[str, int]:
     """
     Copy a ledger as last committed; its name and how many commits it had seen.
 
@@ -83,7 +85,10 @@ def backup(path: Path, file: Path, progress: Callable[[int, int], object]) -> tu
     draft = file.with_name(f"{file.name}.part")
     try:
         with open_for_reading(path) as source, closing(sqlite3.connect(draft)) as target:
-            source.conn.backup(target, pages=PAGES, progress=lambda _, left, of: progress(of - left, of))
+            (pages,) = source.conn.execute("PRAGMA page_count").fetchone()
+            copied, checked = begin("copying pages", pages), begin("checking the copy")
+            source.conn.backup(target, pages=PAGES, progress=lambda _, left, of: copied(of - left))
+            checked(0)
             target.execute("PRAGMA journal_mode = DELETE")
             found = identity.read(_sound(Database(target, execute_plugins=False), draft))
         draft.replace(file)
@@ -130,8 +135,3 @@ def _sound(db: Database, file: Path) -> Database:
     if found != [("ok",)]:
         raise LedgerError(f"{file} is damaged ({found[0][0]}): take another copy")
     return db
-
-
-def _progress(done: int, of: int) -> None:
-    if of > PAGES:
-        click.echo(f"{done:,} of {of:,} pages", err=True)

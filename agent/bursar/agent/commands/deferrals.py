@@ -19,6 +19,7 @@ from bursar.agent.batching.outcomes import read_outcomes
 from bursar.agent.batching.vault import open_vault
 from bursar.agent.commands.agenturl import order
 from bursar.agent.commands.batches import db_option, json_option, span
+from bursar.agent.commands.howfar import progress
 from bursar.agent.commands.reach import RefusedError
 from bursar.agent.ledger import batchbook, batchreports, deferralbook, open_for_reading
 from bursar.agent.ledger.balances import iso
@@ -79,6 +80,15 @@ def show_command(name: str, db: Path | None) -> None:
 @click.argument("name")
 def wait_command(name: str) -> None:
     """Wait until a call is over; its message as JSON. Exit code 1 where it failed or is not known."""
+    with progress("waiting for the answer"):
+        outcome = _awaited(name)
+    click.echo(json.dumps(answer(outcome), indent=2))
+    if outcome.state not in (State.SUCCEEDED, State.DELIVERED):
+        raise SystemExit(NO)
+
+
+def _awaited(name: str) -> Outcome:
+    """How it ended, once it has."""
     while True:
         request = {"ids": [name], "seconds": deferral.WAIT_SECONDS, "deliver": True}
         told = order(deferral.WAIT_PATH, request, seconds=deferral.WAIT_SECONDS + 10)
@@ -86,10 +96,7 @@ def wait_command(name: str) -> None:
         if not outcomes:
             raise RefusedError(_unknown(name))
         if outcomes[0].state.over:
-            break
-    click.echo(json.dumps(answer(outcomes[0]), indent=2))
-    if outcomes[0].state not in (State.SUCCEEDED, State.DELIVERED):
-        raise SystemExit(NO)
+            return outcomes[0]
 
 
 @deferrals_command.command("cancel")

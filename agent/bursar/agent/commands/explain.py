@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from bursar.agent.commands.howfar import progress
 from bursar.agent.explanation import Explained, explain
 from bursar.agent.ledger import balances, cases, open_for_reading
 from bursar.agent.ledger.cases import Case
@@ -32,7 +33,7 @@ def explain_command(name: str, db: Path | None, as_json: bool) -> None:
     Why was a call treated as it was? ID is that of the call, an attempt, a decision (`error.decision_id`), a request
     or a message. Each decision is made again from what the ledger keeps; exit code 1 where that comes out otherwise.
     """
-    with open_for_reading(read_settings(os.environ, db=db).db) as ledger:
+    with open_for_reading(read_settings(os.environ, db=db).db) as ledger, progress("looking for it"):
         case = cases.find(ledger, name)
         if case is None:
             raise click.ClickException(f"the ledger has no call, attempt, decision, request or message {name}")

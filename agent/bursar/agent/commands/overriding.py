@@ -17,7 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bursar.agent.commands import agenturl
+from bursar.agent.commands import agenturl, candidates
 from bursar.agent.commands.span_of_time import SpanError
 from bursar.agent.ledger import balances, open_for_reading, overridebook
 from bursar.agent.ledger.overridebook import Entry
@@ -38,7 +38,7 @@ def _time_options(command: _Command) -> _Command:
 
 
 @click.command("pause")
-@click.argument("budget", default=EVERY_BUDGET)
+@click.argument("budget", default=EVERY_BUDGET, shell_complete=candidates.budgets)
 @_time_options
 def pause_command(budget: str, span: str | None, until: str | None, reason: str) -> None:
     """Have a budget (or every one) only observe for a while: `bursar pause support-day --for 1h --reason TEXT`."""
@@ -46,7 +46,7 @@ def pause_command(budget: str, span: str | None, until: str | None, reason: str)
 
 
 @click.command("raise")
-@click.argument("budget")
+@click.argument("budget", shell_complete=candidates.budgets)
 @click.argument("amount", nargs=-1, required=True)
 @click.option("--scope", metavar="VALUE", help="Only one balance of it, as in tenant=acme.")
 @_time_options
@@ -60,7 +60,7 @@ def raise_command(
 
 
 @click.command("resume")
-@click.argument("budget", default=EVERY_BUDGET)
+@click.argument("budget", default=EVERY_BUDGET, shell_complete=candidates.budgets)
 def resume_command(budget: str) -> None:
     """Take back what `pause` and `raise` did to a budget. Exit code 1 where there is nothing to take back."""
     ended = agenturl.order(desk.END, {"budget": budget, "by": _who()})

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import click
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bursar.agent.commands.options import answer, console, json_option, policy_option, prices_option
+from bursar.agent.commands.pricing import load_book
+from bursar.agent.settings import read_settings
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.policyfile.mistakes import Mistake, PolicyError
@@ -185,3 +190,14 @@ def _warnings(shown: Mapping[str, Any]) -> Iterable[Text]:
         yield Text(f"! {name} has no price: its calls cost nobody knows what", "bold red")
     if not shown["leaving"] and not shown["unpriced"]:
         yield Text(f"Every model of the ladders has a price, and none ends within {NOTICE_DAYS} days.")
+
+
+@click.command("prices")
+@policy_option
+@prices_option
+@json_option
+def prices_command(policy: Path | None, prices: Path | None, as_json: bool) -> None:
+    """Which prices hold, of when and from whom, and which models of the policy's ladders will soon be gone?"""
+    book = load_book(prices or read_settings(os.environ).prices)
+    shown = show(book, datetime.now(UTC).date(), None if policy is None else read_policy(policy, book))
+    answer(shown if as_json else render(shown, width=console().width))

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import click
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from sqlite_utils import Database
 
+from bursar.agent.commands.howfar import Stages, stages
+from bursar.agent.commands.options import answer, db_option, json_option, prices_option, settings_of, span_options
+from bursar.agent.commands.pricing import load_book
+from bursar.agent.commands.span_of_time import parse_span
 from bursar.agent.ledger import Ledger, LedgerInUse, LedgerMissing, open_for_reading
 from bursar.agent.ledger.balances import iso
 from bursar.agent.ledger.repricing import CHUNK, Entry, Outcome, Stretch, count, reprice
 from bursar.policies.amounts import usd
 from bursar.policies.prices import PriceBook
+from bursar.policies.shipped.genai import look_up
 
-__all__ = ["Plan", "Progress", "Stretch", "carry_out", "render", "to_json"]
+__all__ = ["Plan", "Stretch", "carry_out", "render", "to_json"]
 
 T = TypeVar("T")
-
-Progress = Callable[[int, int], object]
-"""Told after each transaction: how many charges were looked at, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Plan:
         return f"{self.why}{': ' if self.why else ''}{self.book.source}{of}"
 
 
-def carry_out(plan: Plan, *, now_ns: int, progress: Progress, chunk: int = CHUNK) -> Outcome:
+def carry_out(plan: Plan, *, now_ns: int, begin: Stages, chunk: int = CHUNK) -> Outcome:
     """
     Price a stretch of history anew, a transaction for each chunk of charges.
 
@@ -57,12 +62,13 @@ def carry_out(plan: Plan, *, now_ns: int, progress: Progress, chunk: int = CHUNK
     entry = None if plan.dry_run else Entry(now_ns, plan.reason)
     with _turns(plan) as turn:
         of = turn(lambda db: count(db, plan.stretch))
+        done = begin("pricing charges anew", of)
         go_on = partial(reprice, book=plan.book, stretch=plan.stretch, entry=entry, limit=chunk)
         whole = turn(partial(go_on, after=None))
-        progress(whole.looked_at, of)
+        done(whole.looked_at)
         while whole.at is not None:
             whole.add(turn(partial(go_on, after=whole.at)))
-            progress(whole.looked_at, of)
+            done(whole.looked_at)
     return whole
 
 
@@ -158,3 +164,31 @@ def _table(told: Mapping[str, Any]) -> Table:
         old = "unknown" if row["no_longer_unknown"] == row["charges"] else usd(row["old_nano_usd"])
         table.add_row(*map(Text, names), f"{row['charges']:,}", old, usd(row["new_nano_usd"]))
     return table
+
+
+@click.command("reprice")
+@span_options
+@click.option("--dry-run", is_flag=True, help="Only show what would change; works beside a running agent.")
+@click.option("--why", default="", metavar="TEXT", help="The reason, kept in the ledger beside every change.")
+@prices_option
+@db_option
+@json_option
+def reprice_command(
+    since: str | None,
+    until: str | None,
+    dry_run: bool,
+    why: str,
+    prices: Path | None,
+    db: Path | None,
+    as_json: bool,
+) -> None:
+    """Price history anew by the prices of today, with a row in the ledger for every change. The agent must be down."""
+    if since is None:
+        raise click.UsageError("--since is needed: say from when on history is to be priced anew")
+    now_ns, settings = time.time_ns(), settings_of(db)
+    stretch = Stretch(*parse_span(since, until, now=datetime.now(UTC)))
+    book = load_book(prices or settings.prices).with_fallback(look_up)
+    plan = Plan(settings.db, book, stretch, why=why, dry_run=dry_run)
+    with stages() as begin:
+        outcome = carry_out(plan, now_ns=now_ns, begin=begin)
+    answer(to_json(outcome, plan) if as_json else render(outcome, plan))

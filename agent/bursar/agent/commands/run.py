@@ -15,7 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from bursar.agent.commands import claude
+from bursar.agent.commands.options import policy_option, prices_option
 from bursar.agent.commands.private_agent import Left, PrivateAgent, private_agent
 from bursar.agent.commands.program import resolve, run_program
 from bursar.agent.commands.reach import answers, check_welcome
@@ -244,3 +247,19 @@ def _left(left: Left) -> str:
         still = "1 process still runs" if len(left.in_use) == 1 else f"{len(left.in_use)} processes still run"
         said += f"; {still}, not counted from here on: {', '.join(map(str, left.in_use))}"
     return said
+
+
+@click.command("run", context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})
+@policy_option
+@click.option("--limit", metavar="AMOUNT", help='What the command may spend in all: "2 USD".')
+@prices_option
+@click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="Keep the ledger in this file.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run_command(
+    policy: Path | None, limit: str | None, prices: Path | None, db: Path | None, command: tuple[str, ...]
+) -> None:
+    """Run a program under Bursar, without a change to it: `bursar run --limit "2 USD" -- python app.py`."""
+    if policy is not None and limit is not None:
+        raise click.UsageError("--policy and --limit exclude each other: write the limit into the policy")
+    order = Order(command, policy=policy, limit=limit, prices=prices, db=db)
+    sys.exit(run(order, os.environ, lambda line: click.echo(line, err=True)))

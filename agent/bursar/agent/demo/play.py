@@ -218,7 +218,7 @@ def _keep(on_stage: Play, console: Console) -> None:
         f"The sandbox's bill: {on_stage.sandbox}/sandbox/bill\n"
         f"Look around from another terminal:\n"
         f"  export BURSAR_DB={agent.db} BURSAR_AGENT={agent.url} BURSAR_TOKEN_FILE={agent.token_file}\n"
-        f"  bursar dashboard\n  bursar report --by route,model\n  bursar budgets\n  bursar advise",
+        f"  bursar dashboard\n  bursar top\n  bursar report --by route,model\n  bursar budgets\n  bursar advise",
         soft_wrap=True,
     )
     try:

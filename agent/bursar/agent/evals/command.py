@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +17,11 @@ from pathlib import Path
 import click
 import httpx
 from rich.console import Console
-from rich.progress import Progress
 
 from bursar.agent.batching.api import Api
 from bursar.agent.batching.vault import open_vault
+from bursar.agent.commands import candidates
+from bursar.agent.commands.howfar import Done, stages
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.credentials import Credential, credentials
 from bursar.agent.evals import outcome as telling
@@ -66,9 +67,16 @@ class Wish:
 
 
 @click.command("eval")
-@click.option("--route", help="The route whose calls are looked at, by its exact name.")
-@click.option("--candidate", metavar="MODEL", help="The model that might do.")
-@click.option("--reference", metavar="MODEL", help="Run the samples on this model too, instead of what was recorded.")
+@click.option(
+    "--route", shell_complete=candidates.routes, help="The route whose calls are looked at, by its exact name."
+)
+@click.option("--candidate", metavar="MODEL", shell_complete=candidates.models, help="The model that might do.")
+@click.option(
+    "--reference",
+    metavar="MODEL",
+    shell_complete=candidates.models,
+    help="Run the samples on this model too, instead of what was recorded.",
+)
 @click.option("--samples", default=200, show_default=True, type=click.IntRange(1, MOST_SAMPLES), help="How many calls.")
 @click.option("--score", default="exact", show_default=True, help="exact, json, or module:function of your own.")
 @click.option("--fields", default="", metavar="A,B.C", help="With --score json: only these.")
@@ -215,20 +223,17 @@ def _told(
 
 def _run(settings: Settings, credential: Credential, order: Order, ran: Ran, terms: Terms, found: Material) -> None:
     asks = sum(len(pair.asks) for pair in ran.pairs)
-    progress = Progress(console=Console(stderr=True), transient=True)
-    with progress, Books(settings, f"eval-{secrets.token_hex(8)}", time.time_ns, found.policy) as books:
-        bar = progress.add_task("answers", total=asks)
+    with stages() as begin, Books(settings, f"eval-{secrets.token_hex(8)}", time.time_ns, found.policy) as books:
+        ready, answered, counted = begin("ready in batches", asks), begin("answers", asks), itertools.count(1)
 
         def on_answer(_: Answer) -> None:
-            progress.advance(bar)
+            answered(next(counted))
 
         run = Run(order, ran, terms, books, time.time_ns, on_answer)
-        asyncio.run(
-            _carried_out(run, credential, lambda over: progress.update(bar, description=f"answers ({over} ready)"))
-        )
+        asyncio.run(_carried_out(run, credential, ready))
 
 
-async def _carried_out(run: Run, credential: Credential, counted: Callable[[int], None]) -> None:
+async def _carried_out(run: Run, credential: Credential, counted: Done) -> None:
     async with httpx.AsyncClient() as client:
         await run.carry_out(Sender(Api(client, credential), run.told, counted=counted))
 

@@ -105,9 +105,9 @@ def _of_row(row: Sequence[Any]) -> Spend:
     return Spend(route, model, up, down, charges, estimated, unknown, tuple(tokens))
 
 
-def _standings(db: Database, now_ns: int) -> tuple[Standing, ...]:
+def fullest(db: Database, now_ns: int) -> list[str]:
     """
-    The fullest balances of calendar windows, and the fullest of the rolling ones that lately moved.
+    Keys of the fullest balances of calendar windows, then of the rolling ones that lately moved, the latest first.
 
     Those of conversations and runs come and go with each, and are left to `bursar budgets`.
     """
@@ -125,8 +125,13 @@ def _standings(db: Database, now_ns: int) -> tuple[Standing, ...]:
         [now_ns - _DAY_NS],
     ).fetchall()
     rolling = [key for (key,) in endless if balances.rolls(key) is not None]
+    return [*(key for (key,) in current), *rolling]
+
+
+def _standings(db: Database, now_ns: int) -> tuple[Standing, ...]:
+    """The fullest balances, each budget's scope once."""
     found: dict[tuple[str, str], Standing] = {}
-    for key in [*(key for (key,) in current), *rolling]:
+    for key in fullest(db, now_ns):
         standing = _standing(db, key, now_ns)
         if standing is not None:
             found.setdefault((standing.budget, standing.scope), standing)

@@ -14,11 +14,12 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import Progress
 from sqlite_utils import Database
 
 from bursar.agent.advice.beside import may_wait, policy_in_force
 from bursar.agent.advice.gathering import LOOKS, fingerprints
+from bursar.agent.commands import candidates
+from bursar.agent.commands.howfar import Done, progress, stages
 from bursar.agent.commands.pricing import load_book
 from bursar.agent.commands.span_of_time import SpanError, parse_span
 from bursar.agent.ledger import LedgerError, evalbook, open_for_reading, printbook
@@ -57,7 +58,12 @@ class _CannotStart(click.ClickException):
 @click.command("simulate")
 @click.option("--policy", type=_file, help="Replay the ledger's calls under this policy.")
 @click.option("--levers", metavar="LEVERS", help="Pull these on the ledger's calls: tier,cache,batch, or some of them.")
-@click.option("--candidate", metavar="MODEL", help="The model of the tier lever, instead of the ladder's next rung.")
+@click.option(
+    "--candidate",
+    metavar="MODEL",
+    shell_complete=candidates.models,
+    help="The model of the tier lever, instead of the ladder's next rung.",
+)
 @click.option("--since", default="7d", show_default=True, help="How far back: 24h, 7d, or a date.")
 @click.option("--db", type=click.Path(path_type=Path), help="The ledger (default: BURSAR_DB, or the state folder).")
 @click.option("--example", type=click.Choice(list(PIPELINES)), help="One of the article's pipelines instead.")
@@ -136,15 +142,14 @@ def _show_replay(file: Path, since: str, db: Path | None, book: PriceBook, *, as
 
 
 def _replayed(policy: Policy, ledger: Database, book: PriceBook, since_ns: int, until_ns: int) -> Replayed:
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("replaying", total=count(ledger, since_ns, until_ns))
+    with progress("replaying", count(ledger, since_ns, until_ns)) as done:
         known = licences(evalbook.licences(ledger))
         return replay(
             policy,
             past_calls(ledger, since_ns, until_ns),
             book,
             objection=lambda route, model: objection(known, route=route, model=model, at_ns=until_ns),
-            progress=lambda done: progress.update(task, completed=done),
+            progress=done,
         )
 
 
@@ -182,11 +187,10 @@ def _stacked(
     ledger: Database, book: PriceBook, levers: tuple[Lever, ...], candidate: str | None, since_ns: int, until_ns: int
 ) -> Stack:
     policy = policy_in_force(ledger)
-    bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-    with bar as progress:
-        calls = progress.add_task("reading calls", total=count(ledger, since_ns, until_ns))
-        prompts = progress.add_task("reading prompts", total=LOOKS * printbook.count(ledger, since_ns, until_ns))
-        told = _every(EACH, lambda: progress.advance(prompts, EACH))
+    with stages() as begin:
+        calls = begin("reading calls", count(ledger, since_ns, until_ns))
+        prompts = begin("reading prompts", LOOKS * printbook.count(ledger, since_ns, until_ns))
+        told = _every(EACH, prompts)
         source = fingerprints(ledger, book, since_ns, until_ns, told=told)
         return stack(
             past_attempts(ledger, since_ns, until_ns),
@@ -196,17 +200,17 @@ def _stacked(
             until_ns,
             may_wait=may_wait(policy),
             marking=partial(marked, source),
-            progress=lambda done: progress.update(calls, completed=done),
+            progress=calls,
         )
 
 
-def _every(calls: int, told: Callable[[], object]) -> Callable[[], None]:
-    """Told once for so many: a bar that moves takes longer than what it counts."""
-    done = itertools.count(1)
+def _every(calls: int, told: Done) -> Callable[[], None]:
+    """Told how many once for so many: a bar that moves takes longer than what it counts."""
+    counted = itertools.count(1)
 
     def one() -> None:
-        if next(done) % calls == 0:
-            told()
+        if (done := next(counted)) % calls == 0:
+            told(done)
 
     return one
 

@@ -1,0 +1,1 @@
+"""Does everything here fit together, and if not, what is to be done?"""
