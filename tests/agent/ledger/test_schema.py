@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts, postings, schema
+from bursar.agent.ledger import attempts, postings, schema, sumtables
 
 
 @pytest.fixture
@@ -149,3 +149,34 @@ def test_a_file_of_before_units_keeps_its_money(db: Database) -> None:
         attempt = attempts.load(db, attempt_id)
         assert attempt is not None
         assert postings.bring(db, attempt, policy=None, now_ns=0) == set(), "nothing is counted anew"
+
+
+def test_an_old_file_is_said_to_take_a_while(db: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever starts the agent on a large one learns why it does not answer yet; of a new file nothing is said."""
+    schema.MIGRATIONS.apply(db, stop_before="m022_sums")
+    schema.upgrade(db)
+    assert "m022_sums" in caplog.messages[0]
+    assert caplog.messages[-1] == "the ledger is of this version now"
+    caplog.clear()
+    schema.upgrade(db)
+    with Database(memory=True) as new:
+        schema.upgrade(new)
+    assert caplog.messages == []
+
+
+def test_an_upgrade_that_is_broken_off_goes_on(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What had begun is undone with it, so that the next start finds the file as it was, and finishes."""
+    schema.MIGRATIONS.apply(db, stop_before="m022_sums")
+    whole = sumtables.fill
+
+    def broken(database: Database) -> None:
+        whole(database)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sumtables, "fill", broken)
+    with pytest.raises(KeyboardInterrupt):
+        schema.upgrade(db)
+    assert "sums" not in db.table_names()
+    monkeypatch.undo()
+    schema.upgrade(db)
+    assert "sums" in db.table_names()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 
 from sqlite_utils import Database, Migrations
@@ -16,6 +17,7 @@ from bursar.agent.ledger.sightings import SIGHTINGS
 MIGRATIONS = Migrations("bursar")
 """In order; a name once released is never changed, since files remember which ones they have seen."""
 
+_log = logging.getLogger(__name__)
 _STRICT_SINCE = (3, 37)
 
 
@@ -24,9 +26,23 @@ class SchemaError(Exception):
 
 
 def upgrade(db: Database) -> None:
-    """Bring a file, new or old, to the present schema. Raises `SchemaError` for one of a newer version."""
+    """
+    Bring a file, new or old, to the present schema: each step in a transaction, so that it goes on where it was killed.
+
+    Of an old one the log says that it takes a while. Raises `SchemaError` for one of a newer version.
+    """
     refuse_newer(db)
+    steps = [migration.name for migration in MIGRATIONS.pending(db)]
+    old = bool(MIGRATIONS.applied(db))
+    if old and steps:
+        _log.warning(
+            "the ledger is of an earlier version and is brought to this one (%s): with a million calls in it this "
+            "takes some minutes, and nothing is answered meanwhile; if it is stopped it goes on at the next start",
+            ", ".join(steps),
+        )
     MIGRATIONS.apply(db)
+    if old and steps:
+        _log.warning("the ledger is of this version now")
 
 
 def refuse_newer(db: Database) -> None:
