@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
-_NUMBERS = (-1, 0, 2**63, 2**64, -(2**63), 10**400, 0.5, 1e308, float("nan"), float("inf"))
-_TEXTS = ("", "\0", "x" * 5_000, "NaN", "-1")
+_NUMBERS = (-1, 0, 2**53, 2**63 - 1, 2**63, 2**64, -(2**63), 10**400, 0.5, 1e308, float("nan"), float("inf"))
+_TEXTS = ("", "\0", "x" * 5_000, "NaN", "-1", "\ud800", "\udfff", "*", "ß𝄞")
 _SHAPES = (
     "null true [] {} [[]]",
     '{"intValue":"x"} {"doubleValue":"Infinity"} {"arrayValue":{"values":[{}]}} {"kvlistValue":null}',
@@ -33,7 +33,7 @@ def mutated(path: str, body: bytes, kind: str, rng: random.Random) -> Bad:
     headers = {"content-type": kind}
     changes: list[Callable[[bytes, random.Random], bytes]] = [_flipped, _cut, _repeated, _truncated, _spliced]
     if kind == JSON:
-        changes += [_odd_value, _odd_value, _odd_value, _odd_value, _nested]
+        changes += [*[_odd_value] * 8, _nested, _left_out]
     made = rng.choice(changes)(body, rng)
     if rng.random() < 0.1:
         made, headers["content-encoding"] = gzip.compress(made, 1), "gzip"
@@ -61,6 +61,13 @@ def monsters(path: str, *, megabytes: int) -> Iterator[Bad]:
         deep = b"\x0a" + _varint(len(deep)) + deep
     yield Bad(path, deep, {"content-type": PROTOBUF})
     yield Bad(path, b"\x0a\x00" * (size // 16), {"content-type": PROTOBUF})
+
+
+def riches(path: str, field: str, size: int) -> Iterator[Bad]:
+    """JSON objects just within an endpoint's limit of `size` bytes, of as many values in `field` as that holds."""
+    head, tail = b'{"%b":[' % field.encode(), b"0]}"
+    for value in (b"[],", b"{},", b'"ab",', b"1.5,", b'{"a":1},'):
+        yield Bad(path, head + value * ((size - len(head) - len(tail)) // len(value)) + tail, {"content-type": JSON})
 
 
 def _varint(number: int) -> bytes:
@@ -104,6 +111,14 @@ def _odd_value(body: bytes, rng: random.Random) -> bytes:
     for _ in range(rng.choice((1, 1, 3))):
         parent, key = rng.choice(places)
         parent[key] = rng.choice(_ODD)
+    return json.dumps(tree).encode()
+
+
+def _left_out(body: bytes, rng: random.Random) -> bytes:
+    """One value of the JSON less."""
+    tree = json.loads(body)
+    parent, key = rng.choice(list(_places(tree)))
+    del parent[key]
     return json.dumps(tree).encode()
 
 
