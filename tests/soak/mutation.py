@@ -16,7 +16,8 @@ _SHAPES = (
     "null true [] {} [[]]",
     '{"intValue":"x"} {"doubleValue":"Infinity"} {"arrayValue":{"values":[{}]}} {"kvlistValue":null}',
 )
-_ODD: tuple[Any, ...] = (*_NUMBERS, *_TEXTS, *(json.loads(shape) for line in _SHAPES for shape in line.split()))
+ODD: tuple[Any, ...] = (*_NUMBERS, *_TEXTS, *(json.loads(shape) for line in _SHAPES for shape in line.split()))
+"""Values that are hard on whoever expects others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,22 @@ def _spliced(body: bytes, rng: random.Random) -> bytes:
     return body[: rng.randrange(len(body))] + body[rng.randrange(len(body)) :]
 
 
+def with_value(body: bytes, place: int, value: Any) -> bytes:
+    """JSON with a value in place of another: of the one at `place` among them all, counted round."""
+    tree = json.loads(body)
+    places = list(_places(tree))
+    parent, key = places[place % len(places)]
+    parent[key] = value
+    return json.dumps(tree).encode()
+
+
 def _odd_value(body: bytes, rng: random.Random) -> bytes:
     """One value of the JSON, at any depth, becomes another, of any kind."""
     tree = json.loads(body)
     places = list(_places(tree))
     for _ in range(rng.choice((1, 1, 3))):
         parent, key = rng.choice(places)
-        parent[key] = rng.choice(_ODD)
+        parent[key] = rng.choice(ODD)
     return json.dumps(tree).encode()
 
 

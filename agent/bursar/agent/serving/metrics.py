@@ -51,7 +51,10 @@ class _Scraped:
         health = Health(
             self._version, ledger.waiting, ledger.last_commit_ns, trouble=self._bookkeeper.trouble is not None
         )
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        try:
+            encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        except (TypeError, ValueError) as error:
+            return PlainTextResponse(f"the Accept header cannot be read ({error}): leave it out\n", 400)
         return Response(encode(Told(reading, health)), headers={"content-type": content_type})
 
     async def _reading(self) -> Reading:

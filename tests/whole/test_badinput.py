@@ -1,0 +1,170 @@
+"""Claims about bad input: no endpoint answers with a 500, grows, or falls; and the ledger adds up after it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.routing import Route
+from tests.benchmarks import household
+from tests.soak.badinput import MOST_MEGABYTES, memory, salt_of
+from tests.soak.goodrequests import ENVIRON, JSON, POLICY, Good, good_requests
+from tests.soak.mutation import ODD, Bad, mutated, riches, with_value
+from tests.soak.wires import NO_ANSWER, answered, broken, huge, ordinary
+
+from bursar.agent import app
+from bursar.agent.batching.routes import CANCEL_BATCH, MOST_BYTES
+from bursar.agent.settings import Settings
+from bursar.policies import deferral, protocol
+
+EXAMPLES = 200
+HELD = {protocol.RECALL_PATH, deferral.WAIT_PATH}
+"""Endpoints that answer when there is something to tell."""
+HELD_SECONDS = 0.5
+UNDERSTOOD = {200, 201, 400, 404, 413, 415}
+
+# Texts of hypothesis have no half signs unless they are asked for.
+VALUES = st.one_of(
+    st.sampled_from(ODD),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(), max_size=5), inner, max_size=3)
+        ),
+        max_leaves=5,
+    ),
+)
+GOOD = good_requests("00" * 16)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A real agent, in a process of its own."""
+
+    url: str
+    folder: Path
+    client: httpx.Client
+
+    def status(self, bad: Bad) -> int:
+        """What it answers; `NO_ANSWER` where it holds the request."""
+        seconds = HELD_SECONDS if bad.path in HELD else 60.0
+        try:
+            return self.client.post(bad.path, content=bad.body, headers=bad.headers, timeout=seconds).status_code
+        except httpx.ReadTimeout:
+            assert bad.path in HELD
+            return NO_ANSWER
+
+    def is_well(self) -> None:
+        """It takes good requests, as it did before."""
+        for good in good_requests(salt_of(self.url), mark=f"{random.random()}".replace(".", "")):
+            if good.path != protocol.RECALL_PATH:
+                answer = self.client.request(
+                    good.method, good.path, content=good.body, headers={"content-type": good.kind}
+                )
+                assert answer.status_code == (404 if good.path == CANCEL_BATCH else answer.status_code) < 500
+                assert answer.is_success or good.path == CANCEL_BATCH, (good.path, answer.text)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("badinput")
+    with (
+        household.agent(folder, policy=POLICY, environ=ENVIRON) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        made = House(url, folder, client)
+        made.is_well()
+        yield made
+        made.is_well()
+        most = memory(url)["VmHWM"]
+        assert most <= MOST_MEGABYTES
+    command = [sys.executable, "-m", "bursar.agent", "db", "check", "--db", str(folder / household.LEDGER)]
+    told = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_every_route_is_covered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint that no good request is made for here fails: nobody would know what it does with bad ones."""
+    served: list[Any] = []
+
+    @asynccontextmanager
+    async def answering(made: Starlette, listener: Any) -> AsyncGenerator[None]:
+        served.extend(made.routes)
+        yield
+
+    async def start() -> None:
+        async with app.running_agent(Settings(state_dir=tmp_path, db=tmp_path / "db", port=0)):
+            pass
+
+    monkeypatch.setattr(app, "answering", answering)
+    asyncio.run(start())
+    routes = {(route.path, method) for route in served for method in _methods(route)}
+    assert routes == {(good.path, good.method) for good in GOOD}
+
+
+def _methods(route: Any) -> set[str]:
+    assert isinstance(route, Route)  # a mounted application or a websocket needs a test of another kind
+    return (route.methods or set()) - {"HEAD"}
+
+
+@st.composite
+def bad_requests(draw: st.DrawFn) -> Bad:
+    """A good request with another value somewhere in it, or its bytes changed."""
+    good = draw(st.sampled_from([good for good in GOOD if good.method == "POST"]))
+    place = draw(st.integers(0, 2**16))
+    if good.kind == JSON and draw(st.booleans()):
+        return Bad(good.path, with_value(good.body, place, draw(VALUES)), {"content-type": JSON})
+    return mutated(good.path, good.body, good.kind, random.Random(place))
+
+
+@settings(max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(bad=bad_requests())
+def test_what_is_changed(house: House, bad: Bad) -> None:
+    """It is taken, or refused with a reason."""
+    assert house.status(bad) in UNDERSTOOD | {NO_ANSWER}
+
+
+def test_what_is_broken_on_the_wire(house: House) -> None:
+    """Lengths, chunks, encodings, types and headers that are at odds: refused or passed over."""
+    each = {(good.path, good.method): good for good in GOOD}
+    for good in each.values():
+        for how, raw in broken(good):
+            status = answered(house.url, [raw], seconds=HELD_SECONDS if good.path in HELD else 20, ends=True)
+            assert status < 500, (good.path, how)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_hundred_megabytes(house: House, chunked: bool) -> None:
+    """Refused while it is being sent."""
+    for path in dict.fromkeys(good.path for good in GOOD if good.method == "POST"):
+        status = answered(house.url, huge(Good(path), megabytes=100, chunked=chunked))
+        assert status in (413, 415, NO_ANSWER), path
+    assert answered(house.url, [ordinary(Good("/healthz", method="GET"))]) == 200
+
+
+def test_values_without_number(house: House) -> None:
+    """Within an endpoint's limit of bytes there is no limit of memory but this one."""
+    posted = [good.path for good in GOOD if good.method == "POST" and not good.path.startswith("/v1/")]
+    rich = [bad for path in dict.fromkeys(posted) for bad in riches(path, "records", 2**22)][::6]
+    for bad in [*rich, next(riches(deferral.PATH, "body", MOST_BYTES))]:
+        assert house.status(bad) in (400, NO_ANSWER if bad.path in HELD else 400)
+
+
+def test_an_endless_raise(house: House) -> None:
+    """A budget raised beyond what the ledger holds would fail every process that asks for its money."""
+    house.client.post("/overrides/end", json={"budget": "day"})
+    raised = {"kind": "raise", "budget": "day", "seconds": 60, "amount": 2**63 - 1, "unit": "usd"}
+    assert house.client.post("/overrides", json=raised).status_code == 400
+    assert house.client.post("/overrides/end", json={"budget": "day"}).json() == []
