@@ -106,7 +106,7 @@ def _under_agent(folder: Path, policy: str, bodies: Sequence[bytes]) -> tuple[fl
     folder.mkdir()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with household.agent(folder, policy=policy) as url:
-        seconds = _timed(lambda: _send_all(url, bodies))
+        seconds = _timed(lambda: send_all(url, bodies))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -171,7 +171,7 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _send_all(url: str, bodies: Sequence[bytes]) -> None:
+def send_all(url: str, bodies: Sequence[bytes]) -> None:
     """Every body until it is taken, over some connections; who is told to wait does."""
     waiting = iter(bodies)
     lock = threading.Lock()
