@@ -124,7 +124,16 @@ class _Guard:
         usage = Usage(input=100, output=10)
         name = f"sync-{self._seq}"
         return Settled(
-            Charge(name, 450_000, usage, Basis.USAGE, "claude-sonnet-5-5", "claude-sonnet-5-5", "desk", at_ns=time.time_ns())
+            Charge(
+                name,
+                450_000,
+                usage,
+                Basis.USAGE,
+                "claude-sonnet-5-5",
+                "claude-sonnet-5-5",
+                "desk",
+                at_ns=time.time_ns(),
+            )
         )
 
 

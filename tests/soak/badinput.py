@@ -122,14 +122,14 @@ def _status(url: str, bad: Bad) -> int:
     """What it answers; a body that is refused by its length alone may be cut off in the sending."""
     seconds = HELD_SECONDS if bad.path in HELD else _ANSWER_SECONDS
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=seconds)
-    with suppress(BrokenPipeError, ConnectionResetError):  # the answer may be there all the same
+    with suppress(BrokenPipeError, ConnectionResetError, TimeoutError):  # the answer may be there all the same
         connection.request("POST", bad.path, bad.body, dict(bad.headers))
     try:
         return connection.getresponse().status
     except TimeoutError:
         return 0
     except (http.client.HTTPException, ConnectionError):
-        return 413 if len(bad.body) > 2**23 else 500
+        return 413 if len(bad.body) > 2**22 else 500
     finally:
         connection.close()
 

@@ -17,12 +17,14 @@ from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from sqlite_utils import Database
 from starlette.applications import Starlette
 from tests.agent.spans.claudecodedata import recordings
 from tests.soak.mutation import JSON, PROTOBUF, Bad, monsters, mutated
 
 from bursar.agent.ledger import Ledger, reports
 from bursar.agent.spans import intake, receiver
+from bursar.agent.spans.seenspan import SeenSpan
 from bursar.policies.prices import shipped_book
 
 BOOK = shipped_book()
@@ -103,6 +105,10 @@ def _wire(path: str, written: dict[str, Any]) -> bytes:
     return wire
 
 
+def book_spans(db: Database, spans: Sequence[SeenSpan], **rules: Any) -> intake.Counted:
+    return intake.book_spans(db, intake.heard(spans, **rules), **rules)
+
+
 class House:
     """The receiver in front of a real ledger."""
 
@@ -116,7 +122,7 @@ class House:
 
             return take
 
-        routes = receiver.routes(taking(intake.book_spans), taking(intake.book_events), taking(intake.book_points))
+        routes = receiver.routes(taking(book_spans), taking(intake.book_events), taking(intake.book_points))
         self.app = Starlette(routes=routes)
 
     def answers(self, bad: Sequence[Bad]) -> Counter[int]:
