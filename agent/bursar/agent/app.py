@@ -42,7 +42,7 @@ from bursar.agent.forward.forwarding import Forwarding
 from bursar.agent.forward.outlets import Outlets
 from bursar.agent.housekeeping import Housekeeping
 from bursar.agent.ledger import Ledger, LedgerError
-from bursar.agent.ledger.forwardtables import path_beside
+from bursar.agent.ledger.forwardtables import path_beside, states
 from bursar.agent.models import ASK_SECONDS, Models
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
@@ -178,7 +178,7 @@ async def running_agent(
             *telemetry,
             *desk.routes(bookkeeper, clock_ns),
             *prints.routes(ledger, clock_ns),
-            *metrics.routes(bookkeeper, clock_ns),
+            *metrics.routes(bookkeeper, clock_ns, partial(states, path_beside(settings.db))),
             *office.routes(),
             *evals.routes(),
             *entrance.routes(passes, Rate(entrance.TRIES, time.monotonic)),
