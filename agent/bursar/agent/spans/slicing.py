@@ -17,7 +17,7 @@ from bursar.agent.spans.receiver import BehindError
 from bursar.agent.spans.seenevent import SeenEvent, SeenPoint
 from bursar.agent.spans.seenspan import SeenSpan
 
-SLICE = 256
+SLICE = 128
 """Spans or events that the ledger's writer is given at a time: some tens of milliseconds, which a guard may wait."""
 RETRY_SECONDS = 5
 _INLINE = 64
@@ -37,6 +37,7 @@ class Slicing:
         self._clock_ns = clock_ns
         self._size = size
         self._turns = Turns(size)
+        self._hearing = asyncio.Lock()
 
     async def spans(self, spans: Sequence[SeenSpan]) -> None:
         """Book what spans tell. Raises `BehindError` where not all of it is on the disk."""
@@ -60,7 +61,10 @@ class Slicing:
         def hear() -> intake.Heard:
             return intake.heard(spans, policy=rules.policy, book=rules.prices, now_ns=now_ns)
 
-        return hear() if len(spans) <= _INLINE else await asyncio.to_thread(hear)
+        if len(spans) <= _INLINE:
+            return hear()
+        async with self._hearing:  # two at a time are no faster, and others would have to wait for both
+            return await asyncio.to_thread(hear)
 
     async def _booked(self, size: int, book: Callable[[], Future[Counted]]) -> None:
         async with self._turns.of(size):
