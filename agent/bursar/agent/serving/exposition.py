@@ -161,14 +161,21 @@ def _bounded(states: Sequence[TargetState]) -> Sequence[TargetState]:
     if len(states) <= MOST_FORWARDS:
         return states
     first, others = states[:MOST_FORWARDS], states[MOST_FORWARDS:]
-    sums = {name: sum(getattr(one, name) for one in others) for name in (*_FATES, "spans", "bytes")}
-    return [
-        *first,
-        TargetState(
-            OTHER,
-            **sums,
-            tries=max(one.tries for one in others),
-            oldest_ns=min((one.oldest_ns for one in others if one.oldest_ns is not None), default=None),
-            last_sent_ns=min((one.last_sent_ns for one in others if one.last_sent_ns is not None), default=None),
-        ),
-    ]
+
+    def total(name: str) -> int:
+        return sum(getattr(one, name) for one in others)
+
+    together = TargetState(
+        OTHER,
+        spans=total("spans"),
+        bytes=total("bytes"),
+        sent=total("sent"),
+        refused=total("refused"),
+        passed_over=total("passed_over"),
+        overflowed=total("overflowed"),
+        abandoned=total("abandoned"),
+        tries=max(one.tries for one in others),
+        oldest_ns=min((one.oldest_ns for one in others if one.oldest_ns is not None), default=None),
+        last_sent_ns=min((one.last_sent_ns for one in others if one.last_sent_ns is not None), default=None),
+    )
+    return [*first, together]

@@ -73,7 +73,7 @@ def _shallow(value: Any) -> object:
 def _children(value: Any) -> Any:
     if isinstance(value, dict):
         return cast("dict[str, Any]", value).values()
-    return value if isinstance(value, list) else ()
+    return value if isinstance(value, list) else ()  # pyright: ignore[reportUnknownVariableType]
 
 
 def _no_number(text: str) -> NoReturn:
