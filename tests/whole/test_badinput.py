@@ -29,6 +29,8 @@ from bursar.agent.batching.routes import CANCEL_BATCH, MOST_BYTES
 from bursar.agent.settings import Settings
 from bursar.policies import deferral, protocol
 
+pytestmark = pytest.mark.xdist_group("badinput")
+
 EXAMPLES = 200
 HELD = {protocol.RECALL_PATH, deferral.WAIT_PATH}
 """Endpoints that answer when there is something to tell."""
