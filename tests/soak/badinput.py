@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from tests.agent.spans.test_badinput import KINDS
 from tests.benchmarks import household
 from tests.soak.figure import Claim, Figure, Progress, silently
-from tests.soak.goodrequests import ENVIRON, POLICY, Good, good_requests
-from tests.soak.mutation import Bad, monsters, mutated, riches
+from tests.soak.goodrequests import ENVIRON, HELD, LIVE, POLICY, UNWAITED, Good, good_requests
+from tests.soak.mutation import Bad, changed, monsters, riches
 from tests.soak.wires import answered, broken, huge
 
 from bursar.agent.batching.routes import MOST_BYTES
@@ -29,9 +29,8 @@ MOST_MEGABYTES = 1024
 """What the agent may have in memory at the most."""
 MONSTERS_EVERY = 2_000
 MEGABYTES = 100
-UNDERSTOOD = {0, 200, 201, 400, 403, 404, 405, 413, 415, 429, 503}
+UNDERSTOOD = {0, 200, 201, 303, 400, 403, 404, 405, 413, 415, 429, 503}
 """Statuses of an agent that is well; 0 where it hung up, or holds a request until there is something to tell."""
-HELD = {protocol.RECALL_PATH, deferral.WAIT_PATH}
 HELD_SECONDS = 0.5
 _ANSWER_SECONDS = 300
 _SALT = "00" * 16
@@ -46,12 +45,12 @@ def measure(requests: int, *, first: int = 0, progress: Progress = silently) -> 
     with TemporaryDirectory() as name:
         folder = Path(name)
         with household.agent(folder, policy=POLICY, environ=ENVIRON) as url:
-            goods = [good for good in good_requests(salt_of(url)) if good.method == "POST"]
+            goods = [good for good in good_requests(salt_of(url)) if good.path != LIVE]
             before = memory(url)
             for number in range(first, first + requests):
                 rng = random.Random(number)
                 good = rng.choice(goods)
-                _note(answers, url, mutated(good.path, good.body, good.kind, rng))
+                _note(answers, url, changed(good.path, good.method, good.body, good.kind, rng))
                 if (number - first) % MONSTERS_EVERY == 0:
                     _overdo(answers, url)
                 progress(number - first + 1, requests)
@@ -111,11 +110,11 @@ def _overdo(answers: Answers, url: str) -> None:
 
 def _each(goods: Sequence[Good]) -> Iterator[Good]:
     """One for each endpoint."""
-    yield from {(good.path, good.method): good for good in goods}.values()
+    yield from {(good.endpoint, good.method): good for good in goods}.values()
 
 
 def _note(answers: Answers, url: str, bad: Bad) -> None:
-    answers[bad.path][_status(url, bad)] += 1
+    answers[bad.path.partition("?")[0]][_status(url, bad)] += 1
 
 
 def _status(url: str, bad: Bad) -> int:
@@ -123,7 +122,7 @@ def _status(url: str, bad: Bad) -> int:
     seconds = HELD_SECONDS if bad.path in HELD else _ANSWER_SECONDS
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=seconds)
     with suppress(BrokenPipeError, ConnectionResetError, TimeoutError):  # the answer may be there all the same
-        connection.request("POST", bad.path, bad.body, dict(bad.headers))
+        connection.request(bad.method, bad.path, bad.body, dict(bad.headers))
     try:
         return connection.getresponse().status
     except TimeoutError:
@@ -137,12 +136,12 @@ def _status(url: str, bad: Bad) -> int:
 def _is_taken(url: str, good: Good) -> bool:
     """Nobody cancels a batch that is none, and a process that waits for a recall waits."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_ANSWER_SECONDS)
-    if good.path == protocol.RECALL_PATH:
+    if good.path in UNWAITED:
         return True
     connection.request(good.method, good.path, good.body, {"content-type": good.kind})
     status = connection.getresponse().status
     connection.close()
-    return status in (200, 201, 404)
+    return status in (200, 201, 303, 404, 429)
 
 
 def _check(ledger: Path) -> str:

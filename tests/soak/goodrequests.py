@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tests.agent.spans.test_badinput import good_exports
 
 from bursar.agent.batching.routes import CANCEL_BATCH
+from bursar.agent.dashboard import entrance, pages
 from bursar.agent.evals import desk as evals
 from bursar.agent.ledger.evalbook import Evaluation
 from bursar.agent.serving import desk, metrics
-from bursar.agent.spans import receiver
 from bursar.policies import deferral, fingerprint, protocol, records, sample
 from bursar.policies.charge import Basis, Charge, Line
 from bursar.policies.credential import credential_id
@@ -25,7 +25,12 @@ from bursar.policies.records import Decided, Released, Sent, Settled
 from bursar.policies.sample import Sample
 from bursar.policies.usage import Usage
 
-JSON = "application/json"
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+LIVE = "/live"
+HELD = frozenset((protocol.RECALL_PATH, deferral.WAIT_PATH, LIVE))
+"""Endpoints that answer, or go on, when there is something to tell."""
+UNWAITED = frozenset((protocol.RECALL_PATH, LIVE))
+"""Those of which a good request is not over soon."""
 API_KEY = "sk-ant-bad-input"
 BASE_URL = "http://127.0.0.1:9"
 """Nobody answers there: what is put off stays put off."""
@@ -72,7 +77,13 @@ class Good:
     kind: str = JSON
     """Its media type."""
     method: str = "POST"
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    route: str = ""
+    """The endpoint, where it takes more than one path."""
+
+    @property
+    def endpoint(self) -> str:
+        """As the agent names it."""
+        return self.route or self.path
 
 
 def good_requests(salt: str = "", *, mark: str = "1", now_ns: int | None = None) -> list[Good]:
@@ -83,9 +94,17 @@ def good_requests(salt: str = "", *, mark: str = "1", now_ns: int | None = None)
     """
     now = time.time_ns() if now_ns is None else now_ns
     exports = [Good(path, body, kind) for path, body, kind in good_exports()]
-    asked = [Good(path, method="GET") for path in (metrics.PATH, "/healthz", "/readyz")]
     posted = [Good(path, json.dumps(told).encode()) for path, told in _messages(salt, mark, now)]
-    return [*asked, *posted, *exports]
+    return [*_asked(), *posted, *exports, Good(entrance.PATH, b"token=t&next=%2Fbudgets", FORM)]
+
+
+def _asked() -> Iterator[Good]:
+    """What is only read: pages come by themselves, each about something that need not be there."""
+    for path in (metrics.PATH, "/healthz", "/readyz", LIVE, entrance.PATH):
+        yield Good(path, method="GET")
+    yield Good("/static/style.css", method="GET", route="/static/{name:path}")
+    for place in pages.PLACES:
+        yield Good(place.path.replace("{name:path}", "a"), method="GET", route=place.path)
 
 
 def _messages(salt: str, mark: str, now_ns: int) -> Iterator[tuple[str, Any]]:
@@ -100,6 +119,7 @@ def _messages(salt: str, mark: str, now_ns: int) -> Iterator[tuple[str, Any]]:
     eval_ = Evaluation("desk", "claude-haiku-5-5", "claude-sonnet-5-5", now_ns, 20, 19, **scores, cost_nano=1_000)  # type: ignore[arg-type]
     yield evals.EVALS, asdict(eval_)
     yield evals.FORGET, {"route": "nobody's"}
+    yield entrance.TICKETS, {"seconds": 60}
 
 
 def _of_processes(mark: str, now_ns: int) -> Iterator[tuple[str, Any]]:
@@ -199,6 +219,3 @@ def _of_deferrals(salt: str, mark: str, now_ns: int) -> Iterator[tuple[str, Any]
     yield deferral.WAIT_PATH, deferral.to_json(WaitRequest((offer.id, "another"), seconds=0.01))
     yield deferral.WITHDRAW_PATH, deferral.to_json(WithdrawRequest(offer.id, why="no more"))
     yield CANCEL_BATCH, {"id": f"batch-{mark}"}
-
-
-__all__ = ["API_KEY", "BASE_URL", "ENVIRON", "POLICY", "Good", "good_requests", "receiver"]

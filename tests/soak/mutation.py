@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
+from urllib.parse import urlencode
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 _NUMBERS = (-1, 0, 2**53, 2**63 - 1, 2**63, 2**64, -(2**63), 10**400, 0.5, 1e308, float("nan"), float("inf"))
@@ -27,6 +28,7 @@ class Bad:
     path: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    method: str = "POST"
 
 
 def mutated(path: str, body: bytes, kind: str, rng: random.Random) -> Bad:
@@ -103,6 +105,25 @@ def _truncated(body: bytes, rng: random.Random) -> bytes:
 
 def _spliced(body: bytes, rng: random.Random) -> bytes:
     return body[: rng.randrange(len(body))] + body[rng.randrange(len(body)) :]
+
+
+def queried(path: str, pairs: Sequence[tuple[str, str]]) -> Bad:
+    """A page, asked for in other words."""
+    return Bad(f"{path}?{urlencode(pairs, errors='surrogatepass')}", b"", method="GET")
+
+
+QUERY = ("span", "since", "until", "label", "find", "sort", "page", "table", "next", "ticket")
+"""What addresses of pages may say."""
+
+
+def _odd_query(path: str, rng: random.Random) -> Bad:
+    values = [str(one)[:500] for one in ODD]
+    return queried(path, [(rng.choice(QUERY), rng.choice(values)) for _ in range(rng.randrange(1, 4))])
+
+
+def changed(path: str, method: str, body: bytes, kind: str, rng: random.Random) -> Bad:
+    """Any good request, changed in some way."""
+    return mutated(path, body, kind, rng) if method == "POST" else _odd_query(path, rng)
 
 
 def with_value(body: bytes, place: int, value: Any) -> bytes:

@@ -190,3 +190,9 @@ def test_what_is_too_much_is_refused(house: House, path: str) -> None:
     """Long, deep, compressed beyond measure, of very many things: 400 or 413, and nothing is booked."""
     assert set(house.answers(list(monsters(path, megabytes=1)))) <= {200, 400, 413}
     assert house.total()["charges"] == 0
+
+
+def test_brackets_without_number(house: House) -> None:
+    """Three megabytes of them would become hundreds in memory: 413, before they are read."""
+    body = b'{"resourceSpans":[' + b"{}," * 1_000_000 + b"{}]}"
+    assert house.answers([Bad(receiver.PATH, body, {"content-type": JSON})]) == {413: 1}

@@ -28,6 +28,9 @@ LATEST_NS = 2**63 - 1
 MOST_ITEMS = 20_000
 """Spans, records or metrics of one request: more than twice what a collector sends by default, in bounded memory."""
 
+MOST_BRACKETS = 1_000_000
+"""Of lists and objects in JSON: more than 16 MiB of attributes have, and a fraction of the memory of 16 MiB of `{}`."""
+
 _KINDS: Final[Mapping[int, Kind]] = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
 _STATUS: Final[Mapping[int, StatusCode]] = {1: "OK", 2: "ERROR"}
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
@@ -48,8 +51,8 @@ class MalformedError(ValueError):
 class TooManyError(ValueError):
     """An export of more things at once than are taken."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"there are {number} of them, and at most {MOST_ITEMS} are taken at once")
+    def __init__(self, number: int, what: str = "of them", most: int = MOST_ITEMS) -> None:
+        super().__init__(f"there are {number} {what}, and at most {most} are taken at once")
 
 
 M = TypeVar("M", bound=Message)
@@ -142,6 +145,9 @@ def read(body: bytes, encoding: Encoding, kind: type[M], shaped: Callable[[Any],
 
 def _whole(text: str) -> Any:
     """What JSON says, with the replacement sign for half of a surrogate pair, which JSON may have and nobody keeps."""
+    brackets = text.count("[") + text.count("{")
+    if brackets > MOST_BRACKETS:
+        raise TooManyError(brackets, "lists and objects", MOST_BRACKETS)
     value = json.loads(text)
     if _HALF_ESCAPED.search(text):
         signs = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
