@@ -20,14 +20,14 @@ from tests.benchmarks import household
 from tests.soak.figure import Claim, Figure, Progress, silently
 from tests.soak.goodrequests import ENVIRON, HELD, LIVE, POLICY, UNWAITED, Good, good_requests
 from tests.soak.mutation import Bad, changed, monsters, riches
-from tests.soak.wires import answered, broken, huge
+from tests.soak.wires import answered, broken, cut_short, huge
 
 from bursar.agent.batching.routes import MOST_BYTES
 from bursar.policies import deferral, protocol
 
-MOST_MEGABYTES = 1024
+MOST_MEGABYTES = 768
 """What the agent may have in memory at the most."""
-MONSTERS_EVERY = 2_000
+MONSTERS_EVERY = 5_000
 MEGABYTES = 100
 UNDERSTOOD = {0, 200, 201, 303, 400, 403, 404, 405, 413, 415, 429, 503}
 """Statuses of an agent that is well; 0 where it hung up, or holds a request until there is something to tell."""
@@ -99,7 +99,8 @@ def _overdo(answers: Answers, url: str) -> None:
             _note(answers, url, bad)
     for good in _each(good_requests(_SALT)):
         seconds = HELD_SECONDS if good.path in HELD else _ANSWER_SECONDS
-        answers[good.path].update(answered(url, [raw], seconds=seconds, ends=True) for _, raw in broken(good))
+        answers[good.path].update(answered(url, [raw], seconds=seconds) for _, raw in broken(good))
+        answers[good.path].update(answered(url, [raw], seconds=seconds, ends=True) for _, raw in cut_short(good))
         if good.method == "POST":
             for chunked in (False, True):
                 answers[good.path][answered(url, huge(good, megabytes=MEGABYTES, chunked=chunked))] += 1

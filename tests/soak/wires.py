@@ -46,8 +46,8 @@ def ordinary(good: Good, **changes: str) -> bytes:
     return _head(good, {**headers, "connection": "close", **_named(changes)}) + good.body
 
 
-def broken(good: Good) -> Iterator[tuple[str, bytes]]:
-    """That request, broken in one way each, and which way that is. All of them end the connection."""
+def cut_short(good: Good) -> Iterator[tuple[str, bytes]]:
+    """That request without its end, or at odds with what it says of its length; and how. Nothing follows on it."""
     size = len(good.body)
     yield "it has less than announced", ordinary(good, content_length=str(size + 100))
     yield "it has more than announced", ordinary(good, content_length=str(size // 2))
@@ -57,6 +57,10 @@ def broken(good: Good) -> Iterator[tuple[str, bytes]]:
         yield f"its chunks are {said!r}", _chunked(good) + said
     yield "it has a length and chunks", ordinary(good, transfer_encoding="chunked")
     yield "its encoding is nobody's", ordinary(good, transfer_encoding="gzip")
+
+
+def broken(good: Good) -> Iterator[tuple[str, bytes]]:
+    """That request, whole, but broken in one way each, and which way that is."""
     for encoding in ("gzip", "br", "deflate, gzip", "\xff"):
         yield f"it says that it is {encoding}", ordinary(good, content_encoding=encoding)
     zipped = gzip.compress(bytes(2**20))
