@@ -26,7 +26,7 @@ from tests.soak.wires import NO_ANSWER, answered, broken, cut_short, huge, ordin
 
 from bursar.agent import app
 from bursar.agent.batching.routes import CANCEL_BATCH, MOST_BYTES
-from bursar.agent.settings import Settings
+from bursar.agent.settings import Settings, Tcp
 from bursar.agent.spans import receiver
 from bursar.policies import deferral
 
@@ -104,12 +104,12 @@ def test_every_route_is_covered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     served: list[Any] = []
 
     @asynccontextmanager
-    async def answering(made: Starlette, listener: Any) -> AsyncGenerator[None]:
+    async def answering(made: Starlette, *listeners: Any) -> AsyncGenerator[None]:
         served.extend(made.routes)
         yield
 
     async def start() -> None:
-        async with app.running_agent(Settings(state_dir=tmp_path, db=tmp_path / "db", port=0)):
+        async with app.running_agent(Settings(state_dir=tmp_path, db=tmp_path / "db", listen=(Tcp(port=0),))):
             pass
 
     monkeypatch.setattr(app, "answering", answering)
