@@ -18,6 +18,7 @@ from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.ledger import Ledger, LedgerError, outbox
 from bursar.agent.rules import Rules, RulesInForce
 from bursar.agent.settings import Settings
+from bursar.agent.spans.intake import heard
 from bursar.agent.spans.seenevent import SeenEvent, SeenPoint
 from bursar.agent.spans.seenspan import SeenSpan
 from bursar.policies import attributes as names
@@ -225,7 +226,9 @@ def test_spans_raise_alerts(open_house: Callable[[], House]) -> None:
             names.OUTPUT_TOKENS: 1_000_000,
         },
     )
-    assert house.bookkeeper.book_spans([span]).result().charges == 1
+    assert (
+        house.bookkeeper.book_spans(heard([span], policy=None, book=shipped_book(), now_ns=NOON)).result().charges == 1
+    )
     assert "50%" in alerts(house.ledger)
 
 

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,7 @@ find = { code = "tests.benchmarks.workloads:*" }
 
 
 @contextmanager
-def agent(folder: Path, *, policy: str = POLICY) -> Generator[str]:
+def agent(folder: Path, *, policy: str = POLICY, environ: Mapping[str, str] | None = None) -> Generator[str]:
     """A real agent process while the block lasts, with its ledger and log in the folder; its URL."""
     address = f"127.0.0.1:{_free_port()}"
     command = [sys.executable, "-m", "bursar.agent", "agent"]
@@ -66,9 +66,9 @@ def agent(folder: Path, *, policy: str = POLICY) -> Generator[str]:
         command += ["--policy", str(folder / "bursar.toml")]
     command += ["--db", str(folder / LEDGER), "--listen", address]
     log = folder / "agent.log"
-    environ = {**os.environ, "BURSAR_STATE_DIR": str(folder / "agent-state")}
+    given = {**os.environ, "BURSAR_STATE_DIR": str(folder / "agent-state"), **(environ or {})}
     with log.open("wb") as stderr:
-        process = subprocess.Popen(command, env=environ, stdout=stderr, stderr=stderr)
+        process = subprocess.Popen(command, env=given, stdout=stderr, stderr=stderr)
     try:
         _wait(f"http://{address}", process, log)
         yield f"http://{address}"

@@ -1,10 +1,11 @@
 """
 How many spans a second reach the ledger over OTLP, beside what SQLite and protobuf alone manage in the same run?
 
-Run as `python -m tests.benchmarks.ingest [--spans N] [--policy] [--json]`; docs/figures.md has what it said. Spans are
-like those of the SDK's own tracing, each of a call of its own, in protobuf. An agent in a process of its own takes
-them over four connections, 512 and 16 to a request; counted is the time from the first byte to the last 200, which
-says that they are on the disk. Beside it, on the same machine right after:
+Run as `python -m tests.benchmarks.ingest [--spans N] [--rounds N] [--policy] [--json]`; docs/figures.md has what it
+said. Spans are like those of the SDK's own tracing, each of a call of its own, in protobuf. An agent in a process of
+its own takes them over four connections, 512 and 16 to a request; counted is the time from the first byte to the last
+200, which says that they are on the disk. Both sizes take turns, and told are the medians of all rounds. Beside each,
+on the same machine right after:
 
 - the bare `executemany`: the rows that the agent has made of these spans, put into an empty table of the same columns
   and indexes, WAL and synchronous FULL as the ledger's, with a commit for each request's worth of them;
@@ -13,17 +14,22 @@ says that they are on the disk. Beside it, on the same machine right after:
 A busy machine slows the agent more than what runs beside it alone, so the same share is told by CPU time as well: the
 agent's, less that of an agent that takes nothing, against that of the bare executemany.
 
-In the end the ledger must hold each span once, priced; else the exit code is 1.
+Last comes a crowd: as many spans over 32 connections, which is more than an agent takes at a time. How often a sender
+was told to wait, and how much memory the agent had at the most.
+
+In the end each ledger must hold each span once, priced; else the exit code is 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import itertools
 import json
 import os
 import resource
 import sqlite3
+import statistics
 import subprocess
 import sys
 import threading
@@ -43,8 +49,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from tests.benchmarks import household
+from tests.soak.badinput import memory
 
 CONNECTIONS = 4
+CROWD = 32
 SIZES = (512, 16)
 GOAL = 0.13
 """Of the bare executemany."""
@@ -64,11 +72,8 @@ class Speed:
     """The bare executemany's CPU time as a share of the agent's."""
     whole: bool
     """Whether the ledger has each span once, priced."""
-
-    @property
-    def share(self) -> float:
-        """Of the bare executemany."""
-        return self.ledger / self.executemany
+    share: float
+    """Of the bare executemany."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -77,13 +82,61 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--spans", type=int, default=40_000, help="spans of each size")
     parser.add_argument("--policy", action="store_true", help="with three budgets that every span meets")
     parser.add_argument("--json", action="store_true", help="figures for machines, on standard output")
+    parser.add_argument("--rounds", type=int, default=3, help="of both sizes in turn")
     asked = parser.parse_args(arguments)
-    speeds = [measure(size, asked.spans, policy=asked.policy) for size in SIZES]
+    rounds = [[measure(size, asked.spans, policy=asked.policy) for size in SIZES] for _ in range(asked.rounds)]
+    speeds = [_median(of_size) for of_size in zip(*rounds, strict=True)]
+    crowded = crowd(asked.spans, policy=asked.policy)
     if asked.json:
-        sys.stdout.write(json.dumps([{**asdict(speed), "share": speed.share} for speed in speeds], indent=1) + "\n")
+        told = {"speeds": [asdict(speed) for speed in speeds], "crowd": asdict(crowded)}
+        sys.stdout.write(json.dumps(told, indent=1) + "\n")
     else:
-        Console().print(_table(speeds))
-    return 0 if all(speed.whole for speed in speeds) else 1
+        console = Console()
+        console.print(_table(speeds))
+        console.print(
+            f"{CROWD} connections, {SIZES[0]} spans a request: told to wait {crowded.waits:,} times, at most "
+            f"{crowded.megabytes} MB, each once: {'yes' if crowded.whole else 'no'}"
+        )
+    return 0 if crowded.whole and all(speed.whole for speed in speeds) else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Crowded:
+    """What became of senders that are faster than the agent."""
+
+    waits: int
+    """How often one was told to come again."""
+    megabytes: int
+    """What the agent had in memory at the most."""
+    whole: bool
+
+
+def crowd(spans: int, *, policy: bool) -> Crowded:
+    """So many spans from more senders than the agent takes at a time."""
+    bodies = list(requests(spans, SIZES[0]))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        with household.agent(folder, policy=household.POLICY if policy else "") as url:
+            waits = send_all(url, bodies, connections=CROWD)
+            most = memory(url)["VmHWM"]
+        return Crowded(waits, most, _whole(folder / household.LEDGER, spans))
+
+
+def _median(speeds: Sequence[Speed]) -> Speed:
+    """Of each figure by itself, over the rounds of one size."""
+
+    def middle(of: Callable[[Speed], float]) -> float:
+        return statistics.median(of(speed) for speed in speeds)
+
+    return Speed(
+        speeds[0].size,
+        middle(lambda speed: speed.ledger),
+        middle(lambda speed: speed.executemany),
+        middle(lambda speed: speed.parse),
+        middle(lambda speed: speed.cpu_share),
+        whole=all(speed.whole for speed in speeds),
+        share=middle(lambda speed: speed.share),
+    )
 
 
 def measure(size: int, spans: int, *, policy: bool) -> Speed:
@@ -98,7 +151,7 @@ def measure(size: int, spans: int, *, policy: bool) -> Speed:
         bare, bare_cpu = _executemany(folder / "busy", size)
     parse = _timed(lambda: [ExportTraceServiceRequest.FromString(body) for body in bodies])
     cpu_share = bare_cpu / (agent_cpu - idle_cpu)
-    return Speed(size, spans / ledger, spans / bare, spans / parse, cpu_share, whole)
+    return Speed(size, spans / ledger, spans / bare, spans / parse, cpu_share, whole, share=bare / ledger)
 
 
 def _under_agent(folder: Path, policy: str, bodies: Sequence[bytes]) -> tuple[float, float]:
@@ -106,7 +159,7 @@ def _under_agent(folder: Path, policy: str, bodies: Sequence[bytes]) -> tuple[fl
     folder.mkdir()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with household.agent(folder, policy=policy) as url:
-        seconds = _timed(lambda: _send_all(url, bodies))
+        seconds = _timed(lambda: send_all(url, bodies))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -171,35 +224,37 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _send_all(url: str, bodies: Sequence[bytes]) -> None:
-    """Every body until it is taken, over some connections; who is told to wait does."""
+def send_all(url: str, bodies: Sequence[bytes], *, connections: int = CONNECTIONS) -> int:
+    """Every body until it is taken, over some connections; who is told to wait does: how often anybody was."""
     waiting = iter(bodies)
     lock = threading.Lock()
 
-    def send() -> None:
+    def send() -> int:
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_SECONDS)
+        waits = 0
         while True:
             with lock:
                 body = next(waiting, None)
             if body is None:
-                return
-            _send(connection, body)
+                return waits
+            waits += _send(connection, body)
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        for sent in [pool.submit(send) for _ in range(CONNECTIONS)]:
-            sent.result()
+    with ThreadPoolExecutor(connections) as pool:
+        return sum(sent.result() for sent in [pool.submit(send) for _ in range(connections)])
 
 
-def _send(connection: http.client.HTTPConnection, body: bytes) -> None:
-    while True:
+def _send(connection: http.client.HTTPConnection, body: bytes) -> int:
+    """How often it had to wait."""
+    for waits in itertools.count():
         connection.request("POST", "/v1/traces", body, {"content-type": "application/x-protobuf"})
         answer = connection.getresponse()
         said = answer.read()
         if answer.status == 200:
-            return
+            return waits
         if answer.status not in (429, 503):
             raise RuntimeError(f"the agent answered {answer.status}: {said!r}")
         time.sleep(int(answer.headers["retry-after"]))
+    raise AssertionError
 
 
 def _whole(ledger: Path, spans: int) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bursar.agent.ledger.forwardtables import TargetState
 from bursar.agent.ledger.meterbook import Reading, Spend, Standing
 from bursar.agent.serving.exposition import Health, Told
 
@@ -37,9 +38,9 @@ def told() -> dict[str, set[str]]:
         processes=1,
         commits=1,
     )
-    samples = (
-        sample for metric in Told(reading, Health("1", 0, 1, trouble=False)).collect() for sample in metric.samples
-    )
+    forwards = (TargetState("f", present=True, oldest_ns=1, last_sent_ns=1),)
+    health = Health("1", 0, 1, trouble=False, forwards=forwards)
+    samples = (sample for metric in Told(reading, health).collect() for sample in metric.samples)
     return {sample.name: set(sample.labels) for sample in samples}
 
 
@@ -89,7 +90,7 @@ def test_labels_are_those_that_samples_have() -> None:
 def test_alerts_say_what_to_do() -> None:
     """Each with a severity, a summary and a description, under a name of its own."""
     alerts = [rule for rule in rules() if "alert" in rule]
-    assert len({alert["alert"] for alert in alerts}) == len(alerts) == 8
+    assert len({alert["alert"] for alert in alerts}) == len(alerts) == 10
     for alert in alerts:
         assert alert["labels"]["severity"] in ("info", "warning", "critical")
         assert set(alert["annotations"]) == {"summary", "description"}

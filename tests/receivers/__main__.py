@@ -1,13 +1,11 @@
-"""Does a real receiver show what Bursar sends? `python -m tests.receivers`."""
+"""Does a real receiver show what Bursar sends? `python -m tests.receivers [phoenix] [prometheus]`."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,14 +15,16 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from tests.receivers import prometheus
 from tests.receivers.call import COST, OTHER_COST, PLAIN_COST, TOKENS, make_call
+from tests.receivers.claim import Claim, until
 from tests.receivers.phoenix import Phoenix, Shown, made, serving
+from tests.receivers.prometheus import MissingError
 
 from bursar.agent.app import serving_agent
 from bursar.agent.ledger.forwardtables import path_beside, states
 from bursar.agent.settings import Settings, Tcp
 
-PATIENCE_SECONDS = 30
 _POLICY = """
 version = 1
 mode = "observe"
@@ -36,34 +36,32 @@ protocol = "{protocol}"
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What is to be so, and whether it is."""
-
-    way: str
-    says: str
-    holds: bool
-    found: object
-
-
-def main() -> int:
-    """Send a call on every way, and ask Phoenix what it shows; 1 if a claim does not hold."""
+def main(arguments: Sequence[str]) -> int:
+    """Ask the receivers that are named, or all; 1 if a claim does not hold, 3 where one is not installed."""
     console = Console(width=None if sys.stdout.isatty() else 140)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress, tempfile.TemporaryDirectory() as folder:
-        task = progress.add_task("Phoenix: its environment", total=None)
-        python = made()
-        progress.update(task, description="Phoenix: starting")
-        with serving(python, Path(folder)) as phoenix:
-            progress.update(task, description="Phoenix: calls")
-            found = list(_claims(phoenix, Path(folder)))
-    table = Table("way", "claim", "holds", "found", title=f"Phoenix, with anthropic {version('anthropic')}")
-    for claim in found:
-        table.add_row(claim.way, claim.says, "yes" if claim.holds else "NO", str(claim.found))
+    table = Table("way", "claim", "holds", "found", title=f"with anthropic {version('anthropic')}")
+    failed = asked = 0
+    for name in arguments or RECEIVERS:
+        with Progress(*columns, console=console, transient=True) as progress, tempfile.TemporaryDirectory() as folder:
+            progress.add_task(name, total=None)
+            try:
+                found = list(RECEIVERS[name](Path(folder)))
+            except MissingError as error:
+                console.print(f"{name}: {error}")
+                return 3
+        for claim in found:
+            table.add_row(claim.way, claim.says, "yes" if claim.holds else "NO", str(claim.found))
+        asked += len(found)
+        failed += sum(not claim.holds for claim in found)
     console.print(table)
-    failed = sum(not claim.holds for claim in found)
-    console.print(f"{len(found) - failed} passed, {failed} failed")
+    console.print(f"{asked - failed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def _of_phoenix(folder: Path) -> Iterator[Claim]:
+    with serving(made(), folder) as phoenix:
+        yield from _claims(phoenix, folder)
 
 
 def _claims(phoenix: Phoenix, folder: Path) -> Iterator[Claim]:
@@ -84,7 +82,7 @@ def _claims(phoenix: Phoenix, folder: Path) -> Iterator[Claim]:
             yield from _counted(way, shown, OTHER_COST, says)
             told = shown.attributes.get("bursar", {}).get("cost", {})
             yield Claim(way, "Bursar's exact cost is an attribute", told.get("nano_usd") == COST, told.get("nano_usd"))
-            yield Claim(way, "the agent knows that it was taken", _until(lambda: sent() == 1), sent())
+            yield Claim(way, "the agent knows that it was taken", until(lambda: sent() == 1), sent())
 
 
 def _counted(way: str, shown: Shown, cost: int, says: str) -> Iterator[Claim]:
@@ -125,21 +123,13 @@ def _export(endpoint: str) -> str:
 
 
 def _shown(phoenix: Phoenix, span: str) -> Shown:
-    if not _until(lambda: span in phoenix.spans()):
+    if not until(lambda: span in phoenix.spans()):
         raise SystemExit(f"Phoenix does not show the span {span}")
-    _until(lambda: phoenix.spans()[span].cost is not None)
+    until(lambda: phoenix.spans()[span].cost is not None)
     return phoenix.spans()[span]
 
 
-def _until(true: Callable[[], bool]) -> bool:
-    """Look again and again until it is so."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.2)
-    return True
-
+RECEIVERS: Mapping[str, Callable[[Path], Iterator[Claim]]] = {"phoenix": _of_phoenix, "prometheus": prometheus.claims}
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -12,13 +12,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
-from concurrent.futures import Future
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 from anyio.from_thread import start_blocking_portal
@@ -44,7 +42,7 @@ from bursar.agent.forward.forwarding import Forwarding
 from bursar.agent.forward.outlets import Outlets
 from bursar.agent.housekeeping import Housekeeping
 from bursar.agent.ledger import Ledger, LedgerError
-from bursar.agent.ledger.forwardtables import path_beside
+from bursar.agent.ledger.forwardtables import path_beside, states
 from bursar.agent.models import ASK_SECONDS, Models
 from bursar.agent.rules import RulesError, RulesInForce
 from bursar.agent.scheduler import Chore, scheduled
@@ -56,7 +54,7 @@ from bursar.agent.serving.server import ServerState, create_app
 from bursar.agent.settings import Settings, SettingsError
 from bursar.agent.silence import Silence, silent
 from bursar.agent.spans import receiver
-from bursar.agent.spans.intake import Counted
+from bursar.agent.spans.slicing import Slicing
 from bursar.agent.statefolder import own_state_folder
 
 ADOPT_SECONDS = 2
@@ -67,13 +65,10 @@ SILENCE_SECONDS = 10
 KEEP_HOUSE_SECONDS = 600
 WATCH_SECONDS = 60
 MARK_SECONDS = 600
-RETRY_SPANS_SECONDS = 5
 STOP_SECONDS = 5.0
 """After a signal the process ends within this, whatever hangs: everything acknowledged is on the disk already."""
 
 CANNOT_START = 3
-
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -174,11 +169,8 @@ async def running_agent(
         await teardown.enter_async_context(scheduled(chores))
         teardown.push_async_callback(asyncio.to_thread, adoption.stop)
         teardown.callback(housekeeping.stop)
-        telemetry = receiver.routes(
-            forwarding.after(_safely(bookkeeper.book_spans)),
-            _safely(bookkeeper.book_events),
-            _safely(bookkeeper.book_points),
-        )
+        slicing = Slicing(bookkeeper, clock_ns)
+        telemetry = receiver.routes(forwarding.after(slicing.spans), slicing.events, slicing.points)
         teardown.callback(adviser.stop)
         live = Live(lambda: ledger.last_commit_ns)
         passes = None if token is None else Passes(token, time.time, secrets.token_urlsafe)
@@ -186,7 +178,7 @@ async def running_agent(
             *telemetry,
             *desk.routes(bookkeeper, clock_ns),
             *prints.routes(ledger, clock_ns),
-            *metrics.routes(bookkeeper, clock_ns),
+            *metrics.routes(bookkeeper, clock_ns, partial(states, path_beside(settings.db))),
             *office.routes(),
             *evals.routes(),
             *entrance.routes(passes, Rate(entrance.TRIES, time.monotonic)),
@@ -270,16 +262,6 @@ def _ready(settings: Settings, running: Running) -> str:
     if policy is not None:
         lines += [f"warning: {warning}" for warning in policy.warnings]
     return "".join(f"{line}\n" for line in lines)
-
-
-def _safely(book: Callable[[Sequence[T]], Future[Counted]]) -> Callable[[Sequence[T]], Awaitable[None]]:
-    async def booked(told: Sequence[T]) -> None:
-        try:
-            await asyncio.wrap_future(book(told))
-        except LedgerError as error:
-            raise receiver.BehindError(str(error), retry_after_seconds=RETRY_SPANS_SECONDS) from error
-
-    return booked
 
 
 def _tell_of_older_copy(ledger: Ledger, settings: Settings) -> None:

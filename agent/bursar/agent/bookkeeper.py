@@ -15,9 +15,8 @@ from bursar.agent.ledger import Ledger, LedgerError, alertbook, balances, lendin
 from bursar.agent.ledger.booking import Booked
 from bursar.agent.rules import Rules, RulesInForce
 from bursar.agent.spans import intake
-from bursar.agent.spans.intake import Counted
+from bursar.agent.spans.intake import Counted, Heard
 from bursar.agent.spans.seenevent import SeenEvent, SeenPoint
-from bursar.agent.spans.seenspan import SeenSpan
 from bursar.policies.overrides import Override
 from bursar.policies.policy import Policy
 from bursar.policies.protocol import BalanceView, SyncRequest, SyncResponse, Verdict
@@ -92,12 +91,10 @@ class Bookkeeper:
         answered.add_done_callback(recall)
         return answered
 
-    def book_spans(self, spans: Sequence[SeenSpan]) -> Future[Counted]:
+    def book_spans(self, told: Heard) -> Future[Counted]:
         """Book what spans of others tell."""
         return self.watched(
-            lambda db, rules, now_ns: intake.book_spans(
-                db, spans, policy=rules.policy, book=rules.prices, now_ns=now_ns
-            )
+            lambda db, rules, now_ns: intake.book_spans(db, told, policy=rules.policy, book=rules.prices, now_ns=now_ns)
         )
 
     def book_events(self, events: Sequence[SeenEvent]) -> Future[Counted]:

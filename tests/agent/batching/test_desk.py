@@ -176,6 +176,20 @@ def test_an_answer_can_be_fetched_again(house: House) -> None:
     assert (found.told, found.state) == (State.DELIVERED, State.SUCCEEDED)
 
 
+def test_more_than_anybody_waits_for(house: House) -> None:
+    """Names are remembered while they are waited for, and once withdrawn: not any number, nor of any length."""
+
+    async def work(office: Office) -> None:
+        with pytest.raises(DeferralError, match="ask for at most 100000 at a time"):
+            await office.desk.wait(WaitRequest(tuple(f"d-{n}" for n in range(100_001)), 0.0))
+        with pytest.raises(DeferralError, match="has at most 200 signs, not 201"):
+            await office.desk.withdraw(WithdrawRequest("d" * 201))
+        with pytest.raises(DeferralError, match="and why is 7"):
+            await office.desk.withdraw(WithdrawRequest("d-a", why=7))  # type: ignore[arg-type]
+
+    house.run(work)
+
+
 def test_withdrawing_what_waits(house: House) -> None:
     """Its money is free at once; again, it stays as it is."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.agent.batching.house import NOON, SECOND, House, take
 
+from bursar.agent.batching import paying
 from bursar.agent.batching.office import Office
 from bursar.agent.batching.paying import Paying, kind
 from bursar.policies.batchpays import Used
@@ -78,3 +79,13 @@ def test_looked_up_once_a_minute(house: House) -> None:
         assert paying.look(db, "digest", HAIKU, shipped_book(), NOON)
     assert paying.known("digest", HAIKU, NOON + 59 * SECOND) is True
     assert paying.known("digest", HAIKU, NOON + 60 * SECOND) is None
+
+
+def test_only_so_many_are_remembered(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Routes come from outside, and may be any number: the newest answers are kept."""
+    monkeypatch.setattr(paying, "MOST_KNOWN", 2)
+    asked, book = Paying(), shipped_book()
+    with house.ledger.reading() as db:
+        for route in ("a", "b", "a", "c"):
+            asked.look(db, route, HAIKU, book, NOON)
+    assert [asked.known(route, HAIKU, NOON) is None for route in ("a", "b", "c")] == [False, True, False]

@@ -136,6 +136,7 @@ def test_an_eval_is_in_force_once_it_is_kept(house: House) -> None:
         (PATH, b"{}"),
         (EVALS, b"{}"),
         (EVALS, b"["),
+        (EVALS, rb'{"route": "\ud800"}'),
         (FORGET, b"{}"),
         (FORGET, b"7"),
     ],

@@ -52,3 +52,22 @@ def test_what_is_no_eval_is_refused(changes: dict[str, Any]) -> None:
     """With an error of the kind that its reader knows."""
     with pytest.raises((KeyError, TypeError, ValueError)):
         from_json({**asdict(MADE), **changes})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"at_ns": 2**63},
+        {"samples": -1},
+        {"scored": "7"},
+        {"cost_nano": 0.5},
+        {"low": float("nan")},
+        {"high": 10**400},
+        {"bar": 1.5},
+        {"agreement": None},
+    ],
+)
+def test_figures_that_the_ledger_cannot_hold(change: dict[str, Any]) -> None:
+    """They are refused before anything is kept."""
+    with pytest.raises(TypeError, match="is expected, not"):
+        from_json({**asdict(MADE), **change})

@@ -151,6 +151,7 @@ def test_it_is_on_record(house: House) -> None:
         ({**RAISE, "amount": 0}, 'a raise adds something: write an amount, as in "20 USD"'),
         ({**RAISE, "budget": "calls"}, 'the limit of "calls" is in calls: raise it by an amount of that'),
         ({**RAISE, "budget": "*"}, "one budget is raised at a time: name it"),
+        ({**RAISE, "amount": 2**62}, "would be more than the ledger can hold: raise it by less"),
         ([], "the body is no JSON object: send one"),
     ],
 )

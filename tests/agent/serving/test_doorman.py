@@ -62,6 +62,7 @@ def test_host(host: str, local: bool, status: int) -> None:
         ("http://127.0.0.1:8080", 403),
         ("https://evil.example.org", 403),
         ("null", 403),
+        ("http://[", 403),
     ],
 )
 def test_origin(origin: str, status: int) -> None:

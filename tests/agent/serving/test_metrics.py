@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.agent.ledger.booked import OPUS, unexplained, used
 
 from bursar.agent.bookkeeper import Bookkeeper
-from bursar.agent.ledger import Ledger, meterbook
+from bursar.agent.ledger import Ledger, LedgerError, meterbook
+from bursar.agent.ledger.forwardtables import TargetState
 from bursar.agent.rules import Rules, RulesInForce
 from bursar.agent.serving import metrics
 from bursar.agent.serving.server import ServerState, create_app
@@ -58,11 +59,12 @@ def scraping(
     *,
     clock: Callable[[], float] = lambda: 0.0,
     token: str | None = None,
+    forwards: Callable[[], list[TargetState]] = list,
 ) -> None:
     """Talk to a server that has the route."""
 
     async def run() -> None:
-        routes = metrics.routes(bookkeeper, lambda: NOON * 10**9, clock=clock)
+        routes = metrics.routes(bookkeeper, lambda: NOON * 10**9, forwards, clock=clock)
         app = create_app(ServerState(bookkeeper, token), routes)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:4319") as client:
             await talking(client)
@@ -158,5 +160,65 @@ def test_a_ledger_that_cannot_be_read(bookkeeper: Bookkeeper, tmp_path: Path) ->
         answer = await client.get("/metrics")
         assert answer.status_code == 503
         assert "the ledger cannot be read" in answer.text
+
+    scraping(bookkeeper, talking)
+
+
+def test_forwards(bookkeeper: Bookkeeper) -> None:
+    """What waits for each receiver of the policy, what became of the rest, and when it last took any; others not."""
+    jaeger = TargetState(
+        "jaeger", present=True, spans=3, bytes=900, sent=7, refused=2, overflowed=1, tries=4, oldest_ns=NOON * 10**9
+    )
+
+    async def talking(client: httpx.AsyncClient) -> None:
+        found = samples((await client.get("/metrics")).text)
+        of = (("forward", "jaeger"),)
+        assert found["bursar_forward_waiting_spans", of] == 3
+        assert found["bursar_forward_waiting_bytes", of] == 900
+        assert found["bursar_forward_failed_tries", of] == 4
+        assert found["bursar_forward_oldest_timestamp_seconds", of] == NOON
+        fates = {dict(labels)["fate"]: value for (name, labels), value in found.items() if name.endswith("spans_total")}
+        assert fates == {"sent": 7, "refused": 2, "overflowed": 1, "abandoned": 0, "passed_over": 0}
+        assert ("bursar_forward_last_sent_timestamp_seconds", of) not in found
+        assert found["bursar_forward_queue_failing", ()] == 0
+        assert not any("gone" in dict(labels).values() for _, labels in found)
+
+    scraping(bookkeeper, talking, forwards=lambda: [TargetState("gone", spans=1), jaeger])
+
+
+def test_many_forwards(bookkeeper: Bookkeeper) -> None:
+    """Fifty have names; of the two others the sums are told, and the one that fares worse."""
+    many = [TargetState(f"f{n:02}", present=True, spans=n, sent=1, last_sent_ns=n * 10**9) for n in range(52)]
+
+    async def talking(client: httpx.AsyncClient) -> None:
+        found = samples((await client.get("/metrics")).text)
+        waiting = {dict(labels)["forward"]: value for (name, labels), value in found.items() if "waiting_spans" in name}
+        assert len(waiting) == 51
+        assert waiting["other"] == 50 + 51
+        assert found["bursar_forward_last_sent_timestamp_seconds", (("forward", "other"),)] == 50
+
+    scraping(bookkeeper, talking, forwards=lambda: many)
+
+
+def test_a_queue_of_spans_that_cannot_be_read(bookkeeper: Bookkeeper) -> None:
+    """It is told as that, beside all that the ledger says."""
+
+    def broken() -> list[TargetState]:
+        raise LedgerError("the queue is broken")
+
+    async def talking(client: httpx.AsyncClient) -> None:
+        found = samples((await client.get("/metrics")).text)
+        assert found["bursar_forward_queue_failing", ()] == 1
+        assert found["bursar_ledger_failing", ()] == 0
+
+    scraping(bookkeeper, talking, forwards=broken)
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text; version=x", "text/plain; version=1.x"])
+def test_an_accept_header_of_nonsense(bookkeeper: Bookkeeper, accept: str) -> None:
+    """It is answered, and never by a trace."""
+
+    async def talking(client: httpx.AsyncClient) -> None:
+        assert (await client.get("/metrics", headers={"accept": accept})).status_code in (200, 400)
 
     scraping(bookkeeper, talking)

@@ -89,7 +89,7 @@ def take(db: Database, told: Recording | SeenEvent | SeenSpan, policy: Policy | 
         case SeenEvent():
             return intake.book_events(db, [told], **rules)
         case SeenSpan():
-            return intake.book_spans(db, [told], **rules)
+            return intake.book_spans(db, intake.heard([told], **rules), **rules)
         case Recording("/v1/logs", body, encoding):
             events = otlplogs.decode(body, encoding, wanted=claudecode.is_scope).events
             return intake.book_events(db, claudecode.requests(events), **rules)
@@ -97,7 +97,7 @@ def take(db: Database, told: Recording | SeenEvent | SeenSpan, policy: Policy | 
             points = otlpmetrics.decode(body, encoding, wanted=claudecodemetrics.is_metric).points
             return intake.book_points(db, points, **rules)
         case Recording(_, body, encoding):
-            return intake.book_spans(db, otlp.decode(body, encoding).spans, **rules)
+            return intake.book_spans(db, intake.heard(otlp.decode(body, encoding).spans, **rules), **rules)
 
 
 def total(db: Database) -> reports.Row:

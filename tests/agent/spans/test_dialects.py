@@ -14,7 +14,7 @@ import pytest
 from sqlite_utils import Database
 
 from bursar.agent.ledger import booking, reports, schema
-from bursar.agent.spans.intake import book_spans
+from bursar.agent.spans.intake import book_spans, heard
 from bursar.agent.spans.seenspan import AttributeValue, SeenSpan
 from bursar.agent.spans.spancharge import charge_of
 from bursar.policies.charge import Basis, Charge
@@ -176,13 +176,17 @@ INNER = span(
 )
 
 
+def take(db: Database, spans: list[SeenSpan]) -> None:
+    book_spans(db, heard(spans, policy=None, book=BOOK, now_ns=NOON), policy=None, book=BOOK, now_ns=NOON)
+
+
 @pytest.mark.parametrize("exports", [[[INNER, OUTER]], [[OUTER, INNER]], [[INNER], [OUTER]]])
 def test_a_layer_that_names_nothing_counts_nothing_around_one_that_does(
     db: Database, exports: list[list[SeenSpan]]
 ) -> None:
     """In one export in any order; and in a later one, since what encloses a call ends after it."""
     for spans in exports:
-        book_spans(db, spans, policy=None, book=BOOK, now_ns=NOON)
+        take(db, spans)
     assert charges(db) == 1
 
 
@@ -195,13 +199,13 @@ def test_a_layer_around_what_bursar_saw_counts_nothing(db: Database) -> None:
         at_ns=NOON + 5,
     )
     booking.book(db, [Settled(seen)], holder="h", policy=None, now_ns=NOON)
-    book_spans(db, [OUTER], policy=None, book=BOOK, now_ns=NOON)
+    take(db, [OUTER])
     assert charges(db) == 1
 
 
 def test_calls_that_are_alike_are_not_one_where_nobody_names_them(db: Database) -> None:
     """Two at the same time, of a library that gives no names: each counts."""
     other = span(OUTER.scope, OUTER.name, OPENINFERENCE, span_id="0d" * 8)
-    book_spans(db, [OUTER], policy=None, book=BOOK, now_ns=NOON)
-    book_spans(db, [other], policy=None, book=BOOK, now_ns=NOON)
+    take(db, [OUTER])
+    take(db, [other])
     assert charges(db) == 2

@@ -23,7 +23,7 @@ from bursar.agent.ledger import attempts, booking, schema
 from bursar.agent.serving.listening import answering, listening
 from bursar.agent.settings import Tcp
 from bursar.agent.spans import receiver
-from bursar.agent.spans.intake import Counted, book_spans
+from bursar.agent.spans.intake import Counted, book_spans, heard
 from bursar.agent.spans.seenspan import AttributeValue, SeenSpan
 from bursar.policies.amounts import Limit
 from bursar.policies.charge import Basis, Charge
@@ -128,8 +128,9 @@ def tell(db: Database, *told: Told) -> list[Counted]:
     return counted
 
 
-def take(db: Database, *spans: SeenSpan) -> Counted:
-    return book_spans(db, spans, policy=POLICY, book=BOOK, now_ns=NOON)
+def take(db: Database, *spans: SeenSpan, policy: Policy | None = POLICY) -> Counted:
+    told = heard(spans, policy=policy, book=BOOK, now_ns=NOON)
+    return book_spans(db, told, policy=policy, book=BOOK, now_ns=NOON)
 
 
 def counts(db: Database) -> dict[str, tuple[int | None, str]]:
@@ -294,7 +295,7 @@ def test_a_span_without_a_start_is_of_now(db: Database) -> None:
 
 def test_the_policy_names_routes_and_balances(db: Database) -> None:
     """A span's charge counts in the balances that the policy matches, and nowhere without one."""
-    counted = book_spans(db, [span()], policy=None, book=BOOK, now_ns=NOON)
+    counted = take(db, span(), policy=None)
     assert counted == Counted(1, 0, 0, frozenset())
     assert spent(db) == 0
 

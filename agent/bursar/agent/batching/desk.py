@@ -20,6 +20,7 @@ from bursar.agent.batching.paying import Paying
 from bursar.agent.ledger import batchbook, deferralbook, deferring
 from bursar.agent.ledger.deferring import Step, Terms
 from bursar.agent.rules import Rules
+from bursar.agent.serving.jsonbody import read_json
 from bursar.policies.batchflush import Times, learn, schedule, soon
 from bursar.policies.deferral import (
     MOST_BODY_BYTES,
@@ -37,12 +38,15 @@ from bursar.policies.unbatched import Unbatched, unbatchable
 MOST_WAITING = 500_000
 MOST_WAITING_BYTES = 4 * 1024**3
 """More than that is not queued: the largest number of requests that the API itself lets wait, and room on a disk."""
+MOST_IDS = 100_000
+"""Waited for in one request; guards ask for a few thousand."""
+LONGEST_ID = 200
+"""Signs of a deferral's id, some of which are remembered after it is gone."""
 
 _AT_ONCE = 40
 _MEMORY = 10_000
 _LARGE = 256 * 1024
 _SURROGATE = re.compile("[\ud800-\udfff]")
-"""Half a sign: JSON may escape one, and no database takes it."""
 _ATTEMPT = re.compile(r"[a-zA-Z0-9_-]{1,58}")
 """What is a custom id with the ending of a later attempt as well."""
 
@@ -85,6 +89,8 @@ class Desk:
 
     async def wait(self, request: WaitRequest) -> WaitResponse:
         """How those asked for stand, once one of them is over; at once where one is unknown, which is left out."""
+        if len(request.ids) > MOST_IDS:
+            raise DeferralError(f"{len(request.ids)} deferrals are waited for: ask for at most {MOST_IDS} at a time")
         tidings, ids = self._means.tidings, tuple(dict.fromkeys(request.ids))
         event = tidings.listen(ids)
         try:
@@ -101,6 +107,8 @@ class Desk:
 
     async def withdraw(self, request: WithdrawRequest) -> WaitResponse:
         """Let a call go, unless its answer is there: then that is handed over."""
+        _name(request.id)
+        _text(request.why, "why")
         why = request.why or ("the application sends it itself" if request.sends else "nobody waits for it any more")
 
         def let_go(db: Database, terms: Terms) -> Step:
@@ -205,32 +213,36 @@ def prefix_id(salt: str, model: str, body: Mapping[str, Any]) -> str:
 
 
 def _check(offer: Offer) -> None:
-    """Raise `DeferralError` for what no database takes, and for an id that is no custom id."""
+    """Raise `DeferralError` for what no ledger takes, and for an id that is no custom id."""
     if not _ATTEMPT.fullmatch(offer.attempt_id):
         raise DeferralError("attempt_id must have 1 to 58 letters, digits, - and _: it becomes a custom_id")
-    texts = (
-        offer.id,
-        offer.key,
-        offer.betas,
-        offer.reason,
-        offer.route,
-        offer.body,
-        *(offer.balances or ()),
-        *offer.hard,
-    )
-    for text in texts:
-        if not isinstance(text, str) or _SURROGATE.search(text):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DeferralError(f"the texts of an offer must be whole, got {ascii(text)[:60]}")
+    for name in ("key", "betas", "reason"):
+        _text(getattr(offer, name), name)
+    _name(offer.id)
+    if not isinstance(offer.bounded, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DeferralError("bounded must be true or false")
     for name, value in (("labels", offer.labels), ("decision", offer.decision)):
         if not isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DeferralError(f"{name} must be an object")
+    for label, text in offer.labels.items():
+        _text(text, f"the label {ascii(label)[:60]}")
+
+
+def _name(deferral_id: str) -> None:
+    if len(deferral_id) > LONGEST_ID:
+        raise DeferralError(f"the id of a deferral has at most {LONGEST_ID} signs, not {len(deferral_id)}")
+
+
+def _text(value: object, name: str) -> None:
+    if not isinstance(value, str) or _SURROGATE.search(value):
+        raise DeferralError(f"the texts of a message must be whole, and {name} is {ascii(value)[:60]}")
 
 
 async def _parsed(body: str) -> Mapping[str, Any]:
     """The request. A large one is read beside the event loop."""
     try:
-        value: object = json.loads(body) if len(body) < _LARGE else await asyncio.to_thread(json.loads, body)
-    except (ValueError, RecursionError) as error:
+        value = read_json(body) if len(body) < _LARGE else await asyncio.to_thread(read_json, body)
+    except ValueError as error:
         raise DeferralError(f"body must be the JSON of a request: {error}") from error
     if not isinstance(value, dict):
         raise DeferralError("body must be the JSON object of a request")

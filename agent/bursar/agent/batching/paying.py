@@ -12,6 +12,8 @@ from bursar.policies.usage import Part, Usage, UsageReport
 
 DAY_SECONDS = 86_400
 KEPT_SECONDS = 60
+MOST_KNOWN = 1_000
+"""Answers that are kept, the newest: names come from outside, and may be any number."""
 _SECOND = 10**9
 _MILLION = 1_000_000
 
@@ -31,7 +33,10 @@ class Paying:
         """Whether a batch pays."""
         waited, batched = recent(db, route, model, now_ns - DAY_SECONDS * _SECOND)
         found = pays(kind(waited, batched, model, book, now_ns))
+        self._known.pop((route, model), None)
         self._known[route, model] = now_ns, found
+        if len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
         return found
 
 

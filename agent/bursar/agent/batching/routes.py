@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from typing import Any
 
 from starlette.requests import Request
@@ -11,14 +9,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bursar.agent.batching.desk import Desk
-from bursar.agent.serving.server import read_body
+from bursar.agent.serving.jsonbody import beside, read_json
+from bursar.agent.serving.server import BODY_LIMIT, read_body
 from bursar.policies import deferral
 from bursar.policies.deferral import MOST_BODY_BYTES, DeferralError
 
 CANCEL_BATCH = "/batches/cancel"
 MOST_BYTES = 2 * MOST_BODY_BYTES + 1024 * 1024
 """Of an offer: its request is a text in it, with signs escaped."""
-_LARGE = 256 * 1024
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
@@ -62,9 +60,9 @@ class _Answers:
         return JSONResponse({"id": name})
 
 
-async def _json(request: Request, limit: int = MOST_BYTES) -> Any:
+async def _json(request: Request, limit: int = BODY_LIMIT) -> Any:
     raw = await read_body(request, limit)
     try:
-        return json.loads(raw) if len(raw) < _LARGE else await asyncio.to_thread(json.loads, raw)
-    except (ValueError, RecursionError) as error:
+        return await beside(read_json, raw)
+    except ValueError as error:
         raise DeferralError(f"the body is no JSON: {error}") from error

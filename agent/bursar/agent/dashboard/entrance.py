@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from math import ceil
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
@@ -14,6 +13,8 @@ from starlette.routing import BaseRoute, Route
 from bursar.agent.dashboard import shell
 from bursar.agent.dashboard.passes import LONGEST_TICKET_SECONDS, SESSION_SECONDS, TICKET_SECONDS, Passes
 from bursar.agent.dashboard.rate import Allowance, Rate
+from bursar.agent.serving.jsonbody import read_json
+from bursar.agent.serving.server import read_body
 
 PATH: Final = "/enter"
 TICKETS: Final = "/dashboard/tickets"
@@ -86,7 +87,7 @@ class _Hall:
     async def ticket(self, request: Request) -> Response:
         """A ticket for who showed the token at the door: `{"path", "seconds"}`."""
         try:
-            seconds = _seconds(await request.body())
+            seconds = _seconds(await read_body(request))
         except ValueError as error:
             return PlainTextResponse(f"{error}\n", 400)
         if self._passes is None:
@@ -135,8 +136,8 @@ def _seconds(body: bytes) -> float:
     """For how long a ticket is wanted. Raises `ValueError`."""
     wrong = ValueError(f'send {{"seconds": N}} with N from 1 to {LONGEST_TICKET_SECONDS}')
     try:
-        told: Any = json.loads(body) if body else {}
-    except (ValueError, RecursionError):
+        told: Any = read_json(body) if body else {}
+    except ValueError:
         raise wrong from None
     seconds: Any = told.get("seconds", TICKET_SECONDS) if isinstance(told, dict) else None  # pyright: ignore
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= LONGEST_TICKET_SECONDS:

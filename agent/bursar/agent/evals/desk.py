@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -19,6 +18,7 @@ from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.ledger import Ledger, LedgerError, evalbook, samplebook
 from bursar.agent.rules import RulesInForce
 from bursar.agent.scheduler import Chore
+from bursar.agent.serving.jsonbody import beside, read_json
 from bursar.agent.serving.server import read_body
 from bursar.policies import sample
 from bursar.policies.licence import Licence, to_text
@@ -78,7 +78,7 @@ class Desk:
     async def _sample(self, request: Request) -> Response:
         """Answered with which calls are wanted from now on."""
         try:
-            told = sample_from_json(_object(await read_body(request, _MOST_BYTES)))
+            told = sample_from_json(await beside(_object, await read_body(request, _MOST_BYTES)))
         except SampleError as error:
             return PlainTextResponse(f"{error}\n", 400)
         return Response(sample.to_body(await self.take(told)), media_type="application/json")
@@ -86,7 +86,7 @@ class Desk:
     async def _keep(self, request: Request) -> Response:
         """Answered once the eval is on the disk and its licence in force."""
         try:
-            made = evalbook.from_json(_object(await read_body(request)))
+            made = evalbook.from_json(await beside(_object, await read_body(request)))
         except (SampleError, KeyError, TypeError, ValueError) as error:
             return PlainTextResponse(f"this is no eval ({error}): send what `bursar eval` makes\n", 400)
         found = await asyncio.wrap_future(self._bookkeeper.ledger.submit(partial(_keep_eval, made=made)))
@@ -96,7 +96,7 @@ class Desk:
     async def _forget(self, request: Request) -> Response:
         """Answered with how many samples are gone."""
         try:
-            route = _object(await read_body(request)).get("route")
+            route = (await beside(_object, await read_body(request))).get("route")
         except SampleError as error:
             return PlainTextResponse(f"{error}\n", 400)
         if not isinstance(route, str):
@@ -123,8 +123,8 @@ def _keep_eval(db: Database, *, made: evalbook.Evaluation) -> list[Licence]:
 
 def _object(raw: bytes) -> Mapping[str, Any]:
     try:
-        value: object = json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        value = read_json(raw)
+    except ValueError as error:
         raise SampleError(f"the body is no JSON: {error}") from error
     if not isinstance(value, dict):
         raise SampleError("the body must be a JSON object")

@@ -61,8 +61,8 @@ def licences(db: Database) -> list[Licence]:
 def from_json(told: Mapping[str, Any]) -> Evaluation:
     """One that a command tells. Raises `KeyError`, `TypeError` or `ValueError` for what is none."""
     row: dict[str, Any] = {name: _text(told[name]) for name in ("route", "candidate", "reference", "score")}
-    row |= {name: int(told[name]) for name in ("at_ns", "samples", "scored", "cost_nano")}
-    row |= {name: float(told[name]) for name in ("agreement", "low", "high", "bar")}
+    row |= {name: _whole(told[name]) for name in ("at_ns", "samples", "scored", "cost_nano")}
+    row |= {name: _share(told[name]) for name in ("agreement", "low", "high", "bar")}
     passed = told["passed"] is True and row["low"] >= row["bar"]
     return Evaluation(**row, passed=passed, detail=dict(told.get("detail", {})))
 
@@ -76,3 +76,15 @@ def _text(told: object) -> str:
     if not isinstance(told, str) or not told:
         raise TypeError(f"a text is expected, not {ascii(told)[:40]}")
     return told
+
+
+def _whole(told: object) -> int:
+    if not isinstance(told, int) or not 0 <= told < 2**63:
+        raise TypeError(f"a whole number is expected, not {ascii(told)[:40]}")
+    return int(told)
+
+
+def _share(told: object) -> float:
+    if not isinstance(told, int | float) or not 0 <= told <= 1:
+        raise TypeError(f"a share from 0 to 1 is expected, not {ascii(told)[:40]}")
+    return float(told)

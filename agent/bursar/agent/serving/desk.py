@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -17,13 +16,17 @@ from starlette.routing import BaseRoute, Route
 from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.ledger import verdictbook
 from bursar.agent.ledger.verdictbook import Dismissal
+from bursar.agent.serving.jsonbody import beside, read_json
+from bursar.agent.serving.server import read_body
 from bursar.policies.overrides import EVERY_BUDGET, Override, OverrideKind
-from bursar.policies.policy import Policy
+from bursar.policies.policy import Budget, Policy
 
 OVERRIDES = "/overrides"
 END = "/overrides/end"
 DISMISSALS = "/advice/dismissals"
 LONGEST_SECONDS = 366 * 86_400
+MOST_LIMIT = 2**62
+"""Of a budget with all that it is raised by: what is spent and lent beside it must fit into the ledger too."""
 _SECOND = 10**9
 
 
@@ -49,8 +52,8 @@ class _Desk:
     async def make(self, request: Request) -> Response:
         """Put an override in force; answered with it once it is on the disk."""
         try:
-            order = _object(await request.body())
-            override = read_order(order, self._bookkeeper.rules.filed.policy, self._clock_ns())
+            order = await beside(_object, await read_body(request))
+            override = read_order(order, self._bookkeeper.rules.current.policy, self._clock_ns())
         except OrderError as error:
             return PlainTextResponse(f"{error}\n", 400)
         await asyncio.wrap_future(self._bookkeeper.override(override))
@@ -59,7 +62,7 @@ class _Desk:
     async def end(self, request: Request) -> Response:
         """Take back what is in force of a budget's overrides; answered with them."""
         try:
-            order = _object(await request.body())
+            order = await beside(_object, await read_body(request))
             budget, by = _text(order, "budget"), _text(order, "by", "")
         except OrderError as error:
             return PlainTextResponse(f"{error}\n", 400)
@@ -69,7 +72,7 @@ class _Desk:
     async def dismiss(self, request: Request) -> Response:
         """Put a recommendation aside; answered with it once that is on the disk."""
         try:
-            order = _object(await request.body())
+            order = await beside(_object, await read_body(request))
             told = {name: _text(order, name) for name in ("id", "route", "model", "reason", "by", "text")}
         except OrderError as error:
             return PlainTextResponse(f"{error}\n", 400)
@@ -117,11 +120,17 @@ def _check(override: Override, policy: Policy) -> None:
         raise OrderError(f'the limit of "{override.budget}" is in {unit}: raise it by an amount of that')
     if override.budget == EVERY_BUDGET:
         raise OrderError("one budget is raised at a time: name it")
+    if any(_limit(budget) + override.amount > MOST_LIMIT for budget in about):
+        raise OrderError(f'the limit of "{override.budget}" would be more than the ledger can hold: raise it by less')
+
+
+def _limit(budget: Budget) -> int:
+    return budget.limit.amount + sum(raised.amount for raised in budget.raises)
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
     try:
-        value: object = json.loads(body)
+        value = read_json(body)
     except ValueError as error:
         raise OrderError(f"the body is no JSON ({error}): send an object") from error
     if not isinstance(value, dict):

@@ -53,7 +53,7 @@ class Doorman:
         if self._local and not _by_socket_file(scope) and _name(host) not in _LOCAL_NAMES:
             return _no(403, f"this agent serves its own machine, not {host!r}: use http://127.0.0.1 and its port")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _place(origin) != host:
             return _no(403, f"a page of {origin!r} may not talk to this agent")
         if self._expected is None or scope["path"] in OPEN_PATHS:
             return None
@@ -76,6 +76,13 @@ def _name(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _place(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _no(status: int, text: str) -> PlainTextResponse:

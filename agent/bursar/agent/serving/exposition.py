@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from bursar.agent.ledger.meterbook import CLASSES, Reading, Standing
+from bursar.agent.ledger.forwardtables import TargetState
+from bursar.agent.ledger.meterbook import CLASSES, OTHER, Reading, Standing
 
 _NANO = 1e9
+MOST_FORWARDS = 50
+"""Receivers that are told one by one, by name; all others share `other`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Health:
     last_commit_ns: int
     trouble: bool
     """Whether the last commit failed."""
+    forwards: tuple[TargetState, ...] | None = ()
+    """Receivers of spans; None where their queue cannot be read."""
 
 
 class Told(Collector):
@@ -43,6 +48,7 @@ class Told(Collector):
         yield from _budgets(self._reading.standings)
         yield from _work(self._reading)
         yield from _agent(self._reading, self._health)
+        yield from _forwards(self._health.forwards)
 
 
 def _spend(reading: Reading) -> Iterable[Metric]:
@@ -116,3 +122,60 @@ def _agent(reading: Reading, health: Health) -> Iterable[Metric]:
     )
     yield GaugeMetricFamily("bursar_ledger_failing", "One where its last commit failed.", value=int(health.trouble))
     yield CounterMetricFamily("bursar_ledger_commits", "Commits that the ledger has seen.", value=reading.commits)
+
+
+_FATES = ("sent", "refused", "overflowed", "abandoned", "passed_over")
+
+
+def _forwards(states: Sequence[TargetState] | None) -> Iterable[Metric]:
+    """Those that the policy has."""
+    by = ("forward",)
+    spans = CounterMetricFamily(
+        "bursar_forward_spans",
+        "Spans that left the queue for a receiver, by what became of them.",
+        labels=(*by, "fate"),
+    )
+    waiting = GaugeMetricFamily("bursar_forward_waiting_spans", "Spans that wait for it.", labels=by)
+    size = GaugeMetricFamily("bursar_forward_waiting_bytes", "What they take on the disk.", labels=by)
+    tries = GaugeMetricFamily("bursar_forward_failed_tries", "Tries in a row that failed.", labels=by)
+    oldest = GaugeMetricFamily("bursar_forward_oldest_timestamp_seconds", "When the oldest of them came.", labels=by)
+    sent = GaugeMetricFamily("bursar_forward_last_sent_timestamp_seconds", "When it last took any.", labels=by)
+    for state in _bounded([state for state in states or () if state.present]):
+        named = (state.name,)
+        waiting.add_metric(named, state.spans)
+        size.add_metric(named, state.bytes)
+        tries.add_metric(named, state.tries)
+        for fate in _FATES:
+            spans.add_metric((*named, fate), getattr(state, fate))
+        for family, at_ns in ((oldest, state.oldest_ns), (sent, state.last_sent_ns)):
+            if at_ns is not None:
+                family.add_metric(named, at_ns / _NANO)
+    yield from (spans, waiting, size, tries, oldest, sent)
+    yield GaugeMetricFamily(
+        "bursar_forward_queue_failing", "One where the queue of spans cannot be read.", value=int(states is None)
+    )
+
+
+def _bounded(states: Sequence[TargetState]) -> Sequence[TargetState]:
+    """The first by name, and one for all the others: their sums, the oldest that waits, the last that was sent."""
+    if len(states) <= MOST_FORWARDS:
+        return states
+    first, others = states[:MOST_FORWARDS], states[MOST_FORWARDS:]
+
+    def total(name: str) -> int:
+        return sum(getattr(one, name) for one in others)
+
+    together = TargetState(
+        OTHER,
+        spans=total("spans"),
+        bytes=total("bytes"),
+        sent=total("sent"),
+        refused=total("refused"),
+        passed_over=total("passed_over"),
+        overflowed=total("overflowed"),
+        abandoned=total("abandoned"),
+        tries=max(one.tries for one in others),
+        oldest_ns=min((one.oldest_ns for one in others if one.oldest_ns is not None), default=None),
+        last_sent_ns=min((one.last_sent_ns for one in others if one.last_sent_ns is not None), default=None),
+    )
+    return [*first, together]

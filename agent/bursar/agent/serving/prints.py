@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bursar.agent.ledger import Ledger, identity, printbook
+from bursar.agent.serving.jsonbody import read_json
 from bursar.agent.serving.server import read_body
 from bursar.policies import fingerprint
 from bursar.policies.fingerprint import FingerprintError, Prints
@@ -57,8 +57,8 @@ class _Desk:
 
 def _read(body: bytes) -> Prints:
     try:
-        return fingerprint.from_json(json.loads(body))
-    except (ValueError, RecursionError) as error:
+        return fingerprint.from_json(read_json(body))
+    except ValueError as error:
         if isinstance(error, FingerprintError):
             raise
         raise FingerprintError(f"the body is no JSON: {error}; send what `fingerprint.to_json` writes") from error

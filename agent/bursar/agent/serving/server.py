@@ -16,6 +16,8 @@ from starlette.routing import BaseRoute, Route
 from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.ledger import LedgerError
 from bursar.agent.serving.doorman import Doorman, Visitors
+from bursar.agent.serving.jsonbody import beside
+from bursar.agent.serving.porter import CrowdedError, Porter
 from bursar.agent.serving.recalls import Recalls
 from bursar.agent.serving.wire import parse_recall, parse_request
 from bursar.policies import protocol
@@ -54,7 +56,7 @@ def create_app(state: ServerState, extra_routes: Sequence[BaseRoute] = ()) -> St
         *extra_routes,
     ]
     door = Middleware(Doorman, token=state.token, local=state.local, visitors=state.visitors)
-    return Starlette(routes=routes, middleware=[door], exception_handlers=_HANDLERS)
+    return Starlette(routes=routes, middleware=[door, Middleware(Porter)], exception_handlers=_HANDLERS)
 
 
 async def read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
@@ -64,7 +66,7 @@ async def read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > limit:
-            raise BodyTooLargeError
+            raise BodyTooLargeError(f"the body is too large (here it may have {limit} bytes)")
         parts.append(part)
     return b"".join(parts)
 
@@ -75,13 +77,13 @@ class _Desk:
         self._recalls = recalls
 
     async def sync(self, request: Request) -> Response:
-        message = parse_request(await read_body(request))
+        message = await beside(parse_request, await read_body(request))
         response = await asyncio.wrap_future(self._bookkeeper.sync(message))
         return JSONResponse(protocol.to_json(response))
 
     async def recall(self, request: Request) -> Response:
         """Held open until some of the money that lies idle with a process is wanted."""
-        message = parse_recall(await read_body(request))
+        message = await beside(parse_recall, await read_body(request))
         wanted = await self._recalls.wait(message.holder, protocol.RECALL_SECONDS)
         return JSONResponse(protocol.to_json(RecallResponse(wanted)))
 
@@ -115,8 +117,12 @@ async def _not_written(_: Request, error: Exception) -> Response:
     return _sentence(503, str(error))
 
 
-async def _too_large(*_: object) -> Response:
-    return _sentence(413, f"the body is too large (most may have {BODY_LIMIT} bytes): send it in parts")
+async def _too_large(_: Request, error: Exception) -> Response:
+    return _sentence(413, f"{error}: send it in parts")
+
+
+async def _crowded(_: Request, error: Exception) -> Response:
+    return PlainTextResponse(f"{error}\n", 503, {"Retry-After": "1"})
 
 
 async def _gone(*_: object) -> Response:
@@ -129,6 +135,7 @@ _HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     DeferralError: _bad_message,
     LedgerError: _not_written,
     BodyTooLargeError: _too_large,
+    CrowdedError: _crowded,
     ClientDisconnect: _gone,
 }
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 
+from bursar.agent.serving.jsonbody import read_loosely
 from bursar.policies.protocol import (
     Need,
     ProtocolError,
@@ -49,8 +49,8 @@ def parse_recall(body: bytes) -> RecallRequest:
 
 def _json(body: bytes, what: str) -> object:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        return read_loosely(body)
+    except ValueError as error:
         raise ProtocolError(f"the body is no JSON: {error}; send {what} as `protocol.to_json` writes it") from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sqlite_utils import Database
@@ -23,7 +23,7 @@ from bursar.policies.records import RecordError, Settled
 _MOST_TOKENS = 10**10
 """No call uses so many tokens. What says so is no count, and would overflow the sums of those that are."""
 
-__all__ = ["Counted", "book_events", "book_points", "book_spans", "charge_of"]
+__all__ = ["Counted", "Heard", "book_events", "book_points", "book_spans", "charge_of", "heard"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +40,74 @@ class Counted:
     """Keys of the balances that moved."""
 
 
-def book_spans(
-    db: Database, spans: Sequence[SeenSpan], *, policy: Policy | None, book: PriceBook, now_ns: int
-) -> Counted:
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the spans of an export tell, before the ledger is asked about them."""
+
+    requests: tuple[Told, ...]
+    """Of Claude Code."""
+    calls: tuple[tuple[SeenSpan, Charge], ...]
+    """
+    Bursar's own figures first: of two spans for one call the first stays, and these see more.
+
+    Their charges are those of attempts that the ledger does not know.
+    """
+    enclosing: frozenset[tuple[str, str | None]]
+    """The spans around calls, by trace and id: also around calls of other slices."""
+    spans: int
+    """How many there were, those included that are no calls."""
+
+    def slices(self, most: int) -> Iterator[Heard]:
+        """The same in parts of up to so many calls, to be booked in their order; the first has all else to itself."""
+        told = len(self.requests) + len(self.calls)
+        if told <= most:
+            yield self
+            return
+        for start in range(0, told, most):
+            requests = self.requests[start : start + most]
+            begin = max(start - len(self.requests), 0)
+            calls = self.calls[begin : begin + most - len(requests)]
+            yield Heard(requests, calls, self.enclosing, len(requests) + len(calls))
+
+
+def heard(spans: Sequence[SeenSpan], *, policy: Policy | None, book: PriceBook, now_ns: int) -> Heard:
+    """Read spans, which takes longer than to book them. One without a start is taken as sent now."""
+    requests: list[Told] = []
+    calls: list[tuple[SeenSpan, Charge]] = []
+    for span in spans:
+        told = claudecode.of_span(span, book, policy=policy, now_ns=now_ns)
+        if told is not None:
+            requests.append(told)
+            continue
+        dated = span if span.start_ns else replace(span, start_ns=now_ns)
+        charge = charge_of(dated, book, policy=policy)
+        if charge is not None:
+            calls.append((dated, charge))
+    enclosing = frozenset((span.trace_id, span.parent) for span, _ in calls)
+    calls.sort(key=lambda pair: not _stamped(pair[0]))
+    return Heard(tuple(requests), tuple(calls), enclosing, len(spans))
+
+
+def book_spans(db: Database, told: Heard, *, policy: Policy | None, book: PriceBook, now_ns: int) -> Counted:
     """
     Book what spans tell, each call once. To be run inside the ledger's transaction.
 
-    A span without a start is taken as sent now. One whose figures cannot be true is ignored.
+    A span whose figures cannot be true is ignored.
     """
     tally = _Tally(db, policy, now_ns)
-    told: list[tuple[SeenSpan, Charge]] = []
-    for span in spans:
-        of_claude_code = claudecode.of_span(span, book, policy=policy, now_ns=now_ns)
-        charge = _charge(db, span, policy=policy, book=book, now_ns=now_ns) if of_claude_code is None else None
-        if of_claude_code is not None:
-            _book_request(tally, of_claude_code)
-        elif charge is not None:
-            told.append((span, charge))
-    enclosing = {(span.trace_id, span.parent) for span, _ in told}
-    # Bursar's own figures first: of two spans for one call the first stays, and these see more.
+    for request in told.requests:
+        _book_request(tally, request)
     inner: list[Charge] = []
-    for span, charge in sorted(told, key=lambda pair: not _stamped(pair[0])):
-        if _repeats_inner(span, charge, enclosing) or _repeats_named(db, span, charge):
+    for span, unasked in told.calls:
+        charge = _charge(db, span, unasked, policy=policy, book=book)
+        if charge is None:
+            continue
+        if _repeats_inner(span, charge, told.enclosing) or _repeats_named(db, span, charge):
             tally.known += 1
         else:
             inner.append(charge)
     tally.book_all(inner)
-    return tally.counted(len(spans))
+    return tally.counted(told.spans)
 
 
 def book_events(
@@ -160,18 +201,19 @@ def _book_request(tally: _Tally, told: Told) -> None:
         tally.count_under(summed, attempt_id)
 
 
-def _charge(db: Database, span: SeenSpan, *, policy: Policy | None, book: PriceBook, now_ns: int) -> Charge | None:
-    dated = span if span.start_ns else replace(span, start_ns=now_ns)
+def _charge(db: Database, span: SeenSpan, unasked: Charge, *, policy: Policy | None, book: PriceBook) -> Charge | None:
+    """The charge that a span tells of, by what the ledger knows of its attempt."""
     attempt_id = span.text(names.ATTEMPT_ID)
-    known = attempt_id is not None and attempts.load(db, attempt_id) is not None
-    return charge_of(dated, book, policy=policy, known=known)
+    if attempt_id is None or attempts.load(db, attempt_id) is None:
+        return unasked
+    return charge_of(span, book, policy=policy, known=True)
 
 
 def _stamped(span: SeenSpan) -> bool:
     return span.text(names.ATTEMPT_ID) is not None
 
 
-def _repeats_inner(span: SeenSpan, charge: Charge, enclosing: set[tuple[str, str | None]]) -> bool:
+def _repeats_inner(span: SeenSpan, charge: Charge, enclosing: frozenset[tuple[str, str | None]]) -> bool:
     """
     Whether a span is a second layer's around a call that another span of the same export tells of.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,8 +28,12 @@ LATEST_NS = 2**63 - 1
 MOST_ITEMS = 20_000
 """Spans, records or metrics of one request: more than twice what a collector sends by default, in bounded memory."""
 
+MOST_BRACKETS = 1_000_000
+"""Of lists and objects in JSON: more than 16 MiB of attributes have, and a fraction of the memory of 16 MiB of `{}`."""
+
 _KINDS: Final[Mapping[int, Kind]] = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
 _STATUS: Final[Mapping[int, StatusCode]] = {1: "OK", 2: "ERROR"}
+_HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 _SCALARS = frozenset(("string_value", "bool_value", "int_value", "double_value"))
 
 
@@ -46,8 +51,8 @@ class MalformedError(ValueError):
 class TooManyError(ValueError):
     """An export of more things at once than are taken."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"there are {number} of them, and at most {MOST_ITEMS} are taken at once")
+    def __init__(self, number: int, what: str = "of them", most: int = MOST_ITEMS) -> None:
+        super().__init__(f"there are {number} {what}, and at most {most} are taken at once")
 
 
 M = TypeVar("M", bound=Message)
@@ -130,12 +135,24 @@ def read(body: bytes, encoding: Encoding, kind: type[M], shaped: Callable[[Any],
         return request
     try:
         request = kind()
-        ParseDict(shaped(json.loads(body)), request, ignore_unknown_fields=True)
+        ParseDict(shaped(_whole(body.decode())), request, ignore_unknown_fields=True)
     except TooManyError:
         raise
     except (ValueError, TypeError, OverflowError, RecursionError, ParseError) as error:
         raise MalformedError(f"the body is no OTLP/JSON {name} ({error})") from error
     return request
+
+
+def _whole(text: str) -> Any:
+    """What JSON says, with the replacement sign for half of a surrogate pair, which JSON may have and nobody keeps."""
+    brackets = text.count("[") + text.count("{")
+    if brackets > MOST_BRACKETS:
+        raise TooManyError(brackets, "lists and objects", MOST_BRACKETS)
+    value = json.loads(text)
+    if _HALF_ESCAPED.search(text):
+        signs = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+        value = json.loads(signs.decode("utf-16", "replace"))
+    return value
 
 
 def _with_protobuf_ids(value: Any) -> dict[str, Any]:
