@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts, balances, postings, rollups
+from bursar.agent.ledger import attempts, balances, postings, rollups, soundness
 from bursar.agent.ledger.life import (
     Attempt,
     Source,
@@ -26,9 +26,7 @@ from bursar.agent.ledger.meters import Meters
 from bursar.policies.balancekey import Amounts, kind_of, told_of
 from bursar.policies.charge import Charge
 from bursar.policies.policy import Policy
-from bursar.policies.records import Decided, Record, RecordError, Released, Sent, Settled
-
-_MOST = 2**63 - 1
+from bursar.policies.records import Decided, Record, Released, Sent, Settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def book(db: Database, records: Sequence[Record], *, holder: str | None, policy:
     """
     desk = _Desk(db, holder, policy, now_ns)
     for record in records:
-        _refuse_unsound(record)
+        soundness.check(record)
         if not _is_over(db, record):
             _BOOK[type(record)](desk, record)
     return desk.booked()
@@ -85,7 +83,7 @@ def book_new(db: Database, charges: Sequence[Charge], *, policy: Policy | None, 
     Those whose figures cannot be true are left out, as are those that are rolled up. Also how many were booked.
     """
     desk = _Desk(db, None, policy, now_ns)
-    sound = [charge for charge in charges if _is_sound(charge)]
+    sound = [charge for charge in charges if soundness.is_sound(charge)]
     names = [(charge.attempt_id, charge.response_id) for charge in sound]
     buried = rollups.are_buried(db, names)
     new = [
@@ -106,14 +104,6 @@ def _balances(policy: Policy | None, told: Charge | Attempt) -> tuple[str, ...]:
         return ()
     matched = balances.matching(policy, at_ns=told.at_ns, route=told.route, model=told.model, labels=dict(told.labels))
     return tuple(dict.fromkeys(matched))
-
-
-def _is_sound(charge: Charge) -> bool:
-    try:
-        _refuse_unsound(Settled(charge))
-    except RecordError:
-        return False
-    return True
 
 
 def _is_over(db: Database, record: Record) -> bool:
@@ -371,26 +361,3 @@ def _hold(desk: _Desk, attempt: Attempt, *, new: bool) -> None:
 def _standing(db: Database, attempt_id: str) -> set[str]:
     rows = db.conn.execute("SELECT balance FROM holds WHERE attempt_id = ?", [attempt_id]).fetchall()
     return {key for (key,) in rows}
-
-
-def _refuse_unsound(record: Record) -> None:
-    """Raise `RecordError` for amounts and times that are no whole numbers from zero to what the ledger holds."""
-    for name, value in _figures(record).items():
-        if value is not None and (not isinstance(value, int) or not 0 <= value <= _MOST):
-            raise RecordError(f"`{name}` must be a whole number from 0 to {_MOST}, got {value!r}")
-
-
-_OF_SENT = ("at_ns", "bound_nano", "expected_nano", "bound_tokens", "expected_tokens")
-
-
-def _figures(record: Record) -> dict[str, object]:
-    match record:
-        case Sent():
-            return {name: getattr(record, name) for name in _OF_SENT}
-        case Settled(charge=charge):
-            amounts = {"cost_nano_usd": charge.cost_nano_usd, "told_nano_usd": charge.told_nano_usd}
-            return {"at_ns": charge.at_ns, **amounts, **attempts.counts(charge.usage)}
-        case Decided():
-            return {"at_ns": record.at_ns}
-        case Released():
-            return {}
