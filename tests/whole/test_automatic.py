@@ -10,9 +10,11 @@ from typing import Any
 import anthropic
 import pytest
 
-from bursar.agent.advice.caching.adviser import CommandAdviser
+from bursar.agent.advice.asking import AdviceCommand
+from bursar.agent.advice.caching.adviser import KeptAdviser
 from bursar.agent.advice.caching.automatic import Automatic
 from bursar.agent.advice.caching.trial import ENOUGH_NS
+from bursar.agent.advice.keeping import AFTER_START_NS, Keeping
 from bursar.agent.app import Running, serving_agent
 from bursar.agent.ledger import markingbook, printbook
 from bursar.agent.ledger.markingbook import Pulled, State
@@ -41,10 +43,11 @@ class House:
     def __init__(self, running: Running, settings: Settings, app: Any, url: str) -> None:
         self.running, self.app = running, app
         self.client = anthropic.Anthropic(base_url=url, api_key="sk-ant-sandbox")
-        self.now_ns = time.time_ns()
+        self.now_ns = time.time_ns() - AFTER_START_NS
         self.asked = 0
-        adviser = CommandAdviser(settings)
-        self.automatic = Automatic(running.ledger, running.rules, adviser, clock_ns=lambda: self.now_ns)
+        clock_ns = lambda: self.now_ns  # noqa: E731 - the same for both
+        self.keeping = Keeping(running.ledger, AdviceCommand(settings), clock_ns=clock_ns)
+        self.automatic = Automatic(running.ledger, running.rules, KeptAdviser(running.ledger), clock_ns=clock_ns)
 
     def ask(self, calls: int) -> int:
         """The same system prompt, another question each time; what the prompts cost by the bill."""
@@ -62,6 +65,12 @@ class House:
         assert flush(20)
         spent: int = self.app.state.bill.totals()["nano_usd"] - before
         return spent - calls * OUTPUT_NANO
+
+    def look(self) -> None:
+        """As the agent does by the clock: work the advice out, and act on it."""
+        self.now_ns += AFTER_START_NS
+        self.keeping.look()
+        self.automatic.look()
 
     def heard(self) -> None:
         """Wait until the application knows the marks."""
@@ -110,7 +119,7 @@ def test_marks_come_of_the_routes_own_traffic_and_the_bill_falls(house: House) -
     """
     plain = house.ask(CALLS)
     assert house.fingerprints() == CALLS
-    house.automatic.look()
+    house.look()
     (marking,) = from_text(house.running.rules.current.snapshot.markings or "[]")
     assert [(mark.place, mark.ttl) for mark in marking.marks] == [("system", "5m")]
     house.heard()

@@ -22,8 +22,10 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 
 from bursar.agent.adoption import Adoption
-from bursar.agent.advice.caching.adviser import CommandAdviser
+from bursar.agent.advice.asking import AdviceCommand
+from bursar.agent.advice.caching.adviser import KeptAdviser
 from bursar.agent.advice.caching.automatic import Automatic
+from bursar.agent.advice.keeping import Keeping
 from bursar.agent.alerting.channels import open_channel
 from bursar.agent.alerting.delivery import Delivery
 from bursar.agent.alerting.watch import Watch
@@ -64,6 +66,7 @@ FORWARD_SECONDS = 1
 SILENCE_SECONDS = 10
 KEEP_HOUSE_SECONDS = 600
 WATCH_SECONDS = 60
+ADVISE_SECONDS = 60
 MARK_SECONDS = 600
 STOP_SECONDS = 5.0
 """After a signal the process ends within this, whatever hangs: everything acknowledged is on the disk already."""
@@ -148,7 +151,7 @@ async def running_agent(
         evals = EvalDesk(bookkeeper, vault, clock_ns)
 
         housekeeping = Housekeeping(ledger, clock_ns=clock_ns)
-        adviser = CommandAdviser(settings)
+        advice = AdviceCommand(settings)
         chores = [
             Chore("keep house", KEEP_HOUSE_SECONDS, housekeeping.run),
             Chore("adopt journals", ADOPT_SECONDS, adoption.run),
@@ -157,7 +160,8 @@ async def running_agent(
             Chore("reload rules", RELOAD_SECONDS, rules.reload),
             Chore("look for the silent", SILENCE_SECONDS, _silence(ledger, clock_ns)),
             Chore("watch the outlook", WATCH_SECONDS, Watch(bookkeeper, clock_ns=clock_ns).look),
-            Chore("mark prompts", MARK_SECONDS, Automatic(ledger, rules, adviser, clock_ns=clock_ns).look),
+            Chore("work advice out", ADVISE_SECONDS, Keeping(ledger, advice, clock_ns=clock_ns).look),
+            Chore("mark prompts", MARK_SECONDS, Automatic(ledger, rules, KeptAdviser(ledger), clock_ns=clock_ns).look),
             *office.chores(),
             *evals.chores(),
         ]
@@ -171,7 +175,7 @@ async def running_agent(
         teardown.callback(housekeeping.stop)
         slicing = Slicing(bookkeeper, clock_ns)
         telemetry = receiver.routes(forwarding.after(slicing.spans), slicing.events, slicing.points)
-        teardown.callback(adviser.stop)
+        teardown.callback(advice.stop)
         live = Live(lambda: ledger.last_commit_ns)
         passes = None if token is None else Passes(token, time.time, secrets.token_urlsafe)
         others = [

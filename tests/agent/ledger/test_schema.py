@@ -21,6 +21,7 @@ def test_an_empty_file_gets_every_table(db: Database) -> None:
     """After the upgrade all tables are there, and nothing is pending."""
     schema.upgrade(db)
     assert set(db.table_names()) - {"_sqlite_migrations"} == {
+        "advice",
         "alerts",
         "attempts",
         "balances",

@@ -8,6 +8,7 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from bursar.agent.ledger import sumtables
+from bursar.agent.ledger.advicebook import ADVICE
 from bursar.agent.ledger.deferraltables import DEFERRALS
 from bursar.agent.ledger.metertables import METERS
 from bursar.agent.ledger.printtables import FINGERPRINTS
@@ -483,6 +484,16 @@ def m022_sums(db: Database) -> None:
 def m023_stop_reason(db: Database) -> None:
     """attempts: `stop_reason`, why the answer ended, such as `max_tokens`; NULL where nobody said."""
     db.conn.execute("ALTER TABLE attempts ADD COLUMN stop_reason TEXT")
+
+
+@MIGRATIONS()
+def m024_advice(db: Database) -> None:
+    """
+    What was advised when that was last worked out, so that who shows it need not wait for minutes.
+
+    advice: ready at `at_ns`, of calls from `since_ns` up to `until_ns`; `recommendations` as JSON, as the command says.
+    """
+    db.executescript(ADVICE)
 
 
 @MIGRATIONS()

@@ -1,17 +1,15 @@
-"""The adviser hands over only marks that are advised for exactly this route, and saves the agent from its faults."""
+"""The adviser hands over only marks that are advised for exactly this route, out of advice that is not old."""
 
 from __future__ import annotations
 
-import sqlite3
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bursar.agent.advice.caching.adviser import CommandAdviser, advised, literally
-from bursar.agent.ledger import Ledger
-from bursar.agent.settings import Settings
+from bursar.agent.advice.caching.adviser import STALE_NS, KeptAdviser, advised
+from bursar.agent.ledger import Ledger, advicebook
+from bursar.agent.ledger.advicebook import Kept
 from bursar.policies.cachemarks import Mark
 
 ONE: dict[str, Any] = {
@@ -27,7 +25,7 @@ ONE: dict[str, Any] = {
 
 
 def test_what_saves_something_is_handed_over() -> None:
-    (found,) = advised({"recommendations": [ONE]}, "chat", 7)
+    (found,) = advised([ONE], "chat", 7)
     assert (found.marking.id, found.marking.marks, found.predicted) == ("r1", (Mark("system", "1h"),), 0.9)
     assert (found.marking.route, found.marking.model, found.at_ns) == ("chat", "claude-opus-5-5", 7)
 
@@ -46,30 +44,16 @@ def test_what_saves_something_is_handed_over() -> None:
     ],
 )
 def test_what_does_not_or_is_for_something_else_is_not(changes: dict[str, Any]) -> None:
-    assert list(advised({"recommendations": [{**ONE, **changes}]}, "chat", 7)) == []
+    assert list(advised([{**ONE, **changes}], "chat", 7)) == []
 
 
-@pytest.mark.parametrize("route", ["chat", "a*b", "what?", "[x]", "module:function"])
-def test_a_route_is_taken_literally(route: str) -> None:
-    """By both kinds of glob: Python's and SQLite's."""
-    glob = literally(route)
-    found = sqlite3.connect(":memory:").execute("SELECT ? GLOB ?, ? GLOB ?", [route, glob, f"{route}x", glob])
-    assert found.fetchone() == (1, 0)
-    assert (fnmatchcase(route, glob), fnmatchcase(f"{route}x", glob)) == (True, False)
-
-
-def test_a_command_that_fails_is_logged_and_advises_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    Ledger(tmp_path / "db", clock_ns=lambda: 1).close()
-    bad = tmp_path / "prices.toml"
-    bad.write_text("nonsense")
-    adviser = CommandAdviser(Settings(tmp_path, tmp_path / "db", prices=bad))
-    assert adviser("chat", 0, 10**15) == []
-    assert "no cache marks are advised for chat" in caplog.text
-    assert "prices.toml" in caplog.text
-
-
-def test_one_that_is_stopped_asks_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    adviser = CommandAdviser(Settings(tmp_path, tmp_path / "none"))
-    adviser.stop()
-    assert adviser("chat", 0, 10**15) == []
-    assert caplog.text == ""
+def test_what_was_kept_is_handed_over_while_it_is_new(tmp_path: Path) -> None:
+    """Before anything was kept, and of calls a day ago and more, nothing is."""
+    ledger = Ledger(tmp_path / "db", clock_ns=lambda: 1)
+    adviser = KeptAdviser(ledger)
+    assert adviser("chat", 7) == []
+    ledger.submit(lambda db: advicebook.keep(db, Kept(5, 0, 3, [ONE]))).result()
+    (found,) = adviser("chat", 7)
+    assert (found.marking.id, found.at_ns) == ("r1", 7)
+    assert (len(adviser("chat", 3 + STALE_NS)), adviser("chat", 4 + STALE_NS), adviser("mail", 7)) == (1, [], [])
+    ledger.close()

@@ -50,10 +50,10 @@ class House:
         self.rules = RulesInForce(self.settings, lambda _: rules, clock_ns=lambda: self.now_ns)
         self.automatic = Automatic(self.ledger, self.rules, self.advise, clock_ns=lambda: self.now_ns)
 
-    def advise(self, route: str, since_ns: int, until_ns: int) -> Sequence[Pulled]:
+    def advise(self, route: str, now_ns: int) -> Sequence[Pulled]:
         self.asked.append(route)
         marking = Marking("r1", route, "claude-sonnet-5-5", (Mark("system"),))
-        return [Pulled(marking, 0.5, self.now_ns)]
+        return [Pulled(marking, 0.5, now_ns)]
 
     def look(self) -> list[str]:
         """The routes that have marks in force afterwards."""

@@ -20,15 +20,15 @@ _log = logging.getLogger(__name__)
 
 DAY_NS = 86_400 * 10**9
 LOOK_BACK_NS = 7 * DAY_NS
-"""The traffic that advice is made from, and that a trial looks at."""
+"""The traffic that a trial looks at."""
 REST_NS = 7 * DAY_NS
 """For how long marks that did not pay are not tried again."""
 
 
 class Adviser(Protocol):
-    """Who says what marks a route should have, from its traffic. Takes long."""
+    """Who says what marks a route should have, from its traffic. Raises `LedgerError`."""
 
-    def __call__(self, route: str, since_ns: int, until_ns: int) -> Sequence[Pulled]: ...
+    def __call__(self, route: str, now_ns: int) -> Sequence[Pulled]: ...
 
 
 class Automatic:
@@ -41,7 +41,7 @@ class Automatic:
         self._clock_ns = clock_ns
 
     def look(self) -> None:
-        """Judge the marks in force, and put new ones in force; in a thread of its own, since advice takes long."""
+        """Judge the marks in force, and put new ones in force; in a thread of its own, since many calls are read."""
         rules, now_ns = self._rules.current, self._clock_ns()
         routes = automatic_routes(rules)
         try:
@@ -64,7 +64,7 @@ class Automatic:
         resting = {one.marking.id for one in known if not may_try(one, now_ns)}
         found = [
             one
-            for one in self._advise(route, now_ns - LOOK_BACK_NS, now_ns)
+            for one in self._advise(route, now_ns)
             if one.marking.id not in resting and one.marking.id not in unwanted
         ]
         for one in found:

@@ -156,7 +156,7 @@ class Survey:
         self.shapes[known.shape] += 1
         self._ended(known)
         if prompt.marks or prompt.automatic:
-            self.marks[tuple(_named(prompt, known))] += 1
+            self.marks[tuple(named(prompt, known))] += 1
         if prompt.miss_reason:
             self.misses[prompt.miss_reason] += 1
         if prompt.cause is not None and since_ns <= _RECUR_NS:
@@ -275,7 +275,7 @@ def _place(node: Node) -> str:
     return f"messages[{node.place}]" if 0 <= node.place <= 1 else str(node.section)
 
 
-def _named(prompt: Prompt, known: Known) -> Iterator[tuple[str, str]]:
+def named(prompt: Prompt, known: Known) -> Iterator[tuple[str, str]]:
     """The marks of a request by their places, in the order of the cache."""
     ttls = dict(prompt.marks)
     found: list[tuple[str, str]] = [(TAIL, prompt.automatic)] if prompt.automatic else []
