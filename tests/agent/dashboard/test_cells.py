@@ -9,7 +9,7 @@ from tests.agent.dashboard.shown import HOSTILE, NOON, SECOND
 
 from bursar.agent.dashboard import cells
 from bursar.agent.dashboard.page import Now
-from bursar.agent.dashboard.table import Column, Kind, Row, Table, Value
+from bursar.agent.dashboard.table import Column, Kind, Part, Row, Table, Value
 from bursar.policies.amounts import Unit
 from bursar.policies.pricefile import shipped_book
 
@@ -63,6 +63,20 @@ def test_names_of_others_are_texts_everywhere() -> None:
     assert "<script" not in drawn
     assert "\"'" not in drawn
     assert drawn.count("&lt;script&gt;") == 5
+
+
+def test_a_mix_is_as_wide_as_its_parts() -> None:
+    """One behind the other, each with its name; the largest stands beside the bar, and all are read out."""
+    columns = (Column("models", "Models", Kind.MIX),)
+    parts = (Part("opus", 0.75, 1), Part("<b>", 0.25, 8))
+    (drawn,) = cells.rows(
+        Table("t", "T", columns, (Row({"models": "opus 75%, <b> 25%"}, parts={"models": parts}),)), AT_NOON
+    ).splitlines()
+    assert '<rect x="0.0" width="75.0" height="10" class="fill-1"><title>opus 75%</title></rect>' in drawn
+    assert '<rect x="75.0" width="25.0" height="10" class="fill-8"><title>&lt;b&gt; 25%</title></rect>' in drawn
+    assert 'aria-label="opus 75%, &lt;b&gt; 25%"' in drawn
+    assert drawn.endswith("</svg> opus 75%</span></td></tr>")
+    assert cells.mix((), "") == "–"
 
 
 def test_links_badges_and_lines_that_stay_whole() -> None:

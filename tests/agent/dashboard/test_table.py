@@ -83,3 +83,13 @@ def test_amounts_stand_in_the_unit_of_their_row() -> None:
     )
     told = to_csv(Table("t", "T", columns, rows))
     assert told.splitlines() == ["limit,used,ends", "2.00,0.5,1970-01-01T00:00:00Z", "2000000000,,"]
+
+
+def test_a_mix_is_a_text_where_it_is_not_drawn() -> None:
+    """Sorted from A on, and no formula either."""
+    columns = (Column("route", "Route"), Column("models", "Models", Kind.MIX))
+    rows = tuple(Row({"route": name, "models": text}) for name, text in (("a", "opus 100%"), ("b", "=haiku 60%")))
+    mixed = Table("spend", "Spend", columns, rows)
+    assert names(mixed.sorted_by("models")) == ["b", "a"]
+    assert mixed.next_sort(columns[1]) == "models"
+    assert to_csv(mixed).splitlines() == ["route,models", "a,opus 100%", "b,'=haiku 60%"]

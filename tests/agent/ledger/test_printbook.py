@@ -143,3 +143,22 @@ def test_nodes_are_read_by_a_range(db: Database) -> None:
     printbook.keep(db, [Fingerprint("a", tuple(block(number) for number in range(5)))], 5)
     assert list(printbook.nodes(db, 2, 4)) == [printbook.node(db, number) for number in (2, 3, 4)]
     assert [node.id for node in printbook.nodes(db, 4, 9)] == [4, 5]
+
+
+def test_the_latest_of_a_route_are_told_in_order(db: Database) -> None:
+    """By its exact name, before an instant, so many; and among so many calls, however few have fingerprints."""
+    for number in range(6):
+        settled(db, f"a{number}", number, "chat")
+        if number != 4:
+            printbook.keep(db, [Fingerprint(f"a{number}", (block(1),))], 9)
+    settled(db, "b", 3, "chat*")
+    printbook.keep(db, [Fingerprint("b", (block(1),))], 9)
+
+    def told(until_ns: int, limit: int, look: int, route: str = "chat") -> list[str]:
+        found = printbook.latest(db, route, until_ns, limit=limit, look=look)
+        return [one.attempt_id for one in found]
+
+    assert told(9, 3, 100) == ["a2", "a3", "a5"]
+    assert told(5, 3, 100) == ["a1", "a2", "a3"]
+    assert told(9, 3, 2) == ["a5"]
+    assert (told(9, 3, 9, "chat*"), told(9, 3, 9, "cha")) == (["b"], [])

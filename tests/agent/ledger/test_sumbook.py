@@ -138,6 +138,10 @@ def test_the_dearest_have_lines_of_their_own(db: Database) -> None:
     assert [line.key for line in found.lines] == ["r8", "r7", "r6", "r5", "r4", "r3", "r2", OTHER]
     assert found.lines[0] == Line("r8", [180_000, 0, 0], [1, 0, 0])
     assert found.lines[-1] == Line(OTHER, [20_000, 40_000, 0], [1, 1, 0])
+    assert [line.key for line in sumbook.series(db, "route", *stretch, step_seconds=60, most=9).lines][7:] == [
+        "r1",
+        "r0",
+    ]
     only = sumbook.series(db, "route", *stretch, step_seconds=60, route="r3").lines
     assert only == (Line("r3", [0, 80_000, 0], [0, 1, 0]),)
 

@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from bursar.agent.dashboard import words
 from bursar.agent.dashboard.page import Now
-from bursar.agent.dashboard.table import Column, Kind, Row, Table, Value
+from bursar.agent.dashboard.table import Column, Kind, Part, Row, Table, Value
 from bursar.policies.amounts import Unit
 
 _NEARLY = 0.8
@@ -28,7 +28,9 @@ def _cell(row: Row, column: Column, now: Now, *, first: bool) -> Markup:
     name, kind = column.name, column.kind
     href = row.links.get(name) or (row.href if first else "")
     if kind is Kind.TREND:
-        inner = trend(row.trends.get(name, ()), f"{column.title} over time")
+        inner = trend(row.trends.get(name, ()), column.help or column.title)
+    elif kind is Kind.MIX:
+        inner = mix(row.parts.get(name, ()), str(row.cells.get(name)))
     else:
         inner = written(row.cells.get(name), kind, now, row.unit)
     if href:
@@ -81,6 +83,22 @@ def trend(values: Sequence[int], label: str) -> Markup:
         '<svg class="trend" viewBox="0 0 96 22" width="96" height="22" role="img" '
         f'aria-label="{escape(label)}"><polyline points="{points(values)}"/></svg>'
     )
+
+
+def mix(parts: Sequence[Part], said: str) -> Markup:
+    """Parts of one as a bar, in words for who cannot see it, and the largest for everybody."""
+    if not parts:
+        return Markup(words.NOTHING)
+    drawn, x = Markup(""), 0.0
+    for part in parts:
+        drawn += Markup('<rect x="{}" width="{}" height="10" class="fill-{}"><title>{} {}</title></rect>').format(
+            f"{x:.1f}", f"{part.share * 100:.1f}", part.colour, part.name, words.share(part.share)
+        )
+        x += part.share * 100
+    return Markup(
+        '<span class="mixed"><svg class="mix" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" '
+        'aria-label="{}">{}</svg> {} {}</span>'
+    ).format(said, drawn, parts[0].name, words.share(parts[0].share))
 
 
 def points(values: Sequence[int], width: int = 96, height: int = 22) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC
 from math import ceil
 from time import perf_counter
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,6 +27,8 @@ from bursar.agent.dashboard.callspage import calls_page
 from bursar.agent.dashboard.live import Live
 from bursar.agent.dashboard.page import Maker, NotThereError, Now, Page
 from bursar.agent.dashboard.rate import Allowance, Rate
+from bursar.agent.dashboard.routepage import route_page
+from bursar.agent.dashboard.routespage import routes_page
 from bursar.agent.ledger import Ledger, LedgerError
 from bursar.agent.rules import RulesInForce
 
@@ -45,6 +48,8 @@ class Place:
 
 
 PLACES: Final = (
+    Place("/routes", "/routes", routes_page),
+    Place("/routes/{name:path}", "/routes", route_page),
     Place("/budgets", "/budgets", budgets_page),
     Place("/budgets/{name:path}", "/budgets", budget_page),
     Place("/calls", "/calls", calls_page),
@@ -96,7 +101,7 @@ class _Desk:
 
     def _answer(self, place: Place, request: Request) -> Response:
         now, began = self._now(), perf_counter()
-        path = request.url.path
+        path = _path(request)
         try:
             name = str(request.path_params.get("name", ""))
             asked = asking.read(path, request.query_params.multi_items(), now_ns=now.ns, name=name)
@@ -126,6 +131,12 @@ def _too_often(wait: float) -> Response:
     response = shell.trouble(429, "Too many pages at once", "Wait a moment, then reload this page.")
     response.headers["retry-after"] = str(ceil(wait))
     return response
+
+
+def _path(request: Request) -> str:
+    """The path as an address has it: a name in it may hold what would end a path, or lead elsewhere."""
+    raw: bytes = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+    return quote(raw.partition(b"?")[0], safe="/%:@!$&'()*+,;=~-._")
 
 
 def _csv(page: Page, name: str) -> Response:

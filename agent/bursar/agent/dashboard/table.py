@@ -39,6 +39,8 @@ class Kind(StrEnum):
     """The same, told by how far it is from now."""
     TREND = "trend"
     """Whole numbers, drawn as a line; not in a CSV."""
+    MIX = "mix"
+    """What something is made up of, drawn as a bar; in a CSV the text that says the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,16 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of one in a bar."""
+
+    name: str
+    share: float
+    colour: int
+    """Of the style sheet's eight, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row: a value for each column by its name, and where its first cell leads."""
 
@@ -64,6 +76,8 @@ class Row:
     trends: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
     badges: Mapping[str, str] = field(default_factory=dict[str, str])
     """By column, a class for its cell: `good`, `warn` or `bad`."""
+    parts: Mapping[str, Sequence[Part]] = field(default_factory=dict[str, Sequence[Part]])
+    """By column, what its bar is made of, the largest first."""
     links: Mapping[str, str] = field(default_factory=dict[str, str])
     """By column, where the cell leads."""
     unit: Unit = "usd"
@@ -92,17 +106,18 @@ class Table:
             return self
         told = [row for row in self.rows if row.cells.get(name) is not None]
         untold = [row for row in self.rows if row.cells.get(name) is None]
-        numeric = known[name].kind is not Kind.TEXT
+        numeric = known[name].kind not in _TEXTS
         told.sort(key=lambda row: _rank(row.cells.get(name), numeric=numeric), reverse=down)
         return replace(self, rows=(*told, *untold), sort=order)
 
     def next_sort(self, column: Column) -> str:
         """What a click on a title asks for: figures largest first, texts from A on; again, the other way round."""
-        first = column.name if column.kind is Kind.TEXT else f"-{column.name}"
-        second = f"-{column.name}" if column.kind is Kind.TEXT else column.name
+        first = column.name if column.kind in _TEXTS else f"-{column.name}"
+        second = f"-{column.name}" if column.kind in _TEXTS else column.name
         return second if self.sort == first else first
 
 
+_TEXTS: Final = frozenset((Kind.TEXT, Kind.MIX))
 _NOT_IN_CSV: Final = frozenset((Kind.TREND,))
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -141,7 +156,7 @@ def _plain(value: Value, kind: Kind, unit: Unit) -> str:
             return f"{whole}.{part:09d}".rstrip("0").rstrip(".")
         case Kind.INSTANT | Kind.UNTIL, int():
             return words.iso(value)
-        case Kind.TEXT, _:
+        case ((Kind.TEXT | Kind.MIX), _):
             text = str(value)
             return f"'{text}" if text.startswith(_FORMULA) else text
         case _:

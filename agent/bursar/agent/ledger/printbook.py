@@ -66,14 +66,22 @@ class Prompt(NamedTuple):
 
 
 _USAGE = tuple(Usage.__dataclass_fields__)
-_PROMPTS = f"""
-    SELECT f.attempt_id, a.at_ns, f.ttft_ns, a.route, a.model, f.node, f.marks, f.automatic, f.conversation, f.share,
+_COLUMNS = f"""
+    f.attempt_id, a.at_ns, f.ttft_ns, a.route, a.model, f.node, f.marks, f.automatic, f.conversation, f.share,
         a.cost_nano, a.action, a.reason, f.miss_reason, f.cause, f.depth, f.offset, f.length, f.shared_after,
         a.modifiers, {", ".join(f"coalesce(a.{name}, 0)" for name in _USAGE)}
-    FROM attempts AS a JOIN fingerprints AS f ON f.attempt_id = a.attempt_id
-    WHERE a.state = 'settled' AND a.basis = 'usage' AND a.duplicate_of IS NULL AND a.at_ns >= ? AND a.at_ns < ?
-        AND (? IS NULL OR a.route GLOB ?)
+"""
+_COUNTS = "a.state = 'settled' AND a.basis = 'usage' AND a.duplicate_of IS NULL"
+_PROMPTS = f"""
+    SELECT {_COLUMNS} FROM attempts AS a JOIN fingerprints AS f ON f.attempt_id = a.attempt_id
+    WHERE {_COUNTS} AND a.at_ns >= ? AND a.at_ns < ? AND (? IS NULL OR a.route GLOB ?)
     ORDER BY a.at_ns, a.attempt_id
+"""
+_LATEST = f"""
+    SELECT {_COLUMNS} FROM (
+        SELECT * FROM attempts INDEXED BY attempts_route WHERE route = ? AND at_ns < ? ORDER BY at_ns DESC LIMIT ?
+    ) AS a CROSS JOIN fingerprints AS f ON f.attempt_id = a.attempt_id
+    WHERE {_COUNTS} ORDER BY a.at_ns DESC, a.attempt_id LIMIT ?
 """
 
 
@@ -89,32 +97,17 @@ def keep(db: Database, prints: Iterable[Fingerprint], now_ns: int) -> int:
 
 def prompts(db: Database, since_ns: int, until_ns: int, route: str | None = None) -> Iterator[Prompt]:
     """Calls in order of time, never all in memory; `route` is a glob."""
-    for row in db.conn.execute(_PROMPTS, [since_ns, until_ns, route, route]):
-        attempt_id, at_ns, ttft_ns, named, model, node, marks, automatic, conversation, share, *rest = row
-        cost, action, reason, miss, cause, depth, offset, length, after, modifiers, *usage = rest
-        yield Prompt(
-            attempt_id,
-            at_ns,
-            ttft_ns,
-            named,
-            model,
-            node,
-            _marks_of(marks),
-            automatic,
-            conversation,
-            share,
-            Usage(*usage),
-            cost,
-            action,
-            reason,
-            miss,
-            Cause(cause) if cause is not None else None,
-            depth or 0,
-            offset or 0,
-            length or 0,
-            after or 0,
-            _modifiers(modifiers or "[]"),
-        )
+    return map(_prompt, db.conn.execute(_PROMPTS, [since_ns, until_ns, route, route]))
+
+
+def latest(db: Database, route: str, until_ns: int, *, limit: int, look: int) -> list[Prompt]:
+    """
+    The newest calls of a route, by its exact name, in order of time: so many at most.
+
+    Where few have fingerprints the search ends after `look` calls, so that it takes as long however many there are.
+    """
+    rows = db.conn.execute(_LATEST, [route, until_ns, look, limit]).fetchall()
+    return [_prompt(row) for row in reversed(rows)]
 
 
 def count(db: Database, since_ns: int, until_ns: int) -> int:
@@ -173,6 +166,34 @@ def purge(db: Database, before_ns: int, *, limit: int) -> int:
 
 
 _NODE = "id, parent, depth, hash, section, place, part, kind, role, bytes, tokens, cacheable"
+
+
+def _prompt(row: tuple[Any, ...]) -> Prompt:
+    attempt_id, at_ns, ttft_ns, named, model, node, marks, automatic, conversation, share, *rest = row
+    cost, action, reason, miss, cause, depth, offset, length, after, modifiers, *usage = rest
+    return Prompt(
+        attempt_id,
+        at_ns,
+        ttft_ns,
+        named,
+        model,
+        node,
+        _marks_of(marks),
+        automatic,
+        conversation,
+        share,
+        Usage(*usage),
+        cost,
+        action,
+        reason,
+        miss,
+        Cause(cause) if cause is not None else None,
+        depth or 0,
+        offset or 0,
+        length or 0,
+        after or 0,
+        _modifiers(modifiers or "[]"),
+    )
 
 
 def _node(row: tuple[Any, ...]) -> Node:

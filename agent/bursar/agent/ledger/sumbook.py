@@ -213,12 +213,13 @@ def series(
     label: str = "",
     route: str | None = None,
     tz: tzinfo = UTC,
+    most: int = MOST_LINES,
 ) -> Series:
     """
     What was spent in each slot (see `edges`), by the values of a key, or in all where it is None.
 
     Steps that are no whole hours are made of minutes, which are kept for two days, and not for labels. The dearest
-    `MOST_LINES` values have a line each, the rest is one. All that lies in the first slot counts, also before `since`.
+    `most` values have a line each, the rest is one. All that lies in the first slot counts, also before `since`.
     Raises `SumError` for a key there is none of, a step that does not fit, or minutes of a label.
     """
     seconds = MINUTE if step_seconds % HOUR else HOUR
@@ -243,7 +244,7 @@ def series(
             line = found[name] = Line(name, [0] * len(slots), [0] * len(slots))
         line.nano[place] += nano
         line.calls[place] += calls
-    return Series(slots, _dearest(list(found.values())))
+    return Series(slots, dearest(list(found.values()), most))
 
 
 def spread(db: Database, what: What, since_ns: int, until_ns: int, *, route: str | None = None) -> Spread:
@@ -353,14 +354,14 @@ def _column(key: str) -> str:
     return """CASE WHEN modifiers LIKE '%"batch"%' THEN 'batch' ELSE '' END""" if key == "batch" else key
 
 
-def _dearest(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """Those that stand for themselves, and one for the rest."""
+def dearest(lines: Sequence[Line], most: int = MOST_LINES) -> tuple[Line, ...]:
+    """Those that stand for themselves, the dearest first, and one for the rest."""
     ranked = sorted(lines, key=lambda line: (-sum(line.nano), -sum(line.calls), line.key))
-    rest = ranked[MOST_LINES:]
+    rest = ranked[most:]
     if not rest:
         return tuple(ranked)
     nano, calls = ([sum(slot) for slot in zip(*columns, strict=True)] for columns in _columns(rest))
-    return (*ranked[:MOST_LINES], Line(OTHER, nano, calls))
+    return (*ranked[:most], Line(OTHER, nano, calls))
 
 
 def _columns(lines: Sequence[Line]) -> tuple[list[list[int]], list[list[int]]]:

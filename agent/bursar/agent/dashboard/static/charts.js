@@ -39,12 +39,12 @@
     return {
       width: element.clientWidth || 600,
       height: element.dataset.height ? Number(element.dataset.height) : 220,
-      scales: { x: { time: !steps }, y: { range: (_, low, high) => [Math.min(0, low || 0), (high || 1) * 1.05] } },
+      scales: { x: { time: !steps, ...(steps && { range: (_, low, high) => [low - 0.5, high + 0.5] }) }, y: { range: (_, low, high) => [Math.min(0, low || 0), (high || 1) * 1.05] } },
       axes: [
         steps ? { ...axis, values: (_, splits) => splits.map((s) => chart.ticks[chart.x.indexOf(s)] ?? "") } : axis,
         { ...axis, size: 64, values: (_, splits) => splits.map(written[chart.measure]) },
       ],
-      series: [{}, ...order.map((line) => series(line, palette[place(line) % palette.length], chart.shape, line.values, chart.measure))],
+      series: [steps ? { label: "From", value: (_, v) => v == null ? "–" : chart.ticks[chart.x.indexOf(v)] } : {}, ...order.map((line) => series(line, palette[place(line) % palette.length], chart.shape, line.values, chart.measure))],
       bands,
       legend: { live: true },
       cursor: { points: { size: 6 } },
