@@ -207,8 +207,10 @@ def run_agent(settings: Settings, *, stop_with_input: bool = False) -> int:
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     # At INFO these say every request, with the secret address of a channel in it, and every run of a chore.
-    for noisy in ("httpx", "httpcore", "apscheduler", "uvicorn"):
+    for noisy in ("httpx", "httpcore", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # A chore that takes longer than its turn is by design; what one raises is an error.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     try:
         asyncio.run(_until_stopped(settings, stop_with_input=stop_with_input))
     except (SettingsError, RulesError, ListenError, LedgerError) as error:

@@ -103,6 +103,6 @@ def test_the_last_prompts_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [sample.prompt.attempt_id for sample in found] == ["a0", "a1", "a2", "a3"]
     assert [node.section for node in found[0].path] == ["system", "messages"]
     assert found[0].marks == (("system", "5m"),)
-    monkeypatch.setattr(module, "MOST_NODES", 2)
+    monkeypatch.setattr(module, "MOST_BLOCKS", 3)
     assert [sample.prompt.attempt_id for sample in sampled(db, "chat", 1_005)] == ["a3", "a4"]
     assert sampled(db, "mail", 1_005) == []

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 _MINUTE_NS = 60 * 10**9
 LOOK_BACK_NS = 7 * 86_400 * 10**9
 """The traffic that advice is made from."""
-AFTER_START_NS = 3 * _MINUTE_NS
+AFTER_START_NS = 2 * _MINUTE_NS
 """An agent that has just started has others to serve first."""
 LEAST_REST_NS = 10 * _MINUTE_NS
 MOST_REST_NS = 6 * 60 * _MINUTE_NS

@@ -21,8 +21,8 @@ from bursar.policies.fingerprint import Section
 MOST_PROMPTS = 200
 LOOK = 1_000
 """Calls among which those with fingerprints are looked for."""
-MOST_NODES = 8_000
-"""Blocks that are read for one page; prompts behind them are left out, the oldest first."""
+MOST_BLOCKS = 20_000
+"""Of all prompts together; where they have more, the oldest are left out."""
 LATER = 4
 """Messages from there on are one stretch."""
 ROOT = 0
@@ -122,9 +122,11 @@ def sampled(db: Database, route: str, until_ns: int) -> list[Sample]:
     """The last prompts of a route whose fingerprints are kept, in order of time; few where they are very long."""
     known: dict[int, Node] = {}
     paths: list[tuple[Prompt, tuple[Node, ...]]] = []
+    blocks = 0
     for prompt in reversed(printbook.latest(db, route, until_ns, limit=MOST_PROMPTS, look=LOOK)):
         paths.append((prompt, printbook.path(db, prompt.node, known)))
-        if len(known) > MOST_NODES:
+        blocks += len(paths[-1][1])
+        if blocks > MOST_BLOCKS:
             break
     tree = PrefixTree(known.__getitem__)
     return [Sample(prompt, path, tuple(named(prompt, tree.seen(prompt)))) for prompt, path in reversed(paths)]
@@ -142,6 +144,8 @@ def prefixes(samples: Sequence[Sample], advised: Iterable[str] = ()) -> Prefixes
     scale = Fraction(billed, trie.whole[ROOT]) if trie.whole[ROOT] else Fraction(1)
     common = trie.common(NEARLY_ALL)
     marks = Counter(f"{place} {ttl}" for sample in samples for place, ttl in sample.marks)
+    placed = _placed(samples)
+    where = {place: one.slot for place, one in placed.items() if one.slots}
     return Prefixes(
         prompts=len(samples),
         since_ns=samples[0].prompt.at_ns,
@@ -152,9 +156,9 @@ def prefixes(samples: Sequence[Sample], advised: Iterable[str] = ()) -> Prefixes
         nexts=len(trie.behind.get(common, ())),
         repeated=repeated / trie.whole[ROOT] if trie.whole[ROOT] else 0.0,
         scale=scale,
-        stretches=tuple(_stretches(samples, scale, marks, tuple(advised))),
+        stretches=tuple(_stretches(samples, scale, where, marks, tuple(advised))),
         marks=dict(sorted(marks.items(), key=lambda one: (-one[1], one[0]))),
-        positions=_positions(samples, scale),
+        positions={place: round(median_low(one.ends) * scale) for place, one in placed.items()},
         trie=trie,
     )
 
@@ -180,7 +184,11 @@ class _Seen:
 
 
 def _stretches(
-    samples: Sequence[Sample], scale: Fraction, marks: Mapping[str, int], advised: Sequence[str]
+    samples: Sequence[Sample],
+    scale: Fraction,
+    where: Mapping[str, _Slot],
+    marks: Mapping[str, int],
+    advised: Sequence[str],
 ) -> Iterator[Stretch]:
     seen: dict[_Slot, _Seen] = {}
     for sample in samples:
@@ -190,7 +198,6 @@ def _stretches(
             one.lasts[last] += 1
     order = {str(section): place for place, section in enumerate(Section)}
     slots = sorted(seen, key=lambda slot: (order[slot[0]], slot[1]))
-    where = _slot_of_place(samples)
     for run in _runs(slots, seen):
         prompts, alike, versions = seen[run[-1]].key
         tokens = sum(median_low(seen[slot].tokens) for slot in run)
@@ -246,28 +253,33 @@ def _place(mark: str) -> str:
     return mark.rpartition(" ")[0]
 
 
-def _slot_of_place(samples: Iterable[Sample]) -> dict[str, _Slot]:
-    """In which part of the prompt each place is, as a mark names it."""
-    found: dict[str, Counter[_Slot]] = {}
-    for sample in samples:
-        for place, node in _places(sample.path).items():
-            if (slot := _slot(node)) is not None:
-                found.setdefault(place, Counter())[slot] += 1
-    return {place: counts.most_common(1)[0][0] for place, counts in found.items()}
+@dataclass(slots=True)
+class _Placed:
+    """Where a place is, as a mark names it."""
+
+    ends: list[int] = field(default_factory=list[int])
+    """How long the prompts are up to there, as estimated."""
+    slots: Counter[_Slot] = field(default_factory=Counter[_Slot])
+
+    @property
+    def slot(self) -> _Slot:
+        """In which part of the prompts, mostly."""
+        return self.slots.most_common(1)[0][0]
 
 
-def _positions(samples: Iterable[Sample], scale: Fraction) -> dict[str, int]:
-    found: dict[str, list[int]] = {}
+def _placed(samples: Iterable[Sample]) -> dict[str, _Placed]:
+    """Every place of the prompts; of a section, or a message, its end."""
+    found: dict[str, _Placed] = {}
     for sample in samples:
         end = 0
-        told: dict[str, int] = {}
+        told: dict[str, tuple[int, Node]] = {}
         for node in sample.path:
             end += node.tokens
-            told.update(dict.fromkeys(names(node), end))
-        for place, at in told.items():
-            found.setdefault(place, []).append(at)
-    return {place: round(median_low(ends) * scale) for place, ends in found.items()}
-
-
-def _places(path: Iterable[Node]) -> dict[str, Node]:
-    return {place: node for node in path for place in names(node)}
+            for place in names(node):
+                told[place] = end, node
+        for place, (at, node) in told.items():
+            one = found.setdefault(place, _Placed())
+            one.ends.append(at)
+            if (slot := _slot(node)) is not None:
+                one.slots[slot] += 1
+    return found
