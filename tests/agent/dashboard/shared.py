@@ -7,6 +7,7 @@ from tests.agent.advice.caching.made import MINUTE, UNTIL, Desk
 from bursar.agent.advice.caching.prefixtree import PrefixTree
 from bursar.agent.advice.caching.survey import named
 from bursar.agent.dashboard.prefixes import Sample
+from bursar.agent.ledger.printbook import Node
 
 
 def samples(*prompts: tuple[str, ...]) -> list[Sample]:
@@ -16,7 +17,7 @@ def samples(*prompts: tuple[str, ...]) -> list[Sample]:
     found: list[Sample] = []
     for number, blocks in enumerate(prompts):
         prompt = desk.add(UNTIL - (len(prompts) - number) * MINUTE, *blocks)
-        path = []
+        path: list[Node] = []
         at = prompt.node
         while at:
             path.append(desk.nodes[at])

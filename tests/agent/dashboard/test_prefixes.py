@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from sqlite_utils import Database
@@ -88,7 +89,7 @@ def test_without_prompts_nothing_is_in_common() -> None:
     with pytest.raises(ValueError, match="without prompts"):
         prefixes([])
     empty = prefixes(samples(("settings.system/x",), ("settings.system/x",)))
-    assert (empty.stretches, empty.shared, empty.repeated, empty.scale) == ((), 0, 0.0, 1)
+    assert (empty.stretches, empty.shared, empty.repeated, empty.scale) == ((), 0, 0.0, Fraction(1))
 
 
 def test_the_last_prompts_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

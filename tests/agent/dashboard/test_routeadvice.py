@@ -61,12 +61,19 @@ def test_what_was_put_aside_is_not_told() -> None:
     found = kept(one("a"), one("b"), one("c", advised=False))
     advice = of_route(found, {"a", "c"}, "chat")
     assert ([piece.id for piece in advice.pieces], advice.otherwise) == (["b"], ())
-    assert best_of(found, {"a", "b"}) == advised_places(found, {"a", "b"}, "chat") == {}
+    assert best_of(found, {"a", "b"}) == {}
+    assert advised_places(found, {"a", "b"}, "chat") == {}
 
 
 def test_a_piece_says_what_it_rests_on() -> None:
     """Counts and shares by name; of figures that people do not need, none; and the command that puts it aside."""
-    evidence = {"calls": 1_200, "share_read": 0.25, "days": 7.0, "parallel_calls_per_day": 6.6, "marks": []}
+    evidence: dict[str, Any] = {
+        "calls": 1_200,
+        "share_read": 0.25,
+        "days": 7.0,
+        "parallel_calls_per_day": 6.6,
+        "marks": [],
+    }
     (piece,) = of_route(kept(one("a", evidence=evidence, snippet="x = 1", assumes="So.")), (), "chat").pieces
     assert piece == Piece(
         "a",

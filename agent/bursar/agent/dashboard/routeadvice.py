@@ -9,7 +9,7 @@ from typing import Any, Final
 from bursar.agent.dashboard import routewords, words
 from bursar.agent.ledger.advicebook import Kept
 
-_KINDS: Final = {
+_KINDS: Final[Mapping[str, str]] = {
     "cache": "Cache",
     "cut": "Cache marks",
     "break": "What breaks the cache",
@@ -119,9 +119,10 @@ def _above(ladder: Sequence[str], model: str) -> Sequence[str]:
 
 def _piece(one: Mapping[str, Any]) -> Piece:
     saving: Mapping[str, int | None] = one["saving_nano_usd_per_day"] or {}
+    kind: str = one["kind"]
     return Piece(
         one["id"],
-        _KINDS.get(one["kind"], one["kind"]),
+        _KINDS.get(kind, kind),
         one["model"],
         one["text"],
         saving.get("from"),

@@ -35,7 +35,9 @@ def route_page(db: Database, asked: Asked, now: Now) -> Page:
     marks = routeadvice.advised_places(kept, dismissed, name)
     told = _prompts(db, name, until_ns, tuple(marks))
     advice = None if kept is None else routeadvice.of_route(kept, dismissed, name)
-    spreads = {what: sumbook.spread(db, what, since_ns, until_ns, route=name) for what in _SPREADS}
+    spreads: dict[sumbook.What, sumbook.Spread] = {
+        what: sumbook.spread(db, what, since_ns, until_ns, route=name) for what in _SPREADS
+    }
     series = sumbook.series(
         db,
         "model",
