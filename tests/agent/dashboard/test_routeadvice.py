@@ -90,6 +90,14 @@ def test_a_piece_says_what_it_rests_on() -> None:
     assert piece.dismiss == "bursar advise dismiss a --reason TEXT"
 
 
+def test_what_the_figures_rest_on_is_told_once() -> None:
+    """As they are told: by dollars a day; of what is to be left as it is, none."""
+    found = kept(
+        one("a", assumes="A."), one("b", assumes="B."), one("c", assumes="A."), one("d", advised=False, assumes="D.")
+    )
+    assert of_route(found, (), "chat").assumes == ("A.", "B.")
+
+
 def test_the_best_of_a_route_is_its_best_piece() -> None:
     """Not the sum, since what one change saves another cannot save again; what saves nothing is none."""
     found = kept(

@@ -10,14 +10,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.agent.dashboard.routeshouse import ADVICE, HAIKU, NAMES, RoutesHouse, texts
+from tests.agent.dashboard.routeshouse import ADVICE, HAIKU, NAMES, NOON, RoutesHouse, texts
 from tests.agent.dashboard.test_pages import NOON_NS
-from tests.agent.ledger.booked import OPUS
+from tests.agent.ledger.booked import OPUS, used
 
 from bursar.agent.dashboard import routepage
-from bursar.agent.ledger import advicebook, verdictbook
+from bursar.agent.ledger import advicebook, markingbook, verdictbook
 from bursar.agent.ledger.advicebook import Kept
+from bursar.agent.ledger.markingbook import Pulled
 from bursar.agent.ledger.verdictbook import Dismissal
+from bursar.policies.cachemarks import Mark, Marking
+from bursar.policies.usage import Usage
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +144,26 @@ def test_advice_that_is_not_there_yet_is_said(tmp_path: Path) -> None:
     assert "7a257096" not in said
     assert "There is nothing to do: what was looked at stands below." in said
     assert "They are as good as any." in said
+    house.ledger.close()
+
+
+def test_marks_that_bursar_added_stand_on_the_page_of_their_route(tmp_path: Path) -> None:
+    """And on no other's, nor where there are none."""
+    house = RoutesHouse(tmp_path)
+    one = Pulled(Marking("r1", "chat", OPUS, (Mark("system"),)), 0.5, NOON_NS)
+    house.ledger.submit(lambda db: markingbook.put_in_force(db, one)).result()
+    assert "Marks that Bursar added" in house.page("/routes/chat")
+    assert [row["state"] for row in table(house, "markings")] == ["on trial"]
+    assert "Marks that Bursar added" not in house.page("/routes/mail")
+    house.ledger.close()
+
+
+def test_calls_without_a_route_have_a_page_too(tmp_path: Path) -> None:
+    house = RoutesHouse(tmp_path)
+    assert house.get("/routes/")[0].status_code == 404
+    house.book(used("x1", Usage(input=10), at=NOON, route=""))
+    assert "<h1>(no route)</h1>" in house.page("/routes/")
+    assert '<a href="/routes/">(no route)</a>' in house.page("/routes")
     house.ledger.close()
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from tests.agent.dashboard.routeshouse import HANDLER, LONG, NAMES, SCRIPT, UNICODE, RoutesHouse, texts
+from tests.agent.dashboard.routeshouse import ADVICE, HANDLER, LONG, NAMES, SCRIPT, UNICODE, RoutesHouse, texts
 
 from bursar.agent.dashboard import routespage
-from bursar.agent.ledger import verdictbook
+from bursar.agent.ledger import advicebook, verdictbook
+from bursar.agent.ledger.advicebook import Kept
 from bursar.agent.ledger.verdictbook import Dismissal
 
 ROUTES = ["chat", "mail", "desk", *sorted(NAMES)]
@@ -109,6 +110,17 @@ def test_what_was_put_aside_could_not_save(tmp_path: Path) -> None:
     one = Dismissal("7a257096", "chat", "", 1, "no", "ada", "")
     house.ledger.submit(lambda db: verdictbook.dismiss(db, one)).result()
     assert rows(house)[0]["could_save_usd"] == ""
+    house.ledger.close()
+
+
+def test_advice_for_all_routes_stands_below_them(tmp_path: Path) -> None:
+    """With its code, and the command that puts it aside; where there is none, neither has it a place."""
+    house = RoutesHouse(tmp_path)
+    assert "Of all routes" not in house.page("/routes")
+    one = {**ADVICE, "id": "c", "route": "", "kind": "coverage", "text": "Name them.", "snippet": "with route(x):"}
+    house.ledger.submit(lambda db: advicebook.keep(db, Kept(2, 0, 1, [one]))).result()
+    said = texts(house.page("/routes"))
+    assert "Of all routes Name them. with route(x): Not wanted? bursar advise dismiss c --reason TEXT" in said
     house.ledger.close()
 
 

@@ -8,11 +8,13 @@ from tests.agent.dashboard.test_routeadvice import kept, one
 from bursar.agent.dashboard.asking import Asked
 from bursar.agent.dashboard.prefixes import prefixes
 from bursar.agent.dashboard.routeadvice import of_route
-from bursar.agent.dashboard.routetables import advice_table, calls_table, models_table, stretches_table
+from bursar.agent.dashboard.routetables import advice_table, calls_table, markings_table, models_table, stretches_table
 from bursar.agent.dashboard.table import to_csv
 from bursar.agent.ledger import sumbook
+from bursar.agent.ledger.markingbook import Pulled, State
 from bursar.agent.ledger.routebook import LastCall
 from bursar.agent.ledger.sumbook import Spend
+from bursar.policies.cachemarks import Mark, Marking
 
 ASKED = Asked("/routes/chat", 0, 1, given={"span": "7d"})
 CALL = LastCall("a/1", 5, "claude-haiku-5-5", "claude-opus-5-5", "settled", "downgrade", 7, 100, 25, 9, 3, None)
@@ -74,3 +76,14 @@ def test_advice_is_a_table_for_a_spreadsheet() -> None:
         "b,Cache marks,claude-opus-5-5,,,,Mark system.",
     ]
     assert advice_table(None).rows == ()
+
+
+def test_marks_that_were_added_are_told_with_what_became_of_them() -> None:
+    """What was predicted, and what was seen, where enough was."""
+    marking = Marking("r1", "chat", "claude-opus-5-5", (Mark("system", "1h"), Mark("tail")))
+    trial, back = Pulled(marking, 0.5, 7), Pulled(marking, 0.5, 8, State.TAKEN_BACK, "They did not pay.", -0.1)
+    assert to_csv(markings_table([trial, back])).splitlines() == [
+        "marks,on_model,state,since,predicted,seen,told",
+        '"system 1h, tail",claude-opus-5-5,on trial,1970-01-01T00:00:00Z,0.5,,',
+        '"system 1h, tail",claude-opus-5-5,taken back,1970-01-01T00:00:00Z,0.5,-0.1,They did not pay.',
+    ]

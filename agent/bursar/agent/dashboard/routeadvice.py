@@ -68,6 +68,11 @@ class RouteAdvice:
     otherwise: tuple[Piece, ...]
     """What was looked at, and is to be left as it is."""
 
+    @property
+    def assumes(self) -> tuple[str, ...]:
+        """What the figures rest on, each once."""
+        return tuple(dict.fromkeys(one.assumes for one in self.pieces if one.assumes))
+
 
 def of_route(kept: Kept, dismissed: Collection[str], route: str) -> RouteAdvice:
     """All that is advised for exactly this route and not put aside."""

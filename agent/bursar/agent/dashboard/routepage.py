@@ -12,10 +12,16 @@ from bursar.agent.dashboard.distribution import distribution, said
 from bursar.agent.dashboard.page import NotThereError, Now, Page
 from bursar.agent.dashboard.prefixes import LOOK, Prefixes, prefixes, sampled
 from bursar.agent.dashboard.prefixpicture import picture
-from bursar.agent.dashboard.routetables import advice_table, calls_table, models_table, stretches_table
+from bursar.agent.dashboard.routetables import (
+    advice_table,
+    calls_table,
+    markings_table,
+    models_table,
+    stretches_table,
+)
 from bursar.agent.dashboard.slots import step_seconds
 from bursar.agent.dashboard.words import count, share
-from bursar.agent.ledger import advicebook, routebook, sumbook, verdictbook
+from bursar.agent.ledger import advicebook, markingbook, routebook, sumbook, verdictbook
 from bursar.policies.policy import Policy
 from bursar.policies.route import Route
 
@@ -70,7 +76,13 @@ def route_page(db: Database, asked: Asked, now: Now) -> Page:
         "loose": () if told is None else _loose(told, marks),
     }
     calls = routebook.last_calls(db, name, since_ns, until_ns, limit=LAST_CALLS)
-    tables = (models_table(models, asked), calls_table(calls, asked), stretches_table(told), advice_table(advice))
+    tables = (
+        models_table(models, asked),
+        calls_table(calls, asked),
+        stretches_table(told),
+        advice_table(advice),
+        markings_table(one for one in markingbook.all_pulled(db) if one.marking.route == name),
+    )
     return Page("route", routewords.shown(name), data, tables)
 
 

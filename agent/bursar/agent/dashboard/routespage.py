@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from bursar.agent.dashboard import routewords, spending
 from bursar.agent.dashboard.asking import Asked
 from bursar.agent.dashboard.page import Now, Page
-from bursar.agent.dashboard.routeadvice import best_of
+from bursar.agent.dashboard.routeadvice import Piece, best_of, of_route
 from bursar.agent.dashboard.slots import step_seconds
 from bursar.agent.dashboard.table import Column, Kind, Row, Table, Value
 from bursar.agent.ledger import advicebook, sumbook, verdictbook
@@ -24,7 +24,7 @@ _NOTHING = Spread()
 
 _COLUMNS = (
     Column("route", "Route"),
-    Column("trend", "Trend", Kind.TREND, "What it cost over this time"),
+    Column("trend", "Trend", Kind.TREND, "How its cost moved"),
     Column("calls", "Calls", Kind.COUNT),
     Column("cost", "Cost", Kind.MONEY),
     Column("per_call", "Per call", Kind.MONEY, "What a call costs on average"),
@@ -56,6 +56,8 @@ class _Read:
     durations: Mapping[str, Spread]
     firsts: Mapping[str, Spread]
     savings: Mapping[str, int]
+    general: tuple[Piece, ...]
+    """What is advised for no route of its own."""
 
 
 def routes_page(db: Database, asked: Asked, now: Now) -> Page:
@@ -71,6 +73,7 @@ def routes_page(db: Database, asked: Asked, now: Now) -> Page:
         "tiles": spending.tiles(spending.added(read.spends[name] for name in found)),
         "chart": spending.over_time("spend", "Spend by route", read.series.slots, lines, routewords.shown),
         "labels": sumbook.labels(db, asked.since_ns, asked.until_ns),
+        "general": read.general,
         "more": len(found) - len(rows),
         "dearest": MOST_ROWS,
     }
@@ -89,6 +92,7 @@ def _read(db: Database, asked: Asked, now: Now) -> _Read:
             models.setdefault(route, {})[model] = row.spend.nano
             everywhere[model] = everywhere.get(model, 0) + row.spend.nano
     step = step_seconds(asked, now.ns)
+    kept, dismissed = advicebook.latest(db), frozenset(verdictbook.dismissals(db))
     return _Read(
         spends,
         models,
@@ -96,7 +100,8 @@ def _read(db: Database, asked: Asked, now: Now) -> _Read:
         sumbook.series(db, "route", since_ns, until_ns, step_seconds=step, label=label, tz=now.tz, most=MOST_ROWS),
         sumbook.spreads_by_route(db, "duration", since_ns, until_ns),
         sumbook.spreads_by_route(db, "first_token", since_ns, until_ns),
-        best_of(advicebook.latest(db), verdictbook.dismissals(db)),
+        best_of(kept, dismissed),
+        () if kept is None else of_route(kept, dismissed, "").pieces,
     )
 
 

@@ -12,6 +12,7 @@ from bursar.agent.dashboard.prefixes import Prefixes, Stretch
 from bursar.agent.dashboard.routeadvice import RouteAdvice
 from bursar.agent.dashboard.table import Column, Kind, Row, Table, Value
 from bursar.agent.ledger import sumbook
+from bursar.agent.ledger.markingbook import Pulled, State
 from bursar.agent.ledger.routebook import LastCall
 from bursar.agent.ledger.sumbook import Spend
 
@@ -55,6 +56,18 @@ _ADVICE = (
     Column("to", "To, a day", Kind.MONEY, sortable=False),
     Column("text", "What to do", sortable=False),
 )
+_MARKINGS = (
+    Column("marks", "Marks", sortable=False),
+    Column("on_model", "Model", sortable=False),
+    Column("state", "State", sortable=False),
+    Column("since", "Since", Kind.INSTANT, sortable=False),
+    Column(
+        "predicted", "Predicted", Kind.SHARE, "Of what its prompts cost, what they were said to save", sortable=False
+    ),
+    Column("seen", "Seen", Kind.SHARE, "What they saved beyond the conversations held out", sortable=False),
+    Column("told", "What was seen", sortable=False),
+)
+_STATES: Final = {State.PULLED: "on trial", State.KEPT: "in force", State.TAKEN_BACK: "taken back"}
 _BECAME: Final = {"held": "in flight", "sent": "in flight", "provisional": "in flight"}
 _ALL, _MOST = 0.95, 0.5
 
@@ -99,6 +112,25 @@ def stretches_table(told: Prefixes | None) -> Table:
     """What the picture of the prompts shows, part by part in their order."""
     rows = () if told is None else tuple(_stretch(one, told.prompts) for one in told.stretches)
     return Table("stretches", "The same, part by part", _STRETCHES, rows, "There is no prompt to show.")
+
+
+def markings_table(pulled: Iterable[Pulled]) -> Table:
+    """The marks that Bursar added by itself, with what was predicted of them and seen."""
+    rows = [
+        Row(
+            {
+                "marks": ", ".join(map(str, one.marking.marks)),
+                "on_model": one.marking.model,
+                "state": _STATES[one.state],
+                "since": one.at_ns,
+                "predicted": one.predicted,
+                "seen": one.realised,
+                "told": one.reason or None,
+            }
+        )
+        for one in pulled
+    ]
+    return Table("markings", "Marks that Bursar added", _MARKINGS, tuple(rows))
 
 
 def advice_table(advice: RouteAdvice | None) -> Table:
