@@ -104,7 +104,7 @@ class _Maker:
         """So many of them, in conversations spread over that time."""
         typical = sum(self._work.turns) / 2
         gap = int((until_ns - since_ns) * typical / max(1, calls))
-        shared, at_ns, left = self._shared(since_ns), since_ns, calls
+        shared, at_ns, left = self._shared(until_ns), since_ns, calls
         while left > 0:
             at_ns += int(self._dice.expovariate(1 / gap))
             if at_ns >= until_ns:
@@ -115,7 +115,7 @@ class _Maker:
         self._write()
 
     def _shared(self, at_ns: int) -> _Prefix:
-        """What all prompts of the route begin with."""
+        """What all prompts of the route begin with; met up to the end, so that it is not forgotten before they are."""
         prefix = _Prefix()
         for place in range(8 if self._work.tools else 0):
             prefix = self._node(prefix, at_ns, "tools", place, "tool", "", self._work.tools // 8)

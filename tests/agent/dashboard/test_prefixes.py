@@ -107,3 +107,14 @@ def test_the_last_prompts_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_BLOCKS", 3)
     assert [sample.prompt.attempt_id for sample in sampled(db, "chat", 1_005)] == ["a3", "a4"]
     assert sampled(db, "mail", 1_005) == []
+
+
+def test_a_prompt_whose_blocks_are_forgotten_is_left_out() -> None:
+    """Between two readings of a page what is old may go."""
+    db = Database(memory=True)
+    upgrade(db)
+    for number in (1, 2):
+        settled(db, f"a{number}", number)
+        printbook.keep(db, [Fingerprint(f"a{number}", (block(number),))], 2_000)
+    db.conn.execute("DELETE FROM nodes WHERE id = 1")
+    assert [sample.prompt.attempt_id for sample in sampled(db, "chat", 9)] == ["a2"]

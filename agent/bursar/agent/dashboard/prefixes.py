@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from statistics import median_low
 from typing import NamedTuple
 
@@ -50,8 +52,8 @@ class Trie:
     behind: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
     """What comes next, in the order of being met."""
 
-    def add(self, path: Sequence[Node]) -> None:
-        """Count a prompt in."""
+    def add(self, path: Sequence[Node]) -> int:
+        """Count a prompt in; how long it is."""
         whole = sum(node.tokens for node in path)
         end, before = 0, ROOT
         for node in path:
@@ -63,6 +65,11 @@ class Trie:
         for one in (ROOT, *(node.id for node in path)):
             self.counts[one] += 1
             self.whole[one] += whole
+        return whole
+
+    def known(self, path: Sequence[Node]) -> int:
+        """How long the longest beginning of a prompt is that one before it had."""
+        return next((self.ends[node.id] for node in reversed(path) if node.id in self.nodes), 0)
 
     def common(self, share: Fraction) -> int:
         """The longest beginning that such a share of the prompts has; `ROOT` where there is none."""
@@ -124,22 +131,28 @@ def sampled(db: Database, route: str, until_ns: int) -> list[Sample]:
     paths: list[tuple[Prompt, tuple[Node, ...]]] = []
     blocks = 0
     for prompt in reversed(printbook.latest(db, route, until_ns, limit=MOST_PROMPTS, look=LOOK)):
-        paths.append((prompt, printbook.path(db, prompt.node, known)))
-        blocks += len(paths[-1][1])
+        with suppress(KeyError):  # its blocks were forgotten between two readings
+            paths.append((prompt, printbook.path(db, prompt.node, known)))
+            blocks += len(paths[-1][1])
         if blocks > MOST_BLOCKS:
             break
     tree = PrefixTree(known.__getitem__)
-    return [Sample(prompt, path, tuple(named(prompt, tree.seen(prompt)))) for prompt, path in reversed(paths)]
+    return [Sample(prompt, path, _marks(prompt, tree)) for prompt, path in reversed(paths)]
+
+
+def _marks(prompt: Prompt, tree: PrefixTree) -> tuple[tuple[str, str], ...]:
+    """By place, as the advice names them; most prompts have none."""
+    return tuple(named(prompt, tree.seen(prompt))) if prompt.marks or prompt.automatic else ()
 
 
 def prefixes(samples: Sequence[Sample], advised: Iterable[str] = ()) -> Prefixes:
     """What they have in common; `advised` marks as `system 5m`. Raises `ValueError` without any prompt."""
     if not samples:
         raise ValueError("without prompts there is nothing in common")
-    trie, repeated = Trie(), 0
+    trie, repeated, lengths = Trie(), 0, list[int]()
     for sample in samples:
-        repeated += max((trie.ends[node.id] for node in sample.path if node.id in trie.nodes), default=0)
-        trie.add(sample.path)
+        repeated += trie.known(sample.path)
+        lengths.append(trie.add(sample.path))
     billed = sum(sample.prompt.usage.prompt for sample in samples)
     scale = Fraction(billed, trie.whole[ROOT]) if trie.whole[ROOT] else Fraction(1)
     common = trie.common(NEARLY_ALL)
@@ -151,7 +164,7 @@ def prefixes(samples: Sequence[Sample], advised: Iterable[str] = ()) -> Prefixes
         since_ns=samples[0].prompt.at_ns,
         until_ns=samples[-1].prompt.at_ns,
         typical=median_low(sample.prompt.usage.prompt for sample in samples),
-        lengths=tuple(sorted(round(_estimate(sample) * scale) for sample in samples)),
+        lengths=tuple(sorted(round(length * scale) for length in lengths)),
         shared=round(trie.ends[common] * scale),
         nexts=len(trie.behind.get(common, ())),
         repeated=repeated / trie.whole[ROOT] if trie.whole[ROOT] else 0.0,
@@ -161,10 +174,6 @@ def prefixes(samples: Sequence[Sample], advised: Iterable[str] = ()) -> Prefixes
         positions={place: round(median_low(one.ends) * scale) for place, one in placed.items()},
         trie=trie,
     )
-
-
-def _estimate(sample: Sample) -> int:
-    return sum(node.tokens for node in sample.path)
 
 
 _Slot = tuple[str, int]
@@ -222,9 +231,14 @@ def _slots(path: Iterable[Node]) -> dict[_Slot, tuple[int, int]]:
 
 
 def _slot(node: Node) -> _Slot | None:
-    if node.place < 0:
+    return _slot_at(node.section, node.place)
+
+
+@lru_cache(maxsize=4_096)
+def _slot_at(section: str, place: int) -> _Slot | None:
+    if place < 0:
         return None
-    return node.section, min(node.place, LATER) if node.section == Section.MESSAGES else node.place
+    return section, min(place, LATER) if section == Section.MESSAGES else place
 
 
 def _runs(slots: Sequence[_Slot], seen: Mapping[_Slot, _Seen]) -> list[list[_Slot]]:
