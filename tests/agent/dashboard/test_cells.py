@@ -76,6 +76,7 @@ def test_a_mix_is_as_wide_as_its_parts() -> None:
     assert '<rect x="75.0" width="25.0" height="10" class="fill-8"><title>&lt;b&gt; 25%</title></rect>' in drawn
     assert 'aria-label="opus 75%, &lt;b&gt; 25%"' in drawn
     assert drawn.endswith("</svg> opus 75%</span></td></tr>")
+    assert cells.mix(parts[:1], "").endswith("</svg> opus</span>")
     assert cells.mix((), "") == "–"
 
 

@@ -51,7 +51,9 @@ def test_the_last_calls_lead_to_their_pages(house: RoutesHouse) -> None:
         "settled",
         "settled, downgrade",
     ]
-    assert '<a href="/calls/c0?span=7d">' in house.page("/routes/chat?span=7d")
+    html = house.page("/routes/chat?span=7d&sort=-cost")
+    assert '<a href="/calls/c0?span=7d">' in html
+    assert '<a href="/calls?span=7d&amp;route=chat">All calls of this route</a>' in html
 
 
 def test_advice_is_told_with_its_dollars_and_its_commands(house: RoutesHouse) -> None:
@@ -81,6 +83,15 @@ def test_the_picture_shows_what_prompts_share_and_where_a_mark_should_stand(hous
         ("system", "2000", "by all", "system 5m"),
         ("messages[0]", "2000", "by few", ""),
     ]
+
+
+def test_marks_without_a_place_of_their_own_are_told(tmp_path: Path) -> None:
+    """The end of each request is where each request ends."""
+    house = RoutesHouse(tmp_path)
+    marks = {"evidence": {"marks": [{"place": "tail", "ttl": "5m"}]}}
+    house.ledger.submit(lambda db: advicebook.keep(db, Kept(2, 0, 1, [{**ADVICE, **marks}]))).result()
+    assert "A mark at the end of each request for 5m is advised." in texts(house.page("/routes/chat"))
+    house.ledger.close()
 
 
 def test_where_there_are_no_fingerprints_the_page_says_why(house: RoutesHouse) -> None:

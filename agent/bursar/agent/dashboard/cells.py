@@ -97,8 +97,8 @@ def mix(parts: Sequence[Part], said: str) -> Markup:
         x += part.share * 100
     return Markup(
         '<span class="mixed"><svg class="mix" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" '
-        'aria-label="{}">{}</svg> {} {}</span>'
-    ).format(said, drawn, parts[0].name, words.share(parts[0].share))
+        'aria-label="{}">{}</svg> {}</span>'
+    ).format(said, drawn, parts[0].name if len(parts) == 1 else f"{parts[0].name} {words.share(parts[0].share)}")
 
 
 def points(values: Sequence[int], width: int = 96, height: int = 22) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlite_utils import Database
 
 from bursar.agent.dashboard import routeadvice, routewords, spending
-from bursar.agent.dashboard.asking import Asked
+from bursar.agent.dashboard.asking import LONGEST_TEXT, Asked
+from bursar.agent.dashboard.chart import Chart
 from bursar.agent.dashboard.distribution import distribution, said
 from bursar.agent.dashboard.page import NotThereError, Now, Page
 from bursar.agent.dashboard.prefixes import LOOK, Prefixes, prefixes, sampled
@@ -20,8 +21,11 @@ from bursar.agent.dashboard.routetables import (
     stretches_table,
 )
 from bursar.agent.dashboard.slots import step_seconds
+from bursar.agent.dashboard.spending import Tile
 from bursar.agent.dashboard.words import count, share
 from bursar.agent.ledger import advicebook, markingbook, routebook, sumbook, verdictbook
+from bursar.agent.ledger.sumbook import Row, Spread, What
+from bursar.policies.cachemarks import TAIL
 from bursar.policies.policy import Policy
 from bursar.policies.route import Route
 
@@ -38,47 +42,25 @@ def route_page(db: Database, asked: Asked, now: Now) -> Page:
     if not models and _rules(now.policy, name) is None and not routebook.known(db, name, now.ns - _KNOWN_NS):
         raise NotThereError(f"No call of a route {name!r} was ever told of. Look for it among all routes.")
     kept, dismissed = advicebook.latest(db), frozenset(verdictbook.dismissals(db))
-    marks = routeadvice.advised_places(kept, dismissed, name)
-    told = _prompts(db, name, until_ns, tuple(marks))
+    marks = tuple(routeadvice.advised_places(kept, dismissed, name))
+    told = _prompts(db, name, until_ns, marks)
     advice = None if kept is None else routeadvice.of_route(kept, dismissed, name)
-    spreads: dict[sumbook.What, sumbook.Spread] = {
-        what: sumbook.spread(db, what, since_ns, until_ns, route=name) for what in _SPREADS
-    }
-    series = sumbook.series(
-        db,
-        "model",
-        since_ns,
-        until_ns,
-        step_seconds=step_seconds(asked, now.ns),
-        label=asked.label,
-        route=name,
-        tz=now.tz,
-    )
+    spreads: dict[What, Spread] = {what: sumbook.spread(db, what, since_ns, until_ns, route=name) for what in _SPREADS}
     data = {
         "name": routewords.shown(name),
         "labels": sumbook.labels(db, since_ns, until_ns),
-        "tiles": (
-            *spending.tiles(spending.added(row.spend for row in models)),
-            spending.of_times("Latency", spreads["duration"]),
-            spending.of_times("First token", spreads["first_token"]),
-        ),
-        "spend": spending.over_time("spend", "Spend by model", series.slots, series.lines, str),
-        "spreads": [
-            (distribution(what, spread), said(what, spread)) for what, spread in spreads.items() if spread.count
-        ],
+        "tiles": _tiles(models, spreads),
+        "spend": _spend(db, asked, now),
+        "spreads": [(distribution(what, one), said(what, one)) for what, one in spreads.items() if one.count],
         "kept": kept,
         "advice": advice,
         "commands": routeadvice.commands(name, (row.key[1] for row in models), _ladder(now.policy, name)),
-        "told": told,
-        "picture": None if told is None else picture(told, marks),
-        "summary": "" if told is None else _summary(told),
-        "unseen": "" if told is not None else _unseen(_rules(now.policy, name)),
-        "loose": () if told is None else _loose(told, marks),
+        "calls_url": asked.url("/calls", route=name, sort="") if 0 < len(name) <= LONGEST_TEXT else "",
+        **_shared(told, marks, _rules(now.policy, name)),
     }
-    calls = routebook.last_calls(db, name, since_ns, until_ns, limit=LAST_CALLS)
     tables = (
         models_table(models, asked),
-        calls_table(calls, asked),
+        calls_table(routebook.last_calls(db, name, since_ns, until_ns, limit=LAST_CALLS), asked),
         stretches_table(told),
         advice_table(advice),
         markings_table(one for one in markingbook.all_pulled(db) if one.marking.route == name),
@@ -86,7 +68,30 @@ def route_page(db: Database, asked: Asked, now: Now) -> Page:
     return Page("route", routewords.shown(name), data, tables)
 
 
-_SPREADS: tuple[sumbook.What, ...] = ("output", "duration", "first_token")
+_SPREADS: tuple[What, ...] = ("output", "duration", "first_token")
+
+
+def _tiles(models: Iterable[Row], spreads: Mapping[What, Spread]) -> tuple[Tile, ...]:
+    return (
+        *spending.tiles(spending.added(row.spend for row in models)),
+        spending.of_times("Latency", spreads["duration"]),
+        spending.of_times("First token", spreads["first_token"]),
+    )
+
+
+def _spend(db: Database, asked: Asked, now: Now) -> Chart:
+    """What each model cost over the time."""
+    step, stretch = step_seconds(asked, now.ns), (asked.since_ns, asked.until_ns)
+    found = sumbook.series(db, "model", *stretch, step_seconds=step, label=asked.label, route=asked.name, tz=now.tz)
+    return spending.over_time("spend", "Spend by model", found.slots, found.lines, str)
+
+
+def _shared(told: Prefixes | None, marks: Sequence[str], rules: Route | None) -> dict[str, object]:
+    """What its prompts share, drawn and said; or why that is not known."""
+    if told is None:
+        return {"told": None, "picture": None, "summary": "", "loose": (), "unseen": _unseen(rules)}
+    drawn = picture(told, marks)
+    return {"told": told, "picture": drawn, "summary": _summary(told), "loose": _loose(told, marks), "unseen": ""}
 
 
 def _prompts(db: Database, name: str, until_ns: int, advised: Sequence[str]) -> Prefixes | None:
@@ -128,12 +133,16 @@ def _unseen(rules: Route | None) -> str:
     )
 
 
-def _loose(told: Prefixes, advised: Sequence[str] | dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _loose(told: Prefixes, advised: Iterable[str]) -> tuple[str, ...]:
     """Marks that have no place of their own in the picture, such as the end of each request."""
-    stands = [
-        f"{mark} stands in {count(number)} prompts" for mark, number in told.marks.items() if _nowhere(told, mark)
-    ]
-    return (*stands, *(f"{mark} is advised" for mark in advised if _nowhere(told, mark)))
+    marks = [(mark, f"stands in {count(number)} prompts") for mark, number in told.marks.items()]
+    marks += [(mark, "is advised") for mark in advised]
+    return tuple(f"A mark at {_where(mark)} {said}" for mark, said in marks if _nowhere(told, mark))
+
+
+def _where(mark: str) -> str:
+    place, _, ttl = mark.rpartition(" ")
+    return f"{'the end of each request' if place == TAIL else place} for {ttl}"
 
 
 def _nowhere(told: Prefixes, mark: str) -> bool:
