@@ -60,6 +60,26 @@ def test_an_empty_file_gets_every_table(db: Database) -> None:
     schema.refuse_older(db)
 
 
+def test_a_new_file_is_made_at_one_stroke(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the last migration fails, nothing is left of those before it, and the next start begins anew."""
+    monkeypatch.setattr(schema, "DECISION_ID", "no_such_function(decision)")
+    with pytest.raises(sqlite3.OperationalError, match="no_such_function"):
+        schema.upgrade(db)
+    assert db.table_names() == []
+    monkeypatch.undo()
+    schema.upgrade(db)
+    schema.refuse_older(db)
+
+
+def test_an_old_file_keeps_what_each_migration_did(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a later one fails, those before it need not be done again: of a long history they take time."""
+    schema.MIGRATIONS.apply(db, stop_before="m023_stop_reason")
+    monkeypatch.setattr(schema, "DECISION_ID", "no_such_function(decision)")
+    with pytest.raises(sqlite3.OperationalError, match="no_such_function"):
+        schema.upgrade(db)
+    assert [migration.name for migration in schema.MIGRATIONS.pending(db)] == ["m025_named"]
+
+
 def test_upgrading_twice_changes_nothing(db: Database) -> None:
     """A present file is left as it is."""
     schema.upgrade(db)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import nullcontext
 
 from sqlite_utils import Database, Migrations
 
-from bursar.agent.ledger import sumtables
+from bursar.agent.ledger import script, sumtables
 from bursar.agent.ledger.deferraltables import DEFERRALS
 from bursar.agent.ledger.metertables import METERS
 from bursar.agent.ledger.printtables import FINGERPRINTS
@@ -24,9 +25,14 @@ class SchemaError(Exception):
 
 
 def upgrade(db: Database) -> None:
-    """Bring a file, new or old, to the present schema. Raises `SchemaError` for one of a newer version."""
+    """
+    Bring a file, new or old, to the present schema. Raises `SchemaError` for one of a newer version.
+
+    A new file is made in one transaction, which reaches the disk once; an old one keeps what each migration did.
+    """
     refuse_newer(db)
-    MIGRATIONS.apply(db)
+    with nullcontext() if MIGRATIONS.applied(db) else db.atomic():
+        MIGRATIONS.apply(db)
 
 
 def refuse_newer(db: Database) -> None:
@@ -126,7 +132,7 @@ def m001_ledger(db: Database) -> None:
     leases are charged, and `lease_charged_nano` that this was done; `duplicate_of` names the attempt that counts
     the same response.
     """
-    db.executescript(_LEDGER)
+    script.run(db, _LEDGER)
 
 
 @MIGRATIONS()
@@ -136,12 +142,13 @@ def m002_slices(db: Database) -> None:
 
     leases: `asks` granted, and the largest, `asked_nano`. balances: `wanted_ns`, when somebody last got nothing.
     """
-    db.executescript(
+    script.run(
+        db,
         """
         ALTER TABLE leases ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE leases ADD COLUMN asked_nano INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE balances ADD COLUMN wanted_ns INTEGER NOT NULL DEFAULT 0;
-        """
+        """,
     )
 
 
@@ -152,7 +159,8 @@ def m003_repricings(db: Database) -> None:
 
     An unknown cost is NULL. `why` is the reason given, and the book.
     """
-    db.executescript(
+    script.run(
+        db,
         """
         CREATE TABLE repricings (
             attempt_id TEXT NOT NULL, at_ns INTEGER NOT NULL, why TEXT NOT NULL,
@@ -160,7 +168,7 @@ def m003_repricings(db: Database) -> None:
             old_basis TEXT NOT NULL, new_basis TEXT NOT NULL,
             PRIMARY KEY (attempt_id, at_ns)
         ) STRICT, WITHOUT ROWID;
-        """
+        """,
     )
 
 
@@ -173,7 +181,7 @@ def m004_units_and_flows(db: Database) -> None:
     minute and hour (`seconds` 60 and 3600, `slot` the number of such since the epoch) by when the attempt was sent.
     balances: `moved_ns`, when it was last posted to.
     """
-    db.executescript(_UNITS)
+    script.run(db, _UNITS)
 
 
 _UNITS = """
@@ -216,7 +224,8 @@ def m005_overrides(db: Database) -> None:
     overrides: `ended_ns` is when somebody took it back before its end. rulebook: texts as processes got them,
     `told_ns` when one last did.
     """
-    db.executescript(
+    script.run(
+        db,
         """
         CREATE TABLE overrides (
             id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('pause', 'raise')), budget TEXT NOT NULL,
@@ -228,7 +237,7 @@ def m005_overrides(db: Database) -> None:
             id TEXT PRIMARY KEY, told_ns INTEGER NOT NULL, policy TEXT, prices TEXT, overrides TEXT,
             file TEXT NOT NULL
         ) STRICT;
-        """
+        """,
     )
 
 
@@ -241,7 +250,7 @@ def m006_keeping(db: Database) -> None:
     `rolled_*`, the part of what is spent whose postings are gone. meta: `ledger`, the file's own name for ever, and
     `commits`.
     """
-    db.executescript(_KEEPING)
+    script.run(db, _KEEPING)
 
 
 _KEEPING = """
@@ -287,7 +296,8 @@ def m007_alerts(db: Database) -> None:
 
     One that stays `begun` was broken off by the agent's end: nobody knows whether the channel took it.
     """
-    db.executescript(
+    script.run(
+        db,
         """
         CREATE TABLE deliveries (
             id INTEGER PRIMARY KEY, balance TEXT NOT NULL, step TEXT NOT NULL, channel TEXT NOT NULL,
@@ -295,7 +305,7 @@ def m007_alerts(db: Database) -> None:
             outcome TEXT NOT NULL CHECK (outcome IN ('begun', 'accepted', 'failed')), said TEXT
         ) STRICT;
         CREATE INDEX deliveries_alert ON deliveries (balance, step, channel);
-        """
+        """,
     )
 
 
@@ -306,11 +316,12 @@ def m009_steps(db: Database) -> None:
 
     leases: `met_ns`, when its process last met a call of that balance. balances: `in_force`, labels of steps as JSON.
     """
-    db.executescript(
+    script.run(
+        db,
         """
         ALTER TABLE leases ADD COLUMN met_ns INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE balances ADD COLUMN in_force TEXT NOT NULL DEFAULT '[]';
-        """
+        """,
     )
 
 
@@ -321,11 +332,12 @@ def m010_usual(db: Database) -> None:
 
     balances: `usual_nano`, worked out for the `usual_slot`-th hour since the epoch; NULL while nobody knows.
     """
-    db.executescript(
+    script.run(
+        db,
         """
         ALTER TABLE balances ADD COLUMN usual_slot INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE balances ADD COLUMN usual_nano INTEGER;
-        """
+        """,
     )
 
 
@@ -336,13 +348,14 @@ def m011_epochs(db: Database) -> None:
 
     epochs: `number` counts the times; `leave` is below which level (thousandths) it is left, NULL once it is.
     """
-    db.executescript(
+    script.run(
+        db,
         """
         CREATE TABLE epochs (
             balance TEXT NOT NULL, step TEXT NOT NULL, number INTEGER NOT NULL, leave INTEGER,
             PRIMARY KEY (balance, step)
         ) STRICT, WITHOUT ROWID;
-        """
+        """,
     )
 
 
@@ -353,13 +366,14 @@ def m012_waiting(db: Database) -> None:
 
     waiting: `least` in the balance's unit, `since_ns` the place in the queue, `seen_ns` when it last asked.
     """
-    db.executescript(
+    script.run(
+        db,
         """
         CREATE TABLE waiting (
             balance TEXT NOT NULL, attempt_id TEXT NOT NULL, since_ns INTEGER NOT NULL, seen_ns INTEGER NOT NULL,
             least INTEGER NOT NULL, PRIMARY KEY (balance, attempt_id)
         ) STRICT, WITHOUT ROWID;
-        """
+        """,
     )
 
 
@@ -374,7 +388,7 @@ def m013_deferrals(db: Database) -> None:
     deferral_texts: requests and answers, sealed where a key is given, and gone once they are not needed. tries:
     `outcome` is NULL until it is known. batches: `id` is ours, `api_id` the API's, once it is known.
     """
-    db.executescript(DEFERRALS)
+    script.run(db, DEFERRALS)
 
 
 @MIGRATIONS()
@@ -387,7 +401,7 @@ def m014_fingerprints(db: Database) -> None:
     before. stretches: of a node's own text, cut where `fingerprint.cuts` says. verdicts: recommendations that somebody
     dismissed, and those that were pulled, with what came of them.
     """
-    db.executescript(FINGERPRINTS)
+    script.run(db, FINGERPRINTS)
 
 
 @MIGRATIONS()
@@ -399,7 +413,7 @@ def m015_samples(db: Database) -> None:
     of too many those with the largest `lot` go. evals: `agreement` with its 95% interval (`low`, `high`), `passed`
     where `low` reaches the bar; no content.
     """
-    db.executescript(SAMPLES)
+    script.run(db, SAMPLES)
 
 
 @MIGRATIONS()
@@ -418,7 +432,7 @@ def m018_meters(db: Database) -> None:
     what was spent; tokens and charges are as first told, and grow with later word. `estimated_nano` and `unknown` are
     of now. decision_meters: how often each was decided. Rolling attempts up moves nothing.
     """
-    db.executescript(METERS)
+    script.run(db, METERS)
 
 
 @MIGRATIONS()
@@ -429,7 +443,7 @@ def m017_told(db: Database) -> None:
     attempts: `told_nano`, NULL where nobody says. sightings: a request that was told by itself (`summed` 0), or a sum
     over some (1), by the session and the stretch of time it is of. counters: the last value of each running total.
     """
-    db.executescript(SIGHTINGS)
+    script.run(db, SIGHTINGS)
 
 
 @MIGRATIONS()
