@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import balances, holders, schema
+from bursar.agent.ledger import balances, holders
 from bursar.agent.silence import Silence, Silent, silent
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
@@ -28,8 +29,7 @@ def policy() -> Policy:
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

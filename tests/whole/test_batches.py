@@ -7,10 +7,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.instrumentation.batching import Host, async_client, client
 
-from bursar.agent.ledger import booking, reports, schema
+from bursar.agent.ledger import booking, reports
 from bursar.agent.sandbox import create_app, serving
 from bursar.instrumentation import route
 
@@ -45,8 +45,7 @@ def requests(count: int, **changes: Any) -> list[Any]:
 
 def booked(*hosts: Host) -> reports.Row:
     """What a ledger makes of the records of several processes, each told twice."""
-    with Database(memory=True) as db:
-        schema.upgrade(db)
+    with fresh.ledger() as db:
         for _ in range(2):
             for number, host in enumerate(hosts):
                 booking.book(db, host.records, holder=f"h{number}", policy=None, now_ns=1)

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import schema
 from bursar.agent.ledger.lending import sync as answer
 from bursar.instrumentation import leases as module
 from bursar.instrumentation.journal import Journal
@@ -42,8 +41,7 @@ class Agent:
     """The real ledger behind a link that is no socket."""
 
     def __init__(self) -> None:
-        self.db = Database(memory=True)
-        schema.upgrade(self.db)
+        self.db = fresh.ledger()
         self.largest = 0
 
     def post(self, path: str, body: bytes, *, patient: bool = False) -> Any:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 from sqlite_utils import Database
 from tests.agent.advice.past import DAY, NOON, SECOND
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import SONNET, put, unexplained, used
 
 from bursar.agent.advice.beside import beside_caching, may_wait, policy_in_force
-from bursar.agent.ledger import overridebook, schema
+from bursar.agent.ledger import overridebook
 from bursar.agent.ledger.booking import book
 from bursar.policies.prices import shipped_book
 from bursar.policies.protocol import Snapshot
@@ -23,8 +24,7 @@ POLICY = 'version = 1\nmode = "observe"\n[[route]]\nname = "digest"\nmay_wait = 
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         for day in (0, 1):
             for place in range(60):
                 at = NOON + day * DAY + place

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
 from bursar.agent.advice.gathering import LOOKS, gathered
 from bursar.agent.advice.recommendation import Kind
-from bursar.agent.ledger import booking, pastcalls, printbook, schema
+from bursar.agent.ledger import booking, pastcalls, printbook
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.fingerprint import Block, Fingerprint, Section
 from bursar.policies.prices import shipped_book
@@ -25,8 +26,7 @@ BESIDE = (Kind.BATCH, Kind.VERBOSITY, Kind.WASTE, Kind.COVERAGE)
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

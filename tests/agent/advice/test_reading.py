@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
 from bursar.agent.advice.reading import route_usage
-from bursar.agent.ledger import booking, schema
+from bursar.agent.ledger import booking
 from bursar.policies.charge import Basis, Charge
 from bursar.policies.records import Record, Sent, Settled
 from bursar.policies.usage import Usage
@@ -17,8 +18,7 @@ from bursar.policies.usage import Usage
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

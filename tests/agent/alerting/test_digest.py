@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlite_utils import Database
 from tests.agent.alerting.slackserver import refusal
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SONNET, put, unexplained, used
 
 from bursar.agent.alerting.background import RouteCost
@@ -17,7 +18,6 @@ from bursar.agent.alerting.causes import CAUSES
 from bursar.agent.alerting.digest import Span, compose_digest, due_week, last_week, step_of, tell_of, to_json
 from bursar.agent.alerting.savings import Savings
 from bursar.agent.alerting.slack import slack_body
-from bursar.agent.ledger import schema
 from bursar.policies.policy import Digest
 from bursar.policies.prices import shipped_book
 from bursar.policies.usage import Usage
@@ -66,8 +66,7 @@ def db() -> Iterator[Database]:
     Now: three on Opus, one of them half read from the cache (2 and 0.10), one for a batch (2), and one that a budget
     moved to Sonnet (2 instead of 4); one of unknown cost.
     """
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         plain = Usage(input=M)
         put(
             memory,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, used
 from tests.agent.ledger.flowing import spend
 
@@ -14,7 +15,6 @@ from bursar.agent.alerting.alerts import Reached, to_payload
 from bursar.agent.alerting.messages import message_of
 from bursar.agent.alerting.notices import Notice, Subject
 from bursar.agent.alerting.notices import to_payload as notice_payload
-from bursar.agent.ledger import schema
 from bursar.agent.ledger.outbox import Alert
 from bursar.agent.rules import Rules
 from bursar.policies.policyfile import parse_policy
@@ -52,8 +52,7 @@ M = 10**6
 @pytest.fixture
 def db() -> Iterator[Database]:
     """Today: 4 USD on the desk, and 2 for sorting, moved from Opus to Sonnet; a refusal. A week ago 1 for the desk."""
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         put(
             memory,
             used("a", Usage(input=M), at=NOON - 60),

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.flowing import spend
 
 from bursar.agent.alerting.outlook import forecast_of, remember
-from bursar.agent.ledger import schema
 from bursar.agent.ledger.history import Purse
 from bursar.policies.outlook.course import Course
 from bursar.policies.outlook.forecast import WIDE
@@ -25,8 +25,7 @@ PURSE = Purse("day", "")
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         spend(memory, "other", "", {MIDNIGHT: 1})
         yield memory
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from sqlite_utils import Database
 from tests.agent.cascading import (
     CHEAP_NANO,
     HAIKU,
@@ -25,9 +24,9 @@ from tests.agent.cascading import (
     stage,
     under_way,
 )
+from tests.agent.ledger import fresh
 
 from bursar.agent.commands.saving import Saving, Uncompared, Work, interval, savings
-from bursar.agent.ledger import schema
 from bursar.agent.ledger.booking import book, orphan
 from bursar.agent.ledger.cascades import cascades
 from bursar.policies.cascade import StageName
@@ -40,8 +39,7 @@ BOOK = shipped_book()
 
 def judged(*records: Sequence[Record], dead: bool = False) -> list[Saving]:
     """What is made of these records once they are booked."""
-    with Database(memory=True) as db:
-        schema.upgrade(db)
+    with fresh.ledger() as db:
         book(db, [record for group in records for record in group], holder="h1", policy=None, now_ns=1)
         if dead:
             orphan(db, "h1", now_ns=1)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import html
 import re
 from datetime import UTC
-from functools import lru_cache
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
 from bursar.agent.dashboard import asking, shell
 from bursar.agent.dashboard.page import Now, Page
 from bursar.agent.dashboard.pages import PLACES, Place
-from bursar.agent.ledger import schema
 from bursar.policies.policy import Policy
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.pricefile import shipped_book
@@ -43,17 +42,8 @@ POLICY = parse_policy(POLICY_TEXT, file="f")
 
 
 def ledger() -> Database:
-    """An empty one: a copy of one that was made once."""
-    db = Database(memory=True)
-    _made_once().conn.backup(db.conn)
-    return db
-
-
-@lru_cache(maxsize=1)
-def _made_once() -> Database:
-    db = Database(memory=True)
-    schema.upgrade(db)
-    return db
+    """An empty one."""
+    return fresh.ledger()
 
 
 def page(db: Database, url: str, policy: Policy | None = POLICY) -> Page:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import deferralbook, deferring, schema
+from bursar.agent.ledger import deferralbook, deferring
 from bursar.agent.ledger.deferralbook import Deferral, Text
 from bursar.agent.ledger.deferring import Acceptance, Terms
 from bursar.policies.deferral import Offer
@@ -37,8 +38,7 @@ REQUEST = Text(sealed=False, text=b"{}")
 
 def opened() -> Database:
     """An empty ledger in memory, with the agent as a holder."""
-    db = Database(memory=True)
-    schema.upgrade(db)
+    db = fresh.ledger()
     deferring.open_own(db, NOON)
     return db
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
 from bursar.agent.alerting.alerts import Looping
 from bursar.agent.alerting.background import RouteCost
 from bursar.agent.alerting.notices import Notice, Subject
-from bursar.agent.ledger import alertbook, balances, outbox, schema
+from bursar.agent.ledger import alertbook, balances, outbox
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.lending import sync
 from bursar.policies.amounts import Limit
@@ -57,8 +58,7 @@ every = "day"
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import attempts, schema
+from bursar.agent.ledger import attempts
 from bursar.agent.ledger.life import Attempt, State
 from bursar.policies.cascade import Stage
 from bursar.policies.charge import Basis, Charge, Line
@@ -72,8 +73,7 @@ ATTEMPT = Attempt(
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.test_rollups import booked, charge
 
-from bursar.agent.ledger import audit, schema
+from bursar.agent.ledger import audit
 from bursar.policies.records import Sent, Settled
 
 HOURS = "label = '' AND seconds = 3600"
@@ -17,8 +18,7 @@ KEY = "month|2026-11-01T00:00:00Z|tenant=acme"
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         booked(memory, Settled(charge("a")), Sent("b", "c", 5, "draft", "opus", "opus", balances=(KEY,), bound_nano=9))
         yield memory
 

@@ -7,8 +7,9 @@ from fractions import Fraction
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import balances, holders, schema
+from bursar.agent.ledger import balances, holders
 from bursar.policies.amounts import Limit
 from bursar.policies.policy import Budget, Mode, Policy, Step, StepAction
 from bursar.policies.protocol import BalanceView
@@ -36,8 +37,7 @@ ROLLING = "rolling|rolling 24h|"
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations
@@ -13,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import attempts, balances, holders, schema
+from bursar.agent.ledger import attempts, balances, holders
 from bursar.agent.ledger.booking import Booked, book, book_new, count_under, hold, orphan
 from bursar.agent.ledger.life import Attempt, State
 from bursar.policies.amounts import Limit
@@ -29,9 +29,6 @@ DAY = "2026-11-21T00:00:00Z"
 HARD = f"all|{DAY}|"
 SOFT = f"tenants|{DAY}|tenant=acme"
 BLOCK = Step("100%", Fraction(1), None, (StepAction("block"),))
-with Database(memory=True) as _empty:
-    schema.upgrade(_empty)
-    EMPTY = _empty.conn.serialize()
 POLICY = Policy(
     version=1,
     mode=Mode.ENFORCE,
@@ -42,16 +39,9 @@ POLICY = Policy(
 )
 
 
-@contextmanager
-def opened() -> Generator[Database]:
-    with Database(memory=True) as memory:
-        memory.conn.deserialize(EMPTY)
-        yield memory
-
-
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with opened() as memory:
+    with fresh.ledger() as memory:
         yield memory
 
 
@@ -127,7 +117,7 @@ def test_every_order_and_repetition_ends_the_same(name: str) -> None:
     records, state, nano, unknown = STATES[name]
     for order in permutations(records):
         for again in ([], list(order), list(reversed(order))):
-            with opened() as db:
+            with fresh.ledger() as db:
                 told(db, *order, *again)
                 attempt = attempts.load(db, "a1")
                 assert attempt is not None
@@ -160,7 +150,7 @@ def test_new_charges_are_booked_at_once_as_one_by_one(policy: Policy | None) -> 
         replace(charge(f"a{number}", basis=basis, request_id=f"req_{number}"), labels={"tenant": f"t{number % 2}"})
         for number, basis in enumerate((Basis.SPAN, Basis.ESTIMATE, Basis.SPAN))
     ]
-    with opened() as slowly, opened() as fast:
+    with fresh.ledger() as slowly, fresh.ledger() as fast:
         for one in charges:
             book(slowly, [Settled(one)], holder=None, policy=policy, now_ns=NOON)
         untrue = charge("absurd", cost=2**63)
@@ -610,7 +600,7 @@ def test_any_interleaving_and_duplication_gives_the_clean_balances(
     """Five attempts, two processes, three spans: one sum, whatever the order, and it is the fold of the postings."""
     for place, again in repeats:
         order.insert(place, again)
-    with opened() as db:
+    with fresh.ledger() as db:
         for holder in ("h1", "h2"):
             holders.grant(db, holder, HARD, 1_000)
         for by, record in order:

@@ -25,8 +25,8 @@ from tests.agent.cascading import (
     stage,
     under_way,
 )
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import schema
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.cascades import Played, cascades
 from bursar.agent.ledger.life import State
@@ -40,8 +40,7 @@ EVER = (0, 2**62)
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 
@@ -108,11 +107,10 @@ def test_a_call_that_came_by_a_span_as_well_is_one_part(db: Database) -> None:
     told = settled(first, CHEAP_NANO, response_id="msg_1")
     span = Settled(replace(told.charge, attempt_id="span-1", stage=None, basis=Basis.SPAN))
     for early, late in (((span,), (first, told)), ((first, told), (span,))):
-        with Database(memory=True) as fresh:
-            schema.upgrade(fresh)
+        with fresh.ledger() as other:
             for records in (early, late):
-                keep(fresh, *records, holder=None if records == (span,) else "h1")
-            (found,) = cascades(fresh, *EVER)
+                keep(other, *records, holder=None if records == (span,) else "h1")
+            (found,) = cascades(other, *EVER)
             assert [(part.stage, part.cost_nano) for part in found.parts] == [("cheap", CHEAP_NANO)]
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, used
 
 from bursar.agent.alerting.background import Deeds
-from bursar.agent.ledger import schema
 from bursar.agent.ledger.deeds import deeds_of
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.prices import shipped_book
@@ -27,8 +27,7 @@ POLICY = parse_policy(
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

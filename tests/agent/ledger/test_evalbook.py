@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
 from bursar.agent.ledger import evalbook
 from bursar.agent.ledger.evalbook import Evaluation, from_json
-from bursar.agent.ledger.schema import upgrade
 from bursar.policies.licence import Licence
 
 MADE = Evaluation("triage", "haiku", "opus", 7, 200, 190, 0.98, 0.96, 0.99, 0.95, True, "exact", 5, {"unfit": 10})
@@ -18,9 +18,7 @@ MADE = Evaluation("triage", "haiku", "opus", 7, 200, 190, 0.98, 0.96, 0.99, 0.95
 
 @pytest.fixture
 def db() -> Database:
-    made = Database(memory=True)
-    upgrade(made)
-    return made
+    return fresh.ledger()
 
 
 def test_an_eval_is_kept_as_it_is(db: Database) -> None:

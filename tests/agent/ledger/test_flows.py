@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import flows, schema
+from bursar.agent.ledger import flows
 from bursar.agent.ledger.flows import FOR_EVER, Flow, flow_of
 from bursar.policies.balancekey import Amounts, parse_balance_key
 
@@ -21,8 +22,7 @@ B = Flow("b", "tenant=acme")
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 
@@ -103,8 +103,7 @@ def test_flows_of_others_do_not_mix(db: Database) -> None:
 )
 def test_no_stretch_counts_less_or_another_minute(at: list[int], since: int, length: int) -> None:
     """Minutes and hours add up to what a plain count of the minutes says."""
-    with Database(memory=True) as db:
-        schema.upgrade(db)
+    with fresh.ledger() as db:
         for number, minute in enumerate(at):
             add(db, minute, 1 << number)
         plain = sum(1 << number for number, minute in enumerate(at) if since <= minute <= since + length)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import put, unexplained
 
-from bursar.agent.ledger import glance, schema
+from bursar.agent.ledger import glance
 from bursar.agent.ledger.glance import Flying, Spent
 from bursar.policies.records import Sent
 
@@ -20,8 +21,7 @@ OPUS, HAIKU = "claude-opus-5-5", "claude-haiku-5-5"
 @pytest.fixture
 def db() -> Iterator[Database]:
     """Three charges of a minute, one of the next, one of unknown cost, and a call in flight."""
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         put(
             memory,
             unexplained("a1", 5, at=NOON, route="desk", model=OPUS),

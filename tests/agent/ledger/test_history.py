@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.flowing import spend
 
-from bursar.agent.ledger import schema
 from bursar.agent.ledger.history import HOUR, Purse, first_hour, hourly, lately
 
 NOON = 1_795_262_400
@@ -18,8 +18,7 @@ PURSE = Purse("day", "tenant=acme")
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         spend(memory, "day", "tenant=acme", {NOON: 5, NOON + 59: 7, NOON + 60: 11, NOON - 3600: 13}, tokens=2)
         spend(memory, "day", "tenant=zeta", {NOON: 1000})
         spend(memory, "other", "tenant=acme", {NOON: 1000, NOON - 9 * 3600: 1})

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import holders, schema
+from bursar.agent.ledger import holders
 from bursar.agent.ledger.holders import HolderState
 from bursar.policies.protocol import Holder
 
@@ -17,8 +18,7 @@ HOLDER = Holder("h1", 42, "host", 100, "/state/h1.jsonl", "desk")
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import balances, flows, hours, schema, steps
+from bursar.agent.ledger import balances, flows, hours, steps
 from bursar.agent.ledger.flows import Flow
 from bursar.agent.ledger.hours import Kept
 from bursar.policies.amounts import Limit, Loop
@@ -30,8 +31,7 @@ VIEW = BalanceView(KEY, 24 * USD, 24 * USD, 0, 0, 0)
 @pytest.fixture
 def db() -> Iterator[Database]:
     """A balance that spent half a dollar at noon of each of the last fourteen days."""
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         balances.ensure(memory, KEY, POLICY)
         for day in range(1, 15):
             spend(memory, NOON - day * DAY, 500_000_000)

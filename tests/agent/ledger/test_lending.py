@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import attempts, balances, holders, schema
+from bursar.agent.ledger import attempts, balances, holders
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.holders import HolderState
 from bursar.agent.ledger.lending import close_holder, lend_exactly, sync
@@ -39,8 +40,7 @@ def policy(limit: int, tenant_limit: int = 10**9, *, overdraft: int = 0) -> Poli
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

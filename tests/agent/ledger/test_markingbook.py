@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.test_printbook import settled
 
 from bursar.agent.ledger import markingbook
 from bursar.agent.ledger.markingbook import Pulled, State
-from bursar.agent.ledger.schema import upgrade
 from bursar.policies.cachemarks import Mark, Marking
 
 DAY_NS = 86_400 * 10**9
@@ -19,9 +19,7 @@ ONE = Pulled(Marking("r1", "chat", "claude-sonnet-5-5", (Mark("system", "1h"), M
 
 @pytest.fixture
 def db() -> Database:
-    made = Database(memory=True)
-    upgrade(made)
-    return made
+    return fresh.ledger()
 
 
 def test_marks_are_read_as_they_were_kept(db: Database) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, unexplained, used
 
 from bursar.agent.ledger import meterbook, reports, rollups, schema
@@ -28,8 +28,7 @@ FOR_EVER = 2**62
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 
@@ -108,20 +107,11 @@ def step(name: str, kind: str, tokens: int) -> list[Record]:
             return [settled]
 
 
-@cache
-def empty() -> Database:
-    """A ledger to copy: making one takes a hundred times as long."""
-    made = Database(memory=True)
-    schema.upgrade(made)
-    return made
-
-
 @settings(max_examples=40, deadline=None)
 @given(STEPS, st.booleans())
 def test_whatever_is_told_in_whatever_order(steps: list[tuple[str, str, int]], roll_up: bool) -> None:
     """After each record the difference is the report's, and nothing that counts up has fallen."""
-    with Database(memory=True) as db:
-        empty().conn.backup(db.conn)
+    with fresh.ledger() as db:
         before: dict[tuple[str, str], Spend] = {}
         for name, kind, tokens in steps:
             book(db, step(name, kind, tokens), holder="h", policy=None, now_ns=NOON * SECOND)

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import outbox, schema
+from bursar.agent.ledger import outbox
 
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import overridebook, schema
+from bursar.agent.ledger import overridebook
 from bursar.policies.overrides import Override, OverrideKind
 from bursar.policies.protocol import Snapshot
 
@@ -18,8 +19,7 @@ RAISE = Override("b", OverrideKind.RAISE, "day", 11, 30, amount=5, unit="calls",
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, put, unexplained, used
 
-from bursar.agent.ledger import printbook, schema
+from bursar.agent.ledger import printbook
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.pastattempts import PastAttempt, past_attempts
 from bursar.policies.cascade import Stage
@@ -27,8 +27,7 @@ def test_each_is_told_with_all_that_was_said_of_it() -> None:
     sent = replace(
         start, bound_nano=9, bound_tokens=8, labels={"team": "x"}, decision=trimmed, stage=stage, effort="low"
     )
-    with Database(memory=True) as db:
-        schema.upgrade(db)
+    with fresh.ledger() as db:
         records: list[Record] = [sent, replace(end, final=False), end]
         book(db, records, holder="h", policy=None, now_ns=12 * SECOND)
         put(db, unexplained("b", None, at=20))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, used
 
-from bursar.agent.ledger import schema
 from bursar.agent.ledger.pastcalls import Past, count, past_calls
 from bursar.policies.records import Released, Sent
 from bursar.policies.usage import Usage
@@ -15,8 +14,7 @@ ONE = Usage(input=1_000, output=100)
 
 def test_calls_come_in_the_order_of_time_with_what_they_used() -> None:
     """Of a stretch up to, and without, its end; one that cost nothing is not there."""
-    with Database(memory=True) as db:
-        schema.upgrade(db)
+    with fresh.ledger() as db:
         put(db, used("late", ONE, at=30, model=SONNET, requested=OPUS), used("early", ONE, at=10, batch=True))
         put(db, used("too-late", ONE, at=40))
         put(db, [Sent("gone", "gone", 20 * SECOND, "desk", OPUS, OPUS), Released("gone")])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import schema
 from bursar.agent.ledger.booking import book, hold, orphan
 from bursar.agent.ledger.life import Attempt, State
 from bursar.agent.ledger.postings import bring
@@ -47,21 +46,11 @@ every = "conversation"
 """,
     file="p.toml",
 )
-with Database(memory=True) as _empty:
-    schema.upgrade(_empty)
-    EMPTY = _empty.conn.serialize()
-
-
-@contextmanager
-def opened() -> Generator[Database]:
-    with Database(memory=True) as memory:
-        memory.conn.deserialize(EMPTY)
-        yield memory
 
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with opened() as memory:
+    with fresh.ledger() as memory:
         yield memory
 
 
@@ -140,7 +129,7 @@ def test_an_attempt_known_by_its_lease_alone_counts_once_in_its_balance() -> Non
     """The second currency lends, and nothing is counted in it: its `sent` record was lost."""
     charge = Charge("a1", 30, Usage(input=3, output=4), Basis.USAGE, "m", "m", "r", at_ns=NOON)
     for policy in (POLICY, None):
-        with opened() as db:
+        with fresh.ledger() as db:
             from_lease = Attempt("a1", holder="h1", bound_nano=100, expected_nano=40, leased=(MONEY, HOPED))
             hold(db, from_lease)
             book(db, [Settled(charge)], holder="h1", policy=policy, now_ns=NOON)
@@ -192,7 +181,7 @@ WORDS = st.tuples(TELLERS, st.one_of(sent(), settled(), NAMES.map(Released), st.
 @given(words=st.lists(WORDS, max_size=14))
 def test_balances_and_flows_are_folds_over_postings(words: list[tuple[str | None, Record | None]]) -> None:
     """Any records of any tellers in any order, merged as duplicates or orphaned in between: nothing gets lost."""
-    with opened() as db:
+    with fresh.ledger() as db:
         for teller, record in words:
             if record is None:
                 orphan(db, teller or "h1", policy=POLICY, now_ns=NOON)

@@ -6,19 +6,17 @@ from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
 from bursar.agent.ledger import printbook
 from bursar.agent.ledger.printbook import Node
-from bursar.agent.ledger.schema import upgrade
 from bursar.policies.fingerprint import Block, Break, Cause, Fingerprint, Section
 from bursar.policies.usage import Usage
 
 
 @pytest.fixture
 def db() -> Database:
-    made = Database(memory=True)
-    upgrade(made)
-    return made
+    return fresh.ledger()
 
 
 def block(number: int, **changes: object) -> Block:

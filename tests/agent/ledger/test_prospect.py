@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import schema
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.prospect import Prospect, prospects
 from bursar.policies.charge import Basis, Charge
@@ -46,8 +46,7 @@ every = "{every}"
 @pytest.fixture
 def db() -> Iterator[Database]:
     """Acme has spent 30 USD and Bob 9 today, by calls of 100 tokens, and Acme 70 yesterday; all of it counted."""
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         book_all(memory, policy())
         yield memory
 

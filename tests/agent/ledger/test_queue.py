@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import queue, schema
+from bursar.agent.ledger import queue
 from bursar.agent.ledger.lending import lend_exactly, sync
 from bursar.agent.ledger.queue import LIVE_NS
 from bursar.policies.policyfile import parse_policy
@@ -54,8 +55,7 @@ class Desk:
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    with Database(memory=True) as db:
-        schema.upgrade(db)
+    with fresh.ledger() as db:
         yield Desk(db)
 
 

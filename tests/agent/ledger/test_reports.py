@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import holders, reports, schema
+from bursar.agent.ledger import holders, reports
 from bursar.agent.ledger.booking import book, hold
 from bursar.agent.ledger.life import Attempt
 from bursar.agent.ledger.reports import ReportError
@@ -61,8 +62,7 @@ CHARGES = [
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

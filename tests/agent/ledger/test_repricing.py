@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import attempts, reports, schema
+from bursar.agent.ledger import attempts, reports
 from bursar.agent.ledger.booking import book, orphan
 from bursar.agent.ledger.recount import Left
 from bursar.agent.ledger.repricing import Entry, Kind, Outcome, Place, Stretch, Sum, count, reprice
@@ -43,8 +44,7 @@ NEXT = HALF.extended(parse_book(f'[[model]]\nid = "claude-next"\n{ROW}', source=
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import balances, schema
+from bursar.agent.ledger import balances
 from bursar.agent.ledger.lending import close_holder, sync
 from bursar.agent.ledger.reserves import MET_NS
 from bursar.agent.ledger.slices import WANTED_NS
@@ -32,8 +33,7 @@ def rules(limit: int = 1_000, allowance: int = 100, **changes: Any) -> Policy:
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import attempts, audit, reports, rollups, schema
+from bursar.agent.ledger import attempts, audit, reports, rollups
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.rollups import DAY_NS, HOUR_NS, Place, is_buried, prune, roll_up
 from bursar.policies.charge import Basis, Charge
@@ -41,8 +42,7 @@ per = ["tenant"]
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 
@@ -108,8 +108,7 @@ def test_whatever_there_was_the_totals_stay(
     made: list[tuple[int, str, int | None, str, bool]], cut: int, limit: int
 ) -> None:
     """Any hours, calls, costs and labels, some still in flight, in chunks of any size."""
-    with Database(memory=True) as db:
-        schema.upgrade(db)
+    with fresh.ledger() as db:
         for number, (hour, call, cost, tenant, over) in enumerate(made):
             at_ns = NOON + hour * HOUR_NS + number
             one = charge(f"a{number}", cost, at_ns=at_ns, call=call, tenant=tenant)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
 from bursar.agent.ledger import samplebook
 from bursar.agent.ledger.deferralbook import Text
 from bursar.agent.ledger.samplebook import Stock
-from bursar.agent.ledger.schema import upgrade
 from bursar.policies.route import Capture
 from bursar.policies.sample import Sample, Wanted, lot
 
@@ -20,9 +20,7 @@ NAMES = sorted((f"a-{number}" for number in range(10)), key=lot)
 
 @pytest.fixture
 def db() -> Database:
-    made = Database(memory=True)
-    upgrade(made)
-    return made
+    return fresh.ledger()
 
 
 def keep(db: Database, *names: str, route: str = "triage", capture: Capture = THREE, now: int = 0) -> list[Wanted]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlite_utils import Database
 
-from bursar.agent.ledger import attempts, postings, schema, sumtables
+from bursar.agent.ledger import attempts, migrations, postings, schema, sumtables
 
 
 @pytest.fixture
@@ -59,6 +59,26 @@ def test_an_empty_file_gets_every_table(db: Database) -> None:
         "waiting",
     }
     schema.refuse_older(db)
+
+
+def test_a_new_file_is_made_at_one_stroke(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the last migration fails, nothing is left of those before it, and the next start begins anew."""
+    monkeypatch.setattr(migrations, "DECISION_ID", "no_such_function(decision)")
+    with pytest.raises(sqlite3.OperationalError, match="no_such_function"):
+        schema.upgrade(db)
+    assert db.table_names() == []
+    monkeypatch.undo()
+    schema.upgrade(db)
+    schema.refuse_older(db)
+
+
+def test_an_old_file_keeps_what_each_migration_did(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a later one fails, those before it need not be done again: of a long history they take time."""
+    migrations.MIGRATIONS.apply(db, stop_before="m023_stop_reason")
+    monkeypatch.setattr(migrations, "DECISION_ID", "no_such_function(decision)")
+    with pytest.raises(sqlite3.OperationalError, match="no_such_function"):
+        schema.upgrade(db)
+    assert [migration.name for migration in migrations.MIGRATIONS.pending(db)] == ["m025_named"]
 
 
 def test_upgrading_twice_changes_nothing(db: Database) -> None:
@@ -132,10 +152,10 @@ INSERT INTO leases (balance, holder, granted, returned, charged) VALUES ('b|w|',
 
 def test_a_file_of_before_units_keeps_its_money(db: Database) -> None:
     """What was spent, held and lent stands as it did; tokens and flows come from what was kept of each attempt."""
-    for migration in list(schema.MIGRATIONS.pending(db))[:3]:
+    for migration in list(migrations.MIGRATIONS.pending(db))[:3]:
         migration.fn(db)
     db.executescript(BEFORE_UNITS)
-    for migration in list(schema.MIGRATIONS.pending(db))[3:]:
+    for migration in list(migrations.MIGRATIONS.pending(db))[3:]:
         migration.fn(db)
     assert db.conn.execute(
         "SELECT limit_amount, ceiling, soft_ceiling, unit, spent_nano, unknown_nano, spent_tokens, calls FROM balances"
@@ -154,7 +174,7 @@ def test_a_file_of_before_units_keeps_its_money(db: Database) -> None:
 
 def test_an_old_file_is_said_to_take_a_while(db: Database, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever starts the agent on a large one learns why it does not answer yet; of a new file nothing is said."""
-    schema.MIGRATIONS.apply(db, stop_before="m022_sums")
+    migrations.MIGRATIONS.apply(db, stop_before="m022_sums")
     schema.upgrade(db)
     assert "m022_sums" in caplog.messages[0]
     assert caplog.messages[-1] == "the ledger is of this version now"
@@ -167,7 +187,7 @@ def test_an_old_file_is_said_to_take_a_while(db: Database, caplog: pytest.LogCap
 
 def test_an_upgrade_that_is_broken_off_goes_on(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """What had begun is undone with it, so that the next start finds the file as it was, and finishes."""
-    schema.MIGRATIONS.apply(db, stop_before="m022_sums")
+    migrations.MIGRATIONS.apply(db, stop_before="m022_sums")
     whole = sumtables.fill
 
     def broken(database: Database) -> None:

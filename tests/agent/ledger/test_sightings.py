@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import schema, sightings
+from bursar.agent.ledger import sightings
 from bursar.agent.ledger.sightings import SLACK_NS
 
 START = 10**12
@@ -15,8 +16,7 @@ START = 10**12
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -7,8 +7,9 @@ from fractions import Fraction
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import balances, schema
+from bursar.agent.ledger import balances
 from bursar.agent.ledger.lending import sync
 from bursar.agent.ledger.slices import PART, REGULAR, ROOMY, WANTED_NS, bonuses
 from bursar.policies.amounts import Limit
@@ -31,8 +32,7 @@ def rules(limit: int, small: int | None = None) -> Policy:
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

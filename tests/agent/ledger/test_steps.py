@@ -7,8 +7,9 @@ from fractions import Fraction
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import balances, schema, steps
+from bursar.agent.ledger import balances, steps
 from bursar.agent.ledger.lending import sync
 from bursar.policies.amounts import Limit
 from bursar.policies.policy import Budget, Mode, Policy, Step, StepAction
@@ -31,8 +32,7 @@ def rules(*at: Step) -> Policy:
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         balances.ensure(memory, DAY, rules())
         yield memory
 

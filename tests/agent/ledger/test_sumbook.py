@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, used
 
-from bursar.agent.ledger import reports, schema, sumbook, usagebook
+from bursar.agent.ledger import reports, sumbook, usagebook
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.sumbook import OTHER, Bucket, Line, Row, Series, Spend, Spread, SumError
 from bursar.policies.records import Decided, Record, Released, Sent, Settled
@@ -26,16 +27,14 @@ ALL = (0, 2**62)
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 
 @pytest.fixture(scope="module")
 def week() -> Iterator[Database]:
     """A call every five hours for ten days, of two routes and models, some batched: 48 of them."""
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         for n in range(48):
             model = SONNET if n % 3 else OPUS
             at = MIDNIGHT + 5 * HOUR * n + 60

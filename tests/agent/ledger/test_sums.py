@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, used
 
-from bursar.agent.ledger import audit, repricing, rollups, schema, sumtables
+from bursar.agent.ledger import audit, repricing, rollups, sumtables
 from bursar.agent.ledger.booking import book, book_new, orphan
 from bursar.agent.ledger.repricing import Entry, Stretch
 from bursar.agent.ledger.sumtables import FIGURES
@@ -31,17 +31,8 @@ TABLES = ("sums", "spreads", "label_days")
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
-
-
-@cache
-def empty() -> Database:
-    """A ledger to copy: making one takes a hundred times as long."""
-    made = Database(memory=True)
-    schema.upgrade(made)
-    return made
 
 
 Rows = dict[str, set[tuple[object, ...]]]
@@ -149,8 +140,7 @@ def happen(db: Database, name: str, call: str, kind: str, tokens: int) -> None:
 @given(STEPS)
 def test_whatever_is_told_they_are_what_a_recount_says(steps: list[tuple[str, str, str, int]]) -> None:
     """Every row: each kind, hour, minute and label, the calls among them, and how values lie."""
-    with Database(memory=True) as db:
-        empty().conn.backup(db.conn)
+    with fresh.ledger() as db:
         for step in steps:
             happen(db, *step)
         assert kept(db) == recounted(db)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, unexplained, used
 
-from bursar.agent.ledger import schema
 from bursar.agent.ledger.usagebook import Group, downgraded_of, groups_of
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.usage import Usage
@@ -22,8 +22,7 @@ POLICY = parse_policy(
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

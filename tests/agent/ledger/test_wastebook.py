@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, unexplained, used
 
-from bursar.agent.ledger import printbook, schema
+from bursar.agent.ledger import printbook
 from bursar.agent.ledger.wastebook import Waste, Why, waste
 from bursar.policies.fingerprint import Block, Fingerprint, Section
 from bursar.policies.records import Record, Released, Sent, Settled
@@ -24,8 +25,7 @@ END = 2 * DAY
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

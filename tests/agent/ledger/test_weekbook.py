@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, unexplained, used
 
 from bursar.agent.alerting.causes import ModelUse
-from bursar.agent.ledger import reports, schema
+from bursar.agent.ledger import reports
 from bursar.agent.ledger.weekbook import week_of
 from bursar.policies.usage import Usage
 
@@ -19,8 +20,7 @@ WEEK = (NOON * SECOND, (NOON + 7 * 86_400) * SECOND)
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

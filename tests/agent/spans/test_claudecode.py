@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.spans.claudecodedata import Recording, needs_data, recordings
 
 from bursar.agent.ledger import attempts, booking, reports, rollups, schema
@@ -36,8 +37,7 @@ PRICE = 1_000 * 2_000 + 42 * 10_000
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.spans.test_claudecode import BOOK, MODEL, NOON, event, take, total
 
-from bursar.agent.ledger import reports, schema
+from bursar.agent.ledger import reports
 from bursar.agent.spans import claudecodemetrics, intake
 from bursar.agent.spans.claudecode import LIFETIME, UNTOLD
 from bursar.agent.spans.claudecodemetrics import COST, SUMMED, TOKENS
@@ -23,8 +24,7 @@ MINUTE = 60 * 10**9
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import booking, reports, schema
+from bursar.agent.ledger import booking, reports
 from bursar.agent.spans.intake import book_spans, heard
 from bursar.agent.spans.seenspan import AttributeValue, SeenSpan
 from bursar.agent.spans.spancharge import charge_of
@@ -160,8 +161,7 @@ def test_other_spans_of_openinference_are_none(attributes: dict[str, Any]) -> No
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

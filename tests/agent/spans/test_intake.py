@@ -18,8 +18,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from sqlite_utils import Database
 from starlette.applications import Starlette
+from tests.agent.ledger import fresh
 
-from bursar.agent.ledger import attempts, booking, schema
+from bursar.agent.ledger import attempts, booking
 from bursar.agent.serving.listening import answering, listening
 from bursar.agent.settings import Tcp
 from bursar.agent.spans import receiver
@@ -47,8 +48,7 @@ JOURNAL_NANO = 5_000_000
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 
@@ -205,8 +205,7 @@ def test_a_span_and_a_journal_of_one_request_count_once_in_any_order(message: st
     told: tuple[Told, ...] = (sent(), own, other)
     for order in permutations(told):
         for again in ((), order, tuple(reversed(order))):
-            with Database(memory=True) as db:
-                schema.upgrade(db)
+            with fresh.ledger() as db:
                 tell(db, *order, *again)
                 assert counts(db) == {"a2": (JOURNAL_NANO, basis.value)}, order
                 assert spent(db) == JOURNAL_NANO

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.flowing import spend
 
-from bursar.agent.ledger import schema
 from bursar.agent.ledger.alertbook import Open
 from bursar.agent.top.forecasts import Forecasts
 from bursar.policies.policy import Policy
@@ -23,8 +23,7 @@ DAY = Open("day|2026-11-21T00:00+00:00|", MIDNIGHT * SECOND, (MIDNIGHT + 86_400)
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import put, unexplained
 
-from bursar.agent.ledger import overridebook, schema
+from bursar.agent.ledger import overridebook
 from bursar.agent.top.picture import DecisionNow, Totals, to_json
 from bursar.agent.top.reading import Reader
 from bursar.policies.policyfile import parse_policy
@@ -39,8 +40,7 @@ LEDGER = Path("bursar.sqlite")
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -9,11 +9,12 @@ from functools import partial
 import pytest
 from sqlite_utils import Database
 from tests.agent.advice.past import DAY, NOON, SECOND
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import SONNET, used
 
 from bursar.agent.advice.caching.study import Source
 from bursar.agent.advice.gathering import fingerprints
-from bursar.agent.ledger import printbook, schema
+from bursar.agent.ledger import printbook
 from bursar.agent.ledger.booking import book
 from bursar.agent.ledger.pastattempts import past_attempts
 from bursar.agent.whatif.printed import Marked, marked
@@ -49,8 +50,7 @@ def prompt(number: int) -> tuple[Block, ...]:
 @pytest.fixture
 def db() -> Iterator[Database]:
     """A hundred calls, half a minute apart, that share their system prompt, and nothing marked."""
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         for place in range(CALLS):
             name, at = f"a{place}", NOON + 30 * place
             records = used(name, Usage(input=SHARED + OWN), at=at, model=SONNET)

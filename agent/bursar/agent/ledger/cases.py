@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from bursar.agent.ledger import attempts
 from bursar.agent.ledger.life import Attempt
-from bursar.agent.ledger.schema import DECISION_ID
+from bursar.agent.ledger.migrations import DECISION_ID
 
 
 @dataclass(frozen=True, slots=True)

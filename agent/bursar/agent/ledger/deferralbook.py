@@ -17,7 +17,7 @@ WAITING = (State.QUEUED, State.SUBMITTING, State.IN_PROGRESS)
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """A call that was put off. Amounts in nano-dollars, instants in nanoseconds; see `schema.m013_deferrals`."""
+    """A call that was put off. Amounts in nano-dollars, instants in nanoseconds; see `migrations.m013_deferrals`."""
 
     id: str
     key: str

@@ -1,4 +1,4 @@
-"""In which tables are calls kept that are put off? See `schema.m013_deferrals` for their columns."""
+"""In which tables are calls kept that are put off? See `migrations.m013_deferrals` for their columns."""
 
 DEFERRALS = """
 CREATE TABLE deferrals (

@@ -1,4 +1,4 @@
-"""In which tables are the sums that only grow? See `schema.m018_meters` for their columns."""
+"""In which tables are the sums that only grow? See `migrations.m018_meters` for their columns."""
 
 from bursar.agent.ledger.rollups import HOUR_NS
 

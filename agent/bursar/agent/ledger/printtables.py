@@ -1,4 +1,4 @@
-"""In which tables are fingerprints kept? See `schema.m014_fingerprints` for their columns."""
+"""In which tables are fingerprints kept? See `migrations.m014_fingerprints` for their columns."""
 
 FINGERPRINTS = """
 CREATE TABLE nodes (

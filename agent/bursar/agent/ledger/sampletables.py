@@ -1,4 +1,4 @@
-"""In which tables are samples of calls kept, and what evals of them said? See `schema.m015_samples`."""
+"""In which tables are samples of calls kept, and what evals of them said? See `migrations.m015_samples`."""
 
 SAMPLES = """
 CREATE TABLE samples (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database
 
+from bursar.agent.ledger import script
 from bursar.agent.ledger.octaves import step_of
 from bursar.agent.ledger.rollups import HOUR_NS, MINUTE_NS, SUM_MINUTES_KEPT_NS
 from bursar.policies.usage import Usage
@@ -108,11 +109,11 @@ INSERT INTO spreads
 
 def make(db: Database) -> None:
     """Make the tables, and fill them."""
-    db.executescript(TABLES)
+    script.run(db, TABLES)
     fill(db)
 
 
 def fill(db: Database) -> None:
     """Put into the empty tables what there is of attempts, decisions and what is rolled up, which lacks modifiers."""
     db.conn.create_function("step_of", 1, step_of, deterministic=True)
-    db.executescript(_FILL)
+    script.run(db, _FILL)
