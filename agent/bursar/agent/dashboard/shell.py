@@ -23,12 +23,17 @@ HEADERS: Final = {
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
-"""Nothing from elsewhere, nothing inline, nothing kept, and no page of others around ours."""
+"""
+Nothing from elsewhere, nothing inline, nothing kept, and no page of others around ours.
+
+Where one comes from is told to this site alone: told to nobody, a browser would send our own form with an `Origin` that
+the door turns away.
+"""
 
 MENU: Final = (
     ("/", "Now"),
