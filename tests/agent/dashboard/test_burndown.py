@@ -7,11 +7,12 @@ from datetime import UTC
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.flowing import spend
 
 from bursar.agent.dashboard.burndown import Burndown, burndown
 from bursar.agent.dashboard.page import Now
-from bursar.agent.ledger import balances, schema
+from bursar.agent.ledger import balances
 from bursar.agent.ledger.meterbook import Standing
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.prices import shipped_book
@@ -40,8 +41,7 @@ TODAY = "2026-11-21T00:00:00Z"
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

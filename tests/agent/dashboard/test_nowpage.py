@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, unexplained, used
 
 from bursar.agent.dashboard import asking, shell
@@ -18,7 +19,6 @@ from bursar.agent.dashboard.burndown import Burndown
 from bursar.agent.dashboard.chart import Chart
 from bursar.agent.dashboard.nowpage import MOST_BUDGETS, MOST_DECISIONS, Tile, day_of, now_page
 from bursar.agent.dashboard.page import Now, Page
-from bursar.agent.ledger import schema
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.prices import shipped_book
 from bursar.policies.records import Decided, Record, Sent
@@ -44,8 +44,7 @@ ASKED = asking.read("/", [], now_ns=NOON * SECOND, origin="http://127.0.0.1:4319
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, unexplained, used
 
 from bursar.agent.dashboard import asking, savedtoday
 from bursar.agent.dashboard.page import Now
-from bursar.agent.ledger import advicebook, schema, verdictbook
+from bursar.agent.ledger import advicebook, verdictbook
 from bursar.agent.ledger.advicebook import Kept
 from bursar.agent.ledger.verdictbook import Dismissal
 from bursar.policies.prices import shipped_book
@@ -25,8 +26,7 @@ ASKED = asking.read("/", [("span", "7d")], now_ns=NOON * SECOND)
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, unexplained, used
 
-from bursar.agent.ledger import daysums, schema, usagebook
+from bursar.agent.ledger import daysums, usagebook
 from bursar.agent.ledger.daysums import Piece, pieces
 from bursar.policies.records import Decided
 from bursar.policies.usage import Usage
@@ -21,8 +22,7 @@ MINUTE = AT // 60
 
 @pytest.fixture
 def db() -> Iterator[Database]:
-    with Database(memory=True) as memory:
-        schema.upgrade(memory)
+    with fresh.ledger() as memory:
         yield memory
 
 
