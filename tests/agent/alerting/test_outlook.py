@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from sqlite_utils import Database
 from tests.agent.ledger import fresh
 from tests.agent.ledger.flowing import spend
 
-from bursar.agent.alerting.outlook import forecast_of, remember
+from bursar.agent.alerting.outlook import Memories, forecast_of, remember
 from bursar.agent.ledger.history import Purse
 from bursar.policies.outlook.course import Course
 from bursar.policies.outlook.forecast import WIDE
@@ -101,3 +102,32 @@ def test_a_week_is_compared_with_weeks(db: Database) -> None:
     found = forecast_of(remember(db, Purse("few", ""), NOON, UTC), "week", week)
     assert found is not None
     assert found.windows == 0
+
+
+def test_memories_are_kept_until_midnight(db: Database) -> None:
+    """What is spent today teaches nobody anything before tomorrow; another clock has another midnight."""
+    spend(db, "day", "", office(2))
+    memories = Memories()
+    first = memories.of(db, PURSE, NOON, UTC)
+    spend(db, "day", "", {MIDNIGHT + HOUR: 99})
+    assert memories.of(db, PURSE, NOON + HOUR, UTC) is first
+    assert memories.of(db, PURSE, NOON, ZoneInfo("Europe/Berlin")) is not first
+    assert memories.of(db, PURSE, NOON + DAY, UTC).days[-1] == 99
+
+
+def test_only_so_many_memories_are_kept(db: Database) -> None:
+    """Beyond these all go, and come back as they are asked for."""
+    memories = Memories(most=1)
+    first = memories.of(db, PURSE, NOON, UTC)
+    memories.of(db, Purse("day", "tenant=a"), NOON, UTC)
+    assert memories.of(db, PURSE, NOON, UTC) is not first
+
+
+def test_a_forecast_out_of_memories_is_the_same(db: Database) -> None:
+    """For every minute: the band of one is not that of the next."""
+    spend(db, "day", "", office(2))
+    memories = Memories()
+    memory = memories.of(db, PURSE, NOON, UTC)
+    for at in (course(1000), course(1500), replace(course(1000), now=NOON + 7 * HOUR)):
+        assert memories.forecast(memory, PURSE, "day", at) == forecast_of(memory, "day", at)
+    assert memories.forecast(memory, PURSE, "hour", course(1000)) is None

@@ -31,6 +31,11 @@ def test_a_length_begins_with_a_whole_hour() -> None:
     assert found.since_ns == NOON_NS - HOUR_NS
 
 
+def test_an_address_knows_where_the_agent_was_reached() -> None:
+    """So that a page can say what to export."""
+    assert read("/", [], now_ns=NOON_NS, origin="http://127.0.0.1:4319").origin == "http://127.0.0.1:4319"
+
+
 def test_a_stretch_has_two_ends() -> None:
     """In UTC, as everywhere; without a length then."""
     found = asked("since=2026-11-20&until=2026-11-21T06:00")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
+from datetime import UTC, timedelta, timezone
 
 import pytest
 
@@ -72,6 +72,15 @@ def test_amounts_are_written_in_their_unit() -> None:
 def test_durations(ns: int | None, written: str) -> None:
     """In the two units that matter."""
     assert words.seconds(ns) == written
+
+
+def test_moments_have_a_date_where_it_is_not_todays() -> None:
+    """23:30 in UTC on the 28th is half past midnight of the 29th in Berlin."""
+    now_ns, berlin = 1_795_953_600 * 10**9, timezone(timedelta(hours=1))
+    late_ns = now_ns - 45_000 * 10**9
+    assert words.moment(late_ns, now_ns, berlin) == "00:30"
+    assert words.moment(late_ns, now_ns, UTC) == "Sat 28 Nov 23:30"
+    assert words.moment(None, now_ns, UTC) == "–"
 
 
 def test_instants_stand_on_the_policys_clock() -> None:

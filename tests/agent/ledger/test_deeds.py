@@ -11,7 +11,8 @@ from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, used
 
 from bursar.agent.alerting.background import Deeds
-from bursar.agent.ledger.deeds import deeds_of
+from bursar.agent.ledger import deeds
+from bursar.agent.ledger.deeds import KeptBack, deeds_of
 from bursar.policies.policyfile import parse_policy
 from bursar.policies.prices import shipped_book
 from bursar.policies.records import Decided, Record
@@ -85,3 +86,21 @@ def test_what_would_have_been_done(db: Database) -> None:
     )
     found = deeds_of(db, DAY, *WINDOW, shipped_book())
     assert (found.would_block, found.would_block_nano, found.would_downgrade) == (2, 8_000_000, 1)
+
+
+def kept(call: str, action: str = "block", at: int = NOON, **figures: int) -> list[Record]:
+    return [Decided(call, at * SECOND, "desk", OPUS, action, "spent", decision=figures)]
+
+
+def test_what_was_kept_back(db: Database) -> None:
+    """By what the refused calls were expected to cost; one of which nobody knows that is counted beside."""
+    put(db, kept("a", expected=5), kept("b", expected=7), kept("c"), kept("d", "downgrade", expected=100))
+    put(db, kept("e", at=NOON - 86_400, expected=100))
+    assert deeds.kept_back(db, *WINDOW) == KeptBack(3, 12, 1, True)
+
+
+def test_only_so_much_is_read_of_what_was_kept_back(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest; and it says that these are not all."""
+    monkeypatch.setattr(deeds, "MOST_READ", 2)
+    put(db, *(kept(str(at), at=NOON + at, expected=at) for at in range(1, 5)))
+    assert deeds.kept_back(db, *WINDOW) == KeptBack(2, 7, 0, False)

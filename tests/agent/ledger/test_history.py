@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from tests.agent.ledger import fresh
 from tests.agent.ledger.flowing import spend
 
-from bursar.agent.ledger.history import HOUR, Purse, first_hour, hourly, lately
+from bursar.agent.ledger.history import HOUR, Purse, first_hour, hourly, lately, minutely
 
 NOON = 1_795_262_400
 SLOT = NOON // HOUR
@@ -44,6 +44,11 @@ def test_hours(db: Database) -> None:
 def test_each_scope_in_its_unit(db: Database, purse: Purse, spent: int) -> None:
     """Nobody pays for another, and tokens are no money."""
     assert hourly(db, purse, SLOT, SLOT + 1).get(SLOT, 0) == spent
+
+
+def test_minutes(db: Database) -> None:
+    """Likewise."""
+    assert minutely(db, PURSE, NOON // 60 - 60, NOON // 60 + 1) == {NOON // 60 - 60: 13, NOON // 60: 12}
 
 
 def test_stretches_up_to_now(db: Database) -> None:

@@ -213,6 +213,9 @@ every = "conversation"
 """
 
 
+DAY = "day|2026-11-21T00:00:00Z|"
+
+
 def test_balances(db: Database) -> None:
     """Of windows of now, the fullest first; a rolling one as far as it looks back; none of a conversation."""
     policy = parse_policy(POLICY, file="f")
@@ -226,10 +229,11 @@ def test_balances(db: Database) -> None:
     book(db, [flying], holder="h", policy=policy, now_ns=now_ns)
     found = meterbook.read(db, NOON * SECOND)
     assert found.standings == (
-        Standing("lately", "", "tokens", 100, 3, 0, 0),
-        Standing("day", "tenant=a", "usd", 10**9, 40_000, 7, 0),
-        Standing("day", "tenant=b", "usd", 10**9, 20_000, 0, 0),
+        Standing("lately", "", "tokens", 100, 3, 0, 0, "lately|rolling 1h||tokens"),
+        Standing("day", "tenant=a", "usd", 10**9, 40_000, 7, 0, f"{DAY}tenant=a"),
+        Standing("day", "tenant=b", "usd", 10**9, 20_000, 0, 0, f"{DAY}tenant=b"),
     )
     assert (found.holds, found.held_nano) == (1, 7)
+    assert meterbook.standings(db, now_ns, most=1) == found.standings[:1]
     later = meterbook.read(db, (NOON + 2 * 86_400) * SECOND)
     assert later.standings == ()

@@ -289,3 +289,12 @@ def test_a_conversation_in_flight_is_shown(db: Database) -> None:
     (row,) = reports.budgets(db, NOON + 48 * HOUR)
     assert (row["key"], row["spent"], row["expected"]) == (TALK, 0, 1)
     assert "flies" not in row
+
+
+def test_whether_anything_was_ever_told() -> None:
+    """A call that was sent, or one that was refused."""
+    for record in (Sent("a", "a", 1, "desk", "opus", "opus"), Decided("d", 1, "desk", "opus", "block", "spent")):
+        with fresh.ledger() as db:
+            assert not reports.anything(db)
+            book(db, [record], holder="h", policy=None, now_ns=1)
+            assert reports.anything(db)

@@ -8,7 +8,7 @@ from datetime import UTC
 import pytest
 
 from bursar.policies.outlook.course import Course
-from bursar.policies.outlook.forecast import WIDE, Band, Past, band_of, forecast, overruns
+from bursar.policies.outlook.forecast import WIDE, Band, Past, band_of, forecast, overruns, way_there
 from bursar.policies.outlook.season import Season
 
 FLAT = Season(UTC)
@@ -30,6 +30,21 @@ def test_when_the_money_is_gone() -> None:
     found = forecast(DAY, FLAT)
     assert found is not None
     assert found.exhausted_at == SIX + 12 * 3600
+
+
+def test_the_way_there() -> None:
+    """Of 18 flat hours six are a third; where the money is gone two thirds of the 90 that come are spent."""
+    found = forecast(DAY, FLAT)
+    assert found is not None
+    assert found.exhausted_at is not None
+    parts = way_there(DAY, FLAT, [SIX, SIX + 6 * 3600, found.exhausted_at, DAY.end])
+    assert parts == pytest.approx([0, 1 / 3, 2 / 3, 1])
+
+
+def test_the_way_there_where_nothing_is_ever_spent_any_more() -> None:
+    """Evenly: a season whose hours up to the window's end weigh nothing says nothing."""
+    mornings = Season(UTC, tuple(1.0 if hour % 24 < 6 else 0.0 for hour in range(168)))
+    assert way_there(DAY, mornings, [SIX, SIX + 9 * 3600, DAY.end]) == pytest.approx([0, 0.5, 1])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from bursar.agent.ledger import history
 from bursar.agent.ledger.history import HOUR, Purse
 from bursar.policies.outlook.course import Course
 from bursar.policies.outlook.creep import Creep, creeping
-from bursar.policies.outlook.forecast import Band, Forecast, Past, band_of, forecast
+from bursar.policies.outlook.forecast import WIDE, Band, Forecast, Past, band_of, forecast
 from bursar.policies.outlook.season import Season, learn, spent
 
 WEEKS = 12
@@ -64,6 +64,40 @@ def remember(db: Database, purse: Purse, now: int, zone: tzinfo) -> Memory:
     hours = history.hourly(db, purse, first, until)
     days = _days(hours, first, until, zone)
     return Memory(zone, first, until, hours, learn(hours, first, until, zone), days, creeping(days))
+
+
+class Memories:
+    """
+    What is known of scopes' pasts: kept until the next midnight, and their bands until the next minute.
+
+    At most of so many scopes at a time, where `most` says how many.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
+        self._kept: dict[Purse, Memory] = {}
+        self._bands: dict[tuple[Purse, str], tuple[Course, Band]] = {}
+        self._day: date | None = None
+
+    def of(self, db: Database, purse: Purse, now: int, zone: tzinfo) -> Memory:
+        """The memory of a scope; `now` in seconds since the epoch."""
+        today = datetime.fromtimestamp(now, zone).date()
+        if today != self._day or (self._most is not None and len(self._kept) > self._most):
+            self._kept, self._bands, self._day = {}, {}, today
+        memory = self._kept.get(purse)
+        if memory is None or memory.zone != zone:
+            memory = self._kept[purse] = remember(db, purse, now, zone)
+        return memory
+
+    def forecast(self, memory: Memory, purse: Purse, every: str, course: Course) -> Forecast | None:
+        """As `forecast_of`, with the band of this minute worked out once."""
+        if every not in LONG_WINDOWS:
+            return None
+        at, band = self._bands.get((purse, every), (None, WIDE))
+        if at is None or (at.start, at.end, at.now) != (course.start, course.end, course.now):
+            band = memory.band(every, course)
+            self._bands[purse, every] = course, band
+        return forecast(course, memory.season, band)
 
 
 def forecast_of(memory: Memory, every: str, course: Course) -> Forecast | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
 from bursar.agent.alerting import digest
 from bursar.agent.alerting.notices import Notice, Subject, burn_notice, creep_notice, forecast_notice
-from bursar.agent.alerting.outlook import Memory, forecast_of, remember
+from bursar.agent.alerting.outlook import Memories, forecast_of
 from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.ledger import LedgerError, alertbook, balances, epochs, history, outbox, reports
 from bursar.agent.ledger.alertbook import Open
@@ -39,8 +39,7 @@ class Watch:
     def __init__(self, bookkeeper: Bookkeeper, *, clock_ns: Callable[[], int]) -> None:
         self._bookkeeper = bookkeeper
         self._clock_ns = clock_ns
-        self._memories: dict[Purse, Memory] = {}
-        self._day: date | None = None
+        self._memories = Memories()
 
     def look(self) -> None:
         """Look once; to be called from a thread. A ledger that cannot be written is looked at again next time."""
@@ -66,7 +65,6 @@ class Watch:
             _log.warning("what was noticed waits: %s", error)
 
     def _notices(self, db: Database, policy: Policy, now_ns: int) -> Iterator[Notice]:
-        self._turn_day(datetime.fromtimestamp(now_ns // _SECOND, policy.zone).date())
         budgets = {budget.name: budget for budget in policy.budgets if budget.watch}
         for window in alertbook.open_balances(db, now_ns):
             budget = budgets.get(parse_balance_key(window.key).budget)
@@ -84,7 +82,7 @@ class Watch:
         purse = Purse(budget.name, parse_balance_key(window.key).scope, budget.limit.unit)
         about = _subject(budget, policy, window, view)
         today = datetime.fromtimestamp(now, policy.zone).date()
-        memory = self._memory(db, purse, now, policy)
+        memory = self._memories.of(db, purse, now, policy.zone)
         if "burn" in budget.watch:
             lately = history.lately(db, purse, now, STRETCHES)
             burn = burning(course, memory.season, lately)
@@ -100,17 +98,6 @@ class Watch:
             creep = memory.creep
             if creep is not None and matters(creep, course):
                 yield creep_notice(about, creep, today - timedelta(days=1))
-
-    def _memory(self, db: Database, purse: Purse, now: int, policy: Policy) -> Memory:
-        memory = self._memories.get(purse)
-        if memory is None or memory.zone != policy.zone:
-            memory = self._memories[purse] = remember(db, purse, now, policy.zone)
-        return memory
-
-    def _turn_day(self, today: date) -> None:
-        if today != self._day:
-            self._memories.clear()
-            self._day = today
 
 
 def _told_to(budget: Budget, found: Iterable[Notice]) -> Iterator[Notice]:

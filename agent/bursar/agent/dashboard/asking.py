@@ -45,6 +45,8 @@ class Asked:
     """Behind which row, by its instant (nanoseconds) and id, a list goes on that is too long for page numbers."""
     name: str = ""
     """Which route, budget or call a page is about."""
+    origin: str = ""
+    """Where the agent was reached: `http://127.0.0.1:4319`."""
     given: Mapping[str, str] = field(default_factory=dict[str, str])
     """What the address says of all this, as it says it."""
 
@@ -68,7 +70,7 @@ class Asked:
         return f"{path}{f'?{query}' if query else ''}"
 
 
-def read(path: str, query: Iterable[tuple[str, str]], *, now_ns: int, name: str = "") -> Asked:
+def read(path: str, query: Iterable[tuple[str, str]], *, now_ns: int, name: str = "", origin: str = "") -> Asked:
     """What an address asks for; of a key that stands twice the last counts. Raises `AskedError`."""
     given = {key: value.strip() for key, value in query if key in _KEYS}
     for key, value in given.items():
@@ -89,6 +91,7 @@ def read(path: str, query: Iterable[tuple[str, str]], *, now_ns: int, name: str 
         page=_page(given.get("page", "")),
         before=_before(given.get("before", "")),
         name=name,
+        origin=origin,
         given={key: value for key, value in given.items() if value},
     )
 

@@ -15,7 +15,7 @@ from bursar.agent.ledger.cases import Decided
 from bursar.agent.ledger.overridebook import Entry
 from bursar.policies.balancekey import parse_balance_key
 
-_ACTION_BADGES = {"block": "bad", "downgrade": "warn", "batch": "warn", "effort": "warn"}
+ACTION_BADGES = {"block": "bad", "downgrade": "warn", "batch": "warn", "effort": "warn"}
 
 
 def call_address(name: str, asked: Asked) -> str:
@@ -39,7 +39,7 @@ def decisions(found: Decisions, asked: Asked) -> Table:
 
 
 def _decision(one: Decided, asked: Asked) -> Row:
-    badge = _ACTION_BADGES.get(one.action, "")
+    badge = ACTION_BADGES.get(one.action, "")
     return Row(
         {
             "at": one.at_ns,

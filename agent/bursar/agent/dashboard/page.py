@@ -8,6 +8,7 @@ from datetime import tzinfo
 
 from sqlite_utils import Database
 
+from bursar.agent.alerting.outlook import Memories
 from bursar.agent.dashboard.asking import Asked
 from bursar.agent.dashboard.table import Table
 from bursar.policies.policy import Policy
@@ -26,6 +27,8 @@ class Now:
     tz: tzinfo
     prices: PriceBook
     policy: Policy | None = None
+    memories: Memories = field(default_factory=Memories, compare=False)
+    """What was worked out of the past, which pages of one day share."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from bursar.agent.alerting.outlook import Memories
 from bursar.agent.dashboard import asking, shell, table
 from bursar.agent.dashboard.asking import AskedError
 from bursar.agent.dashboard.batchespage import batches_page
@@ -25,6 +26,7 @@ from bursar.agent.dashboard.budgetspage import budgets_page
 from bursar.agent.dashboard.callpage import call_page
 from bursar.agent.dashboard.callspage import calls_page
 from bursar.agent.dashboard.live import Live
+from bursar.agent.dashboard.nowpage import now_page
 from bursar.agent.dashboard.page import Maker, NotThereError, Now, Page
 from bursar.agent.dashboard.rate import Allowance, Rate
 from bursar.agent.dashboard.routepage import route_page
@@ -34,6 +36,8 @@ from bursar.agent.rules import RulesInForce
 
 AT_ONCE = 2
 """Pages that are read at the same time: more would only make each of them slower."""
+MOST_MEMORIES = 200
+"""Scopes whose past is kept between pages: some hundred kilobytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Place:
 
 
 PLACES: Final = (
+    Place("/", "/", now_page),
     Place("/routes", "/routes", routes_page),
     Place("/routes/{name:path}", "/routes", route_page),
     Place("/budgets", "/budgets", budgets_page),
@@ -85,6 +90,7 @@ class _Desk:
         self._ledger = ledger
         self._rules = rules
         self._clock_ns = clock_ns
+        self._memories = Memories(MOST_MEMORIES)
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     def answers(self, place: Place) -> Callable[[Request], object]:
@@ -104,7 +110,8 @@ class _Desk:
         path = _path(request)
         try:
             name = str(request.path_params.get("name", ""))
-            asked = asking.read(path, request.query_params.multi_items(), now_ns=now.ns, name=name)
+            origin = str(request.base_url).rstrip("/")
+            asked = asking.read(path, request.query_params.multi_items(), now_ns=now.ns, name=name, origin=origin)
             with self._ledger.reading() as db:
                 page = place.make(db, asked, now)
             read = perf_counter()
@@ -124,7 +131,7 @@ class _Desk:
     def _now(self) -> Now:
         rules = self._rules.current
         zone = UTC if rules.policy is None else rules.policy.zone
-        return Now(self._clock_ns(), zone, rules.prices, rules.policy)
+        return Now(self._clock_ns(), zone, rules.prices, rules.policy, self._memories)
 
 
 def _too_often(wait: float) -> Response:

@@ -75,7 +75,7 @@ class Row:
     href: str = ""
     trends: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
     badges: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By column, a class for its cell: `good`, `warn` or `bad`."""
+    """By column, a class for its cell: `good`, `warn` or `bad`; `total` for a sum."""
     parts: Mapping[str, Sequence[Part]] = field(default_factory=dict[str, Sequence[Part]])
     """By column, what its bar is made of, the largest first."""
     links: Mapping[str, str] = field(default_factory=dict[str, str])

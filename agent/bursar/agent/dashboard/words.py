@@ -109,6 +109,14 @@ def clock(ns: int | None, tz: tzinfo) -> str:
     return NOTHING if ns is None else datetime.fromtimestamp(ns // _SECOND, tz).strftime("%H:%M:%S")
 
 
+def moment(ns: int | None, now_ns: int, tz: tzinfo) -> str:
+    """An instant of about now: today's as the time of day, others with their date: 15:04, Sat 28 Nov 15:04."""
+    if ns is None:
+        return NOTHING
+    there, here = (datetime.fromtimestamp(each // _SECOND, tz) for each in (ns, now_ns))
+    return f"{there:%H:%M}" if there.date() == here.date() else f"{there:%a} {there.day} {there:%b} {there:%H:%M}"
+
+
 def iso(ns: int) -> str:
     """An instant for machines, in UTC."""
     return datetime.fromtimestamp(ns // _SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

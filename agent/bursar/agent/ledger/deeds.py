@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlite_utils import Database
 
 from bursar.agent.alerting.background import Deeds
@@ -51,3 +53,36 @@ def _observed(db: Database, key: str) -> dict[str, tuple[int, int]]:
         [key, parse_balance_key(key).budget],
     ).fetchall()
     return {action: (count, nano) for action, count, nano in rows}
+
+
+MOST_READ = 1_000
+"""Decisions that are read for what blocks kept back: more take too long for a page."""
+
+
+class KeptBack(NamedTuple):
+    """Calls that budgets refused, of any balance."""
+
+    calls: int
+    expected_nano: int
+    """What they were expected to cost, in nano-dollars."""
+    unknown: int
+    """Those of which nobody knows that."""
+    whole: bool
+    """Whether these are all of them, or only those among the newest `MOST_READ` decisions."""
+
+
+def kept_back(db: Database, since_ns: int, until_ns: int) -> KeptBack:
+    """What was not spent since it was refused. A call that is refused and made again counts each time."""
+    read, calls, nano, unknown = db.conn.execute(
+        """
+        SELECT count(*), coalesce(sum(blocked), 0), coalesce(sum(expected), 0),
+            coalesce(sum(blocked AND expected IS NULL), 0)
+        FROM (
+            SELECT action = 'block' AS blocked,
+                CASE action WHEN 'block' THEN json_extract(decision, '$.expected') END AS expected
+            FROM decisions WHERE at_ns >= ? AND at_ns < ? ORDER BY at_ns DESC LIMIT ?
+        )
+        """,
+        [since_ns, until_ns, MOST_READ],
+    ).fetchone()
+    return KeptBack(calls, nano, unknown, read < MOST_READ)

@@ -27,6 +27,11 @@ def hourly(db: Database, purse: Purse, first: int, until: int) -> dict[int, int]
     return _slots(db, purse, HOUR, first, until)
 
 
+def minutely(db: Database, purse: Purse, first: int, until: int) -> dict[int, int]:
+    """The same by minute; minutes are kept for as long as `flows.MINUTES_SECONDS` at least."""
+    return _slots(db, purse, MINUTE, first, until)
+
+
 def lately(db: Database, purse: Purse, until: int, stretches: Iterable[int]) -> dict[int, int]:
     """What was spent in each of these stretches up to an instant, all in whole minutes; seconds since the epoch."""
     wanted = tuple(stretches)

@@ -16,7 +16,8 @@ MOST_SERIES = 200
 """Routes and models that are told one by one: the first ones that the ledger met, so that none changes its place."""
 MOST_BALANCES = 100
 OTHER = "other"
-_LOOKED_AT = 1_000
+_LOOKED_AT = 10
+"""Of rolling balances so many times as are told: how full each is takes a look of its own."""
 _DAY_NS = 86_400 * 10**9
 CLASSES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 
@@ -48,6 +49,7 @@ class Standing:
     spent: int
     held: int
     lent: int
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def read(db: Database, now_ns: int) -> Reading:
     return Reading(
         spend=_spend(db),
         decisions=tuple(db.conn.execute("SELECT action, reason, count FROM decision_meters").fetchall()),
-        standings=_standings(db, now_ns),
+        standings=standings(db, now_ns),
         holds=holds,
         held_nano=held,
         alerts=alerts,
@@ -105,7 +107,7 @@ def _of_row(row: Sequence[Any]) -> Spend:
     return Spend(route, model, up, down, charges, estimated, unknown, tuple(tokens))
 
 
-def fullest(db: Database, now_ns: int) -> list[str]:
+def fullest(db: Database, now_ns: int, *, most: int = MOST_BALANCES) -> list[str]:
     """
     Keys of the fullest balances of calendar windows, then of the rolling ones that lately moved, the latest first.
 
@@ -115,27 +117,27 @@ def fullest(db: Database, now_ns: int) -> list[str]:
     current = db.conn.execute(
         f"""
         SELECT key FROM balances WHERE window_end > ? AND window_start <= ? AND limit_amount IS NOT NULL
-        ORDER BY CAST({spent} AS REAL) / max(limit_amount, 1) DESC, key LIMIT {MOST_BALANCES}
+        ORDER BY CAST({spent} AS REAL) / max(limit_amount, 1) DESC, key LIMIT ?
         """,
-        [now_ns, now_ns],
+        [now_ns, now_ns, most],
     ).fetchall()
     endless = db.conn.execute(
         "SELECT key FROM balances WHERE window_end IS NULL AND moved_ns >= ? AND limit_amount IS NOT NULL "
-        f"ORDER BY moved_ns DESC LIMIT {_LOOKED_AT}",
-        [now_ns - _DAY_NS],
+        "ORDER BY moved_ns DESC LIMIT ?",
+        [now_ns - _DAY_NS, _LOOKED_AT * most],
     ).fetchall()
     rolling = [key for (key,) in endless if balances.rolls(key) is not None]
     return [*(key for (key,) in current), *rolling]
 
 
-def _standings(db: Database, now_ns: int) -> tuple[Standing, ...]:
-    """The fullest balances, each budget's scope once."""
+def standings(db: Database, now_ns: int, *, most: int = MOST_BALANCES) -> tuple[Standing, ...]:
+    """The fullest balances, each budget's scope once, the fullest first."""
     found: dict[tuple[str, str], Standing] = {}
-    for key in fullest(db, now_ns):
+    for key in fullest(db, now_ns, most=most):
         standing = _standing(db, key, now_ns)
         if standing is not None:
             found.setdefault((standing.budget, standing.scope), standing)
-    return tuple(sorted(found.values(), key=_fullness, reverse=True)[:MOST_BALANCES])
+    return tuple(sorted(found.values(), key=_fullness, reverse=True)[:most])
 
 
 def _standing(db: Database, key: str, now_ns: int) -> Standing | None:
@@ -144,7 +146,7 @@ def _standing(db: Database, key: str, now_ns: int) -> Standing | None:
         return None
     parsed = parse_balance_key(key)
     held = balances.expected(db, key)
-    return Standing(parsed.budget, parsed.scope, parsed.unit, balance.limit, balance.spent, held, balance.out)
+    return Standing(parsed.budget, parsed.scope, parsed.unit, balance.limit, balance.spent, held, balance.out, key)
 
 
 def _fullness(standing: Standing) -> float:

@@ -69,6 +69,12 @@ def report(db: Database, keys: Sequence[str], *, since_ns: int, until_ns: int, t
     }
 
 
+def anything(db: Database) -> bool:
+    """Whether anybody ever told of a call, sent or refused."""
+    tables = ("attempts", "decisions", "rollups")
+    return any(db.conn.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables)
+
+
 def totals(db: Database, since_ns: int, until_ns: int) -> Row:
     """
     All charges of a stretch of time, by when they were sent.

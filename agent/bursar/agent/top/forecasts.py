@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-
 from sqlite_utils import Database
 
-from bursar.agent.alerting.outlook import LONG_WINDOWS, Memory, forecast_of, remember
+from bursar.agent.alerting.outlook import LONG_WINDOWS, Memories, forecast_of
 from bursar.agent.ledger.alertbook import Open
 from bursar.agent.ledger.history import MINUTE, Purse
 from bursar.policies.balancekey import parse_balance_key
@@ -21,8 +19,7 @@ class Forecasts:
     """Forecasts of days, weeks and months. A balance's past is kept until midnight, a forecast for its minute."""
 
     def __init__(self) -> None:
-        self._memories: dict[Purse, Memory] = {}
-        self._day: date | None = None
+        self._memories = Memories()
         self._minute = 0
         self._found: dict[str, Forecast | None] = {}
 
@@ -33,24 +30,15 @@ class Forecasts:
         if budget.every not in LONG_WINDOWS:
             return None
         minute = now_ns // _SECOND // MINUTE
-        self._turn(datetime.fromtimestamp(minute * MINUTE, policy.zone).date(), minute)
+        self._turn(minute)
         if window.key not in self._found:
             course = Course(limit, spent, window.start_ns // _SECOND, window.end_ns // _SECOND, minute * MINUTE)
-            memory = self._memory(db, policy, budget, window, course.now)
+            purse = Purse(budget.name, parse_balance_key(window.key).scope, budget.limit.unit)
+            memory = self._memories.of(db, purse, course.now, policy.zone)
             self._found[window.key] = forecast_of(memory, budget.every, course)
         return self._found[window.key]
 
-    def _memory(self, db: Database, policy: Policy, budget: Budget, window: Open, now: int) -> Memory:
-        purse = Purse(budget.name, parse_balance_key(window.key).scope, budget.limit.unit)
-        memory = self._memories.get(purse)
-        if memory is None or memory.zone != policy.zone:
-            memory = self._memories[purse] = remember(db, purse, now, policy.zone)
-        return memory
-
-    def _turn(self, today: date, minute: int) -> None:
-        if today != self._day:
-            self._memories.clear()
-            self._day = today
+    def _turn(self, minute: int) -> None:
         if minute != self._minute:
             self._found.clear()
             self._minute = minute

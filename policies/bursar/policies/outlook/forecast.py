@@ -87,6 +87,21 @@ def overruns(course: Course, found: Forecast) -> bool:
     return course.spent < course.limit < found.amount
 
 
+def way_there(course: Course, season: Season, instants: Iterable[int]) -> list[float]:
+    """
+    Which part of what is still to come is spent by each of these instants, which rise from now to the window's end.
+
+    At `exhausted_at` the forecast that goes this way has come to the limit.
+    """
+    whole = season.mass(course.now, course.end)
+    done, before, parts = 0.0, course.now, list[float]()
+    for at in instants:
+        done += season.mass(before, at)
+        before = at
+        parts.append(min(done / whole, 1.0) if whole > 0 else (at - course.now) / max(course.end - course.now, 1))
+    return parts
+
+
 def _straight(spent: float, due: float) -> float:
     """What is still to come if the rest of the window goes on exactly as it began."""
     return max(spent / due - spent, 0.0)

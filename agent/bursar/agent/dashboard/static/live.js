@@ -1,34 +1,48 @@
-/* Keeps an open page up to date: the agent says that the ledger moved, and the page asks for itself again. */
+/* Keeps an open page up to date: the agent says that the ledger moved, and the page asks for itself again. A page that
+   nobody sees does nothing, and holds no connection: browsers have only six of them for one agent. */
 (() => {
   "use strict";
-  const EVERY_MS = 2000;
-  let last = 0, timer = 0, wanted = false, line = null;
+  const EVERY_MS = 2000; // at most so often, however much is told
+  const AGES_MS = 60000; // and at least so often: "the last hour" goes on by itself
+  let last = Date.now(), timer = 0, wanted = false, asking = false, missed = false, line = null;
   const state = (name) => {
     const shown = document.getElementById("live");
     if (shown && shown.dataset.state !== name) { shown.dataset.state = name; shown.textContent = name; }
   };
+  const choosing = () => document.activeElement?.closest("form.filters");
+  const later = () => {
+    if (timer || asking || document.hidden) return;
+    timer = setTimeout(refresh, wanted ? Math.max(50, last + EVERY_MS - Date.now()) : Math.max(50, last + AGES_MS - Date.now()));
+  };
+  const soon = () => { wanted = true; clearTimeout(timer); timer = 0; later(); };
   const refresh = async () => {
     timer = 0;
-    if (!wanted || document.hidden) return;
-    if (document.activeElement?.closest("form.filters")) { later(); return; } // somebody is choosing
+    if (document.hidden) return;
+    if (choosing()) { wanted = true; return; } // until the filters are left
     wanted = false;
-    last = Date.now();
+    asking = true;
     try {
       await htmx.ajax("GET", location.pathname + location.search, { target: "#page", select: "#page", swap: "outerMorph" });
-    } catch { /* the line below says that the agent is away */ }
+    } catch { /* the line says that the agent is away */ }
+    last = Date.now();
+    asking = false;
+    later();
   };
-  const later = () => { timer ||= setTimeout(refresh, Math.max(50, last + EVERY_MS - Date.now())); };
   const listen = () => {
+    line?.close();
     line = new EventSource("/live");
-    line.onopen = () => state("live");
-    line.onerror = () => state(line.readyState === EventSource.CLOSED ? "away" : "reconnecting");
-    line.addEventListener("moved", () => { wanted = true; later(); });
+    line.onopen = () => { state("live"); if (missed) { missed = false; soon(); } };
+    line.onerror = () => { missed = true; state(line?.readyState === EventSource.CLOSED ? "away" : "reconnecting"); };
+    line.addEventListener("moved", soon);
   };
+  const rest = () => { line?.close(); line = null; clearTimeout(timer); timer = 0; state("paused"); };
+  const wake = () => { if (line) return; listen(); soon(); };
   document.addEventListener("DOMContentLoaded", () => {
     if (!document.querySelector("#page[data-live]")) { state("not live"); return; }
-    listen();
-    document.addEventListener("visibilitychange", () => { if (!document.hidden && wanted) later(); });
-    addEventListener("pagehide", () => line?.close());
-    addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
+    if (document.hidden) rest(); else { listen(); later(); }
+    document.addEventListener("visibilitychange", () => { if (document.hidden) rest(); else wake(); });
+    document.addEventListener("focusout", () => { if (wanted) setTimeout(later, 0); });
+    addEventListener("pagehide", rest);
+    addEventListener("pageshow", (event) => { if (event.persisted) wake(); });
   });
 })();
