@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help setup browser test test-sdk test-sdk-suite test-frameworks test-receivers check format demo bench soak mutants clean
+.PHONY: help setup browser pictures test test-sdk test-sdk-suite test-frameworks test-receivers check format demo bench soak mutants clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -50,6 +50,10 @@ format: $(STAMP) ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 # `make demo --keep` is make's own --keep-going, and means the same to us.
+pictures: $(STAMP) ## Take the README's pictures anew, of the demo in a Chromium and in a terminal
+	BURSAR_PICTURES=docs $(BIN)/python -m pytest -q tests/browser/test_pictures.py
+	$(BIN)/bursar demo --picture docs/demo.svg
+
 demo: $(STAMP) ## A day's budget spent in a minute, against a sandbox: no key, no network; KEEP=1 leaves it running, to look at
 	$(BIN)/bursar demo $(if $(KEEP)$(findstring k,$(firstword -$(MAKEFLAGS))),--keep)
 
