@@ -24,7 +24,7 @@ from threading import Event, Thread
 from typing import Any
 
 import httpx
-from playwright.sync_api import CDPSession, Page
+from playwright.sync_api import Page
 from rich import box
 from rich.console import Console
 from rich.progress import track
@@ -75,10 +75,10 @@ class Grown:
         )
 
 
-def measured(page: Page, devtools: CDPSession, pid: int) -> Size:
+def measured(page: Page, devtools: Any, pid: int) -> Size:
     """As it is after a collection."""
     devtools.send("HeapProfiler.collectGarbage")
-    metrics = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
+    metrics: dict[str, float] = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
     nodes = page.evaluate("document.getElementsByTagName('*').length")
     return Size(int(metrics["JSHeapUsedSize"]), int(nodes), _memory(pid))
 
@@ -87,7 +87,7 @@ def left_open(page: Page, path: str, refreshes: int, pid: int) -> Grown:
     """Open it and refresh it so often."""
     page.goto(path)
     page.wait_for_selector("#live[data-state=live]")
-    devtools = page.context.new_cdp_session(page)
+    devtools: Any = page.context.new_cdp_session(page)
     devtools.send("Performance.enable")
     early: Size | None = None
     for turn in track(range(refreshes), f"{path} is open", console=Console(stderr=True)):
