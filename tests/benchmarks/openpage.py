@@ -78,7 +78,8 @@ class Grown:
 def measured(page: Page, devtools: Any, pid: int) -> Size:
     """As it is after a collection."""
     devtools.send("HeapProfiler.collectGarbage")
-    metrics: dict[str, float] = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
+    told: list[dict[str, Any]] = devtools.send("Performance.getMetrics")["metrics"]
+    metrics: dict[str, float] = {one["name"]: one["value"] for one in told}
     nodes = page.evaluate("document.getElementsByTagName('*').length")
     return Size(int(metrics["JSHeapUsedSize"]), int(nodes), _memory(pid))
 
