@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.certificates import authority
 
+pytestmark = pytest.mark.xdist_group("tracing")
 SCRIPT = """
 import json, logging, sys
 from opentelemetry import trace

@@ -15,6 +15,7 @@ from bursar.agent.cli import cli
 from bursar.agent.ledger import attempts, open_for_reading
 from bursar.agent.ledger.life import Attempt
 
+pytestmark = pytest.mark.xdist_group("times")
 LATENCY_NS = 150 * 10**6
 ASKING = """
 import json, sys, anthropic
