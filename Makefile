@@ -21,8 +21,8 @@ $(STAMP): pyproject.toml constraints.txt
 browser: ## Have Debian's Chromium installed, for the tests of the dashboard (as root; without one they are skipped)
 	@command -v chromium chromium-browser google-chrome || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium > /dev/null && command -v chromium; } || echo "no Chromium: install Debian's package chromium, or name one in BURSAR_CHROMIUM; tests/browser is skipped until then"
 
-test: $(STAMP) ## Run the tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+test: $(STAMP) ## Run the tests; many start processes, which need not compile everything again
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 test-sdk: $(STAMP) ## Run them on six versions of the SDK; SDK="1.14.0 2.0.0" names others
 	$(BIN)/python -m tests.sdk.versions $(SDK)
