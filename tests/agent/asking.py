@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.agent.ledger import fresh
 
 from bursar.agent.cli import cli
 from bursar.agent.ledger import Ledger
@@ -47,7 +48,7 @@ def small_ledger(path: Path) -> Path:
     first, second = sent("a1"), sent("a2", model="claude-haiku-5-5")
     old = sent("a3", at_ns=NOW_NS - 2 * HOUR_NS, route="desk:sort")
     records: list[Record] = [first, settled(first, 10**9), second, settled(second, 5 * 10**8, Basis.ESTIMATE)]
-    ledger = Ledger(path, clock_ns=time.time_ns)
+    ledger = Ledger(fresh.file(path), clock_ns=time.time_ns)
     policy = parse_policy(POLICY, file="bursar.toml")
     ledger.book([*records, old, settled(old, 25 * 10**7), sent("a4")], holder="h1", policy=policy).result(10)
     ledger.close()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
 from bursar.agent.alerting.delivery import Delivery
 from bursar.agent.alerting.message import Message
@@ -74,7 +75,7 @@ def open_house(tmp_path: Path) -> Iterator[Callable[[], House]]:
     def build() -> House:
         for ledger in opened:
             ledger.close()
-        opened.append(Ledger(tmp_path / "db", clock_ns=lambda: NOON))
+        opened.append(Ledger(fresh.file(tmp_path / "db"), clock_ns=lambda: NOON))
         settings = Settings(state_dir=tmp_path, db=tmp_path / "db")
         return House(opened[-1], RulesInForce(settings, read=lambda _: rules()))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.agent.ledger import fresh
 
 from bursar.agent.advice.command import advise_command
 from bursar.agent.advice.gathering import observed_days
@@ -51,7 +52,7 @@ def db(tmp_path: Path) -> Path:
     path = tmp_path / "bursar.sqlite"
     first = time.time_ns() - 60 * MINUTE_NS
     records = [charge(route, n, first + n * MINUTE_NS) for route in ("support.triage", "docs") for n in range(10)]
-    ledger = Ledger(path, clock_ns=time.time_ns)
+    ledger = Ledger(fresh.file(path), clock_ns=time.time_ns)
     ledger.book(records, holder="p", policy=None).result()
     ledger.close()
     return path
@@ -115,7 +116,7 @@ def test_people_get_a_table(db: Path) -> None:
 def test_long_names_leave_room_for_words(tmp_path: Path) -> None:
     """A name of many characters is folded, never cropped; where nothing is assumed, nothing stands below."""
     route, path = "a" * 40, tmp_path / "bursar.sqlite"
-    ledger = Ledger(path, clock_ns=time.time_ns)
+    ledger = Ledger(fresh.file(path), clock_ns=time.time_ns)
     short = charge(route, 0, time.time_ns() - MINUTE_NS)
     short = replace(short, charge=replace(short.charge, usage=Usage(input=5)))
     ledger.book([short], holder="p", policy=None).result()
@@ -182,7 +183,7 @@ PULLED = Pulled(Marking("r1", "docs", "claude-sonnet-5-5", (Mark("system", "1h")
 
 
 def kept(db: Path, *pulled: Pulled) -> None:
-    ledger = Ledger(db, clock_ns=time.time_ns)
+    ledger = Ledger(fresh.file(db), clock_ns=time.time_ns)
     for one in pulled:
         ledger.submit(partial(markingbook.put_in_force, one=one)).result()
     ledger.close()
@@ -232,7 +233,7 @@ def test_an_agent_that_cannot_be_reached_is_said(db: Path, monkeypatch: pytest.M
     """Somebody writes the ledger, and no agent answers: exit code 3 with a remedy, and nothing is kept."""
     (one, _) = json.loads(run("--json", "--db", str(db)).stdout)["recommendations"]
     monkeypatch.setenv("BURSAR_AGENT", "http://127.0.0.1:9")
-    writer = Ledger(db, clock_ns=time.time_ns)
+    writer = Ledger(fresh.file(db), clock_ns=time.time_ns)
     done = run("dismiss", one["id"], "--reason", "no", "--db", str(db))
     writer.close()
     assert done.exit_code == 3

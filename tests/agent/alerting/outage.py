@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 from tests.agent.alerting.slackserver import Mood, Slack
+from tests.agent.ledger import fresh
 from tests.agent.ledger.flowing import spend
 
 from bursar.agent.alerting import channels
@@ -223,7 +224,7 @@ class _House:
             {"team": "http://slack", "pager": "http://pager"},
         )
         in_force = RulesInForce(Settings(state_dir=folder, db=folder / "db"), read=lambda _: rules)
-        self.ledger = Ledger(folder / "db", clock_ns=clock_ns)
+        self.ledger = Ledger(fresh.file(folder / "db"), clock_ns=clock_ns)
         self.ledger.submit(lambda db: spend(db, "none", "", {})).result()
         self._bookkeeper = Bookkeeper(self.ledger, in_force, clock_ns=clock_ns, on_alert=lambda: None)
         self.delivery = Delivery(

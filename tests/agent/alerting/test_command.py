@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from tests.agent.alerting.slackserver import refusal
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import used
 
 from bursar.agent.cli import cli
@@ -132,7 +133,7 @@ def ledger(policy: Path) -> Path:
     """One alert that was told at the second try, one that waits, and two calls."""
     path = policy.parent / "db"
     now = time.time_ns()
-    opened = Ledger(path, clock_ns=time.time_ns)
+    opened = Ledger(fresh.file(path), clock_ns=time.time_ns)
 
     def put(db: Any) -> None:
         for step in ("50%", "80%"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 
 from bursar.agent.alerting.alerts import Reached, to_payload
 from bursar.agent.alerting.channels import Channel, ChannelError, SlackChannel
@@ -58,7 +59,7 @@ class Listener:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path / "db", clock_ns=lambda: NOON)
+    opened = Ledger(fresh.file(tmp_path / "db"), clock_ns=lambda: NOON)
     yield opened
     opened.close()
 
@@ -133,7 +134,7 @@ def test_restart_between_tries(tmp_path: Path) -> None:
     clock, channel = Clock(), Listener(errors=[ChannelError("it answered 500")])
     for seconds, heard in [(0, []), (4, []), (5, ["80%"]), (1000, ["80%"])]:
         clock.now = NOON + seconds * SECOND
-        ledger = Ledger(tmp_path / "db", clock_ns=clock)
+        ledger = Ledger(fresh.file(tmp_path / "db"), clock_ns=clock)
         raise_alert(ledger)
         tell(ledger, clock, lambda _: channel)
         ledger.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.flowing import spend
 
 from bursar.agent.alerting.watch import Watch
@@ -93,7 +94,7 @@ def rules(text: str) -> Rules:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    ledger = Ledger(tmp_path / "db", clock_ns=lambda: NOON * SECOND)
+    ledger = Ledger(fresh.file(tmp_path / "db"), clock_ns=lambda: NOON * SECOND)
     yield Place(ledger)
     ledger.close()
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import httpx
 from starlette.applications import Starlette
+from tests.agent.ledger import fresh
 
 from bursar.agent.batching.means import Means
 from bursar.agent.batching.office import Office, prepare
@@ -105,6 +106,8 @@ class House:
     clock: Clock = field(default_factory=Clock)
     die: Callable[[str], bool] = lambda _step: False
     steps: list[str] = field(default_factory=list[str])
+    copied: bool = True
+    """Whether its ledger begins as a copy of an empty one, or is made by itself."""
 
     def __post_init__(self) -> None:
         numbers = itertools.count()
@@ -114,7 +117,8 @@ class House:
         self.open()
 
     def open(self) -> None:
-        self.ledger = Ledger(self.folder / "db", clock_ns=self.clock.ns)
+        path = self.folder / "db"
+        self.ledger = Ledger(fresh.file(path) if self.copied else path, clock_ns=self.clock.ns)
         settings = Settings(
             self.folder,
             self.folder / "db",

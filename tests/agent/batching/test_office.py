@@ -99,14 +99,16 @@ def test_what_was_withdrawn_is_purged_an_hour_later(house: House) -> None:
     assert texts(house) == []
 
 
-def test_only_its_owner_reads_the_ledger(house: House) -> None:
+def test_only_its_owner_reads_the_ledger(tmp_path: Path) -> None:
     """The file and those that SQLite keeps beside it."""
+    house = House(tmp_path, copied=False)
     house.run(lambda office: take(office, house.offer("a")))
     modes = {
         path.name: stat.S_IMODE(path.stat().st_mode) for path in house.folder.glob("db*") if "commits" not in path.name
     }
     assert set(modes) == {"db", "db-wal", "db-shm", "db.lock"}
     assert set(modes.values()) == {0o600}
+    house.close()
 
 
 def test_the_salt_is_the_ledgers(house: House) -> None:

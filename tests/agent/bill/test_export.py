@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from tests.agent.bill import focusrules
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, unexplained, used
 
 from bursar.agent.cli import cli
@@ -66,7 +67,7 @@ def many() -> list[list[Record]]:
 
 def kept(folder: Path, groups: Sequence[Sequence[Record]], *, roll_up: bool = False) -> Path:
     path = folder / "bursar.sqlite"
-    ledger = Ledger(path, clock_ns=time.time_ns)
+    ledger = Ledger(fresh.file(path), clock_ns=time.time_ns)
     ledger.book([record for group in groups for record in group], holder=None, policy=None).result(10)
     if roll_up:
         ledger.submit(lambda db: rollups.roll_up(db, FOR_EVER)).result(10)

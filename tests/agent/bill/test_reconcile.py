@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from tests.agent.bill.adminserver import ADMIN, Reports, cost_item, reports, usage_item
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, used
 
 from bursar.agent.bill import adminapi
@@ -32,7 +33,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def kept(folder: Path) -> Path:
     """A ledger with one call."""
     path = folder / "bursar.sqlite"
-    ledger = Ledger(path, clock_ns=time.time_ns)
+    ledger = Ledger(fresh.file(path), clock_ns=time.time_ns)
     ledger.book(used("a", CALL, at=AT), holder=None, policy=None).result(10)
     ledger.close()
     return path

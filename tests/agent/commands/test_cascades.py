@@ -23,6 +23,7 @@ from tests.agent.cascading import (
     stage,
     under_way,
 )
+from tests.agent.ledger import fresh
 
 from bursar.agent.cli import cli
 from bursar.agent.commands.cascades import table, to_json, verdict
@@ -34,7 +35,7 @@ from bursar.policies.records import Record
 
 def kept(folder: Path, *groups: Sequence[Record]) -> Path:
     path = folder / "bursar.sqlite"
-    ledger = Ledger(path, clock_ns=time.time_ns)
+    ledger = Ledger(fresh.file(path), clock_ns=time.time_ns)
     ledger.book([record for group in groups for record in group], holder="h1", policy=None).result(10)
     ledger.close()
     return path

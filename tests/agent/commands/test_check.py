@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from tests.agent.ledger import fresh
 from tests.agent.ledger.test_evalbook import MADE
 
 from bursar.agent.commands.check import check_policy
@@ -77,7 +78,7 @@ def test_what_evals_allow_is_told(tmp_path: Path) -> None:
     text += '[[route]]\nname = "free"\nrequires_eval = false\n'
     path, db = written(tmp_path, text), tmp_path / "db"
     made = replace(MADE, candidate="claude-haiku-4-5-20251001", at_ns=5)
-    ledger = Ledger(db, clock_ns=lambda: 6)
+    ledger = Ledger(fresh.file(db), clock_ns=lambda: 6)
     ledger.submit(lambda accounts: evalbook.keep(accounts, made)).result()
     ledger.close()
     assert check_policy(path, shipped_book(), db=db, now_ns=6).licences == (

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.agent.asking import POLICY, alone, bursar, complaint, small_ledger
+from tests.agent.ledger import fresh
 
 from bursar.agent.commands.completion import joined
 from bursar.agent.ledger import Ledger, overridebook
@@ -22,7 +23,7 @@ PROGRAM = "import sys; sys.argv[0] = 'bursar'; from bursar.agent.__main__ import
 def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small ledger that all commands find, with the rules that a process was told."""
     path = small_ledger(tmp_path / "bursar.sqlite")
-    ledger = Ledger(path, clock_ns=lambda: 0)
+    ledger = Ledger(fresh.file(path), clock_ns=lambda: 0)
     snapshot = Snapshot(id="r1", policy=POLICY, file="bursar.toml")
     ledger.submit(lambda written: overridebook.keep_rules(written, snapshot, 1)).result(10)
     ledger.close()

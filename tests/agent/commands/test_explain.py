@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.agent.ledger import fresh
 
 from bursar.agent.cli import cli
 from bursar.agent.ledger import Ledger, overridebook
@@ -76,7 +77,7 @@ def explained(tmp_path: Path) -> Booking:
     """Books records, and by default the rules, into a ledger; its path."""
 
     def book(*records: Record, rules: bool = True) -> Path:
-        ledger = Ledger(tmp_path / "db", clock_ns=lambda: NOON)
+        ledger = Ledger(fresh.file(tmp_path / "db"), clock_ns=lambda: NOON)
         if rules:
             snapshot = Snapshot("rules-1", POLICY, file="bursar.toml")
             ledger.submit(lambda db: overridebook.keep_rules(db, snapshot, NOON)).result()

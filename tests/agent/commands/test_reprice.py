@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
+from tests.agent.ledger import fresh
 
 from bursar.agent.cli import cli
 from bursar.agent.commands.howfar import Done
@@ -62,7 +63,7 @@ def charged(name: str, model: str = OPUS) -> list[Record]:
 def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A ledger of three calls, one of a model without a price; all commands find it."""
     path = tmp_path / "bursar.sqlite"
-    ledger = Ledger(path, clock_ns=lambda: NOW_NS)
+    ledger = Ledger(fresh.file(path), clock_ns=lambda: NOW_NS)
     records = [record for each in (charged("a1"), charged("a2"), charged("a3", "claude-next")) for record in each]
     ledger.book(records, holder="p1", policy=POLICY).result()
     ledger.close()
@@ -107,7 +108,7 @@ def test_charges_and_balances_are_rewritten_in_chunks_with_progress(db: Path) ->
 
 def test_a_dry_run_writes_nothing_and_works_beside_an_agent(db: Path) -> None:
     """While the ledger is held by its writer, it tells what would change."""
-    agent = Ledger(db, clock_ns=lambda: NOW_NS)
+    agent = Ledger(fresh.file(db), clock_ns=lambda: NOW_NS)
     try:
         rehearsed = carry_out(plan(db, dry_run=True), now_ns=7, begin=untold)
         assert rehearsed.total.moved == -4 * USD
@@ -119,7 +120,7 @@ def test_a_dry_run_writes_nothing_and_works_beside_an_agent(db: Path) -> None:
 
 def test_beside_a_running_agent_nothing_is_written(db: Path) -> None:
     """One writer: the refusal says whose ledger it is, and what works meanwhile."""
-    agent = Ledger(db, clock_ns=lambda: NOW_NS)
+    agent = Ledger(fresh.file(db), clock_ns=lambda: NOW_NS)
     try:
         with pytest.raises(
             LedgerInUse, match=r"in use by process \d+.*while the agent is down; --dry-run works beside it"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.agent.batching.house import NOON, USD
+from tests.agent.ledger import fresh
 from tests.agent.ledger.test_evalbook import MADE
 
 from bursar.agent.adoption import Adoption
@@ -58,7 +59,7 @@ def call(number: int) -> list[Record]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     made = Settings(tmp_path, tmp_path / "db")
-    Ledger(made.db, clock_ns=clock).close()
+    Ledger(fresh.file(made.db), clock_ns=clock).close()
     return made
 
 
@@ -75,7 +76,7 @@ def test_without_an_agent_the_ledger_is_written_by_the_run(settings: Settings) -
     """Each booking at once, so that an agent may start between two of them; budgets count it too."""
     with Books(settings, "eval-1", clock, POLICY, unasked) as books:
         books.book(record for number in range(CHUNK) for record in call(number))
-        Ledger(settings.db, clock_ns=clock).close()
+        Ledger(fresh.file(settings.db), clock_ns=clock).close()
         assert (settings.journals / "eval-1.jsonl").exists()
     assert (total(settings)["charges"], total(settings)["nano_usd"]) == (CHUNK, CHUNK * 100)
     with open_for_reading(settings.db) as db:
@@ -93,7 +94,7 @@ def test_with_an_agent_it_is_told_in_the_words_of_every_process(settings: Settin
         told.append((path, json.loads(json.dumps(body))))
         return {"forgotten": 7}
 
-    ledger = Ledger(settings.db, clock_ns=clock)
+    ledger = Ledger(fresh.file(settings.db), clock_ns=clock)
     with Books(settings, "eval-1", clock, POLICY, order) as books:
         books.book(record for number in range(CHUNK) for record in call(number))
         books.keep(MADE)
@@ -112,7 +113,7 @@ def test_without_an_agent_results_are_kept_and_samples_forgotten(settings: Setti
     """The next agent takes them up at its start."""
     with Books(settings, "eval-1", clock, None, unasked) as books:
         books.keep(MADE)
-    ledger = Ledger(settings.db, clock_ns=clock)
+    ledger = Ledger(fresh.file(settings.db), clock_ns=clock)
     text = Text(sealed=False, text=b"x")
     told = Sample("a", "triage", 1, "m", "", "x", "x")
     ledger.submit(lambda db: samplebook.keep(db, told, text, text, Capture(5, 60), NOON)).result()
@@ -133,7 +134,7 @@ def test_what_a_killed_run_had_sent_counts_as_its_bound(settings: Settings) -> N
     books.__enter__()
     books.book([call(1)[0]])
     books.__exit__(KilledError, KilledError(), None)
-    ledger = Ledger(settings.db, clock_ns=clock)
+    ledger = Ledger(fresh.file(settings.db), clock_ns=clock)
     keeper = Bookkeeper(ledger, RulesInForce(replace(settings)), clock_ns=clock, on_alert=lambda: None)
     adoption = Adoption(settings.journals, "h", keeper)
     adoption.run()
@@ -151,7 +152,7 @@ def test_an_agent_that_does_not_answer_is_an_error_that_says_so(settings: Settin
     def order(path: str, body: Mapping[str, object]) -> Any:
         raise UnreachableError("nobody answers")
 
-    ledger = Ledger(settings.db, clock_ns=clock)
+    ledger = Ledger(fresh.file(settings.db), clock_ns=clock)
     with pytest.raises(UnreachableError), Books(settings, "eval-1", clock, None, order) as books:
         books.book(call(1))
     ledger.close()

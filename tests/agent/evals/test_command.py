@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.agent.batching.house import NOON
 from tests.agent.evals.stage import HAIKU, OPUS, STRUCTURED, sample
+from tests.agent.ledger import fresh
 
 from bursar.agent.cli import cli
 from bursar.agent.ledger import Ledger, evalbook, open_for_reading, reports, samplebook
@@ -39,7 +40,7 @@ class Shop:
 
     def keep(self, agreeing: int, differing: int = 0, model: str = OPUS) -> None:
         """So many samples that any model answers alike, and so many that none does."""
-        ledger = Ledger(self.db, clock_ns=lambda: NOON)
+        ledger = Ledger(fresh.file(self.db), clock_ns=lambda: NOON)
         for number in range(agreeing + differing):
             plain = number >= agreeing
             known = sample(number, "none of its words" if plain else STRUCTURED, plain=plain)

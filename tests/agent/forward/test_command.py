@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.agent.ledger import fresh
 
 from bursar.agent.cli import cli
 from bursar.agent.ledger import Ledger
@@ -26,7 +27,7 @@ RECEIVERS = [
 def db(tmp_path: Path) -> Path:
     """A ledger whose agent passes spans on to two receivers: one that fails and overflows, and one that is fine."""
     path = tmp_path / "ledger.sqlite"
-    Ledger(path, clock_ns=lambda: NOON).close()
+    Ledger(fresh.file(path), clock_ns=lambda: NOON).close()
     queue = ForwardQueue(path_beside(path), clock_ns=lambda: NOON)
     queue.know(RECEIVERS)
     queue.put([("jaeger", 8), ("lf", 100), ("gone", 100)], [(3, b"1111"), (4, b"2222"), (5, b"3333")])
@@ -86,6 +87,6 @@ def test_nobody_gets_spans(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     missing = CliRunner().invoke(cli, ["forwards", "--db", str(path)])
     assert (missing.exit_code, "start the agent once" in missing.output) == (3, True)
-    Ledger(path, clock_ns=lambda: NOON).close()
+    Ledger(fresh.file(path), clock_ns=lambda: NOON).close()
     assert "no [[forward]]" in run("--db", str(path)).stdout
     assert json.loads(run("--db", str(path), "--json").stdout) == {"forwards": []}

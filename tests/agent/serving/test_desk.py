@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.agent.ledger import fresh
 
 from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.ledger import Ledger, outbox, overridebook
@@ -51,7 +52,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.now_ns = NOON
-        self.ledger = Ledger(folder / "db", clock_ns=lambda: self.now_ns)
+        self.ledger = Ledger(fresh.file(folder / "db"), clock_ns=lambda: self.now_ns)
         rules = Rules(parse_policy(POLICY, file="f"), shipped_book(), Snapshot("s", POLICY))
         self.rules = RulesInForce(Settings(folder, folder / "db"), lambda _: rules, clock_ns=lambda: self.now_ns)
         self.bookkeeper = Bookkeeper(self.ledger, self.rules, clock_ns=lambda: self.now_ns, on_alert=lambda: None)

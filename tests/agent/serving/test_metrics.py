@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, unexplained, used
 
 from bursar.agent.bookkeeper import Bookkeeper
@@ -46,7 +47,7 @@ class Clock:
 
 @pytest.fixture
 def bookkeeper(tmp_path: Path) -> Iterator[Bookkeeper]:
-    ledger = Ledger(tmp_path / "db", clock_ns=lambda: NOON * 10**9)
+    ledger = Ledger(fresh.file(tmp_path / "db"), clock_ns=lambda: NOON * 10**9)
     rules = Rules(parse_policy(POLICY, file="f"), shipped_book(), Snapshot("s", POLICY))
     in_force = RulesInForce(Settings(state_dir=tmp_path, db=tmp_path / "db"), read=lambda _: rules)
     yield Bookkeeper(ledger, in_force, clock_ns=lambda: NOON * 10**9, on_alert=lambda: None)

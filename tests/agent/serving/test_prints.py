@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
+from tests.agent.ledger import fresh
 
 from bursar.agent.ledger import Ledger
 from bursar.agent.serving import prints
@@ -21,7 +22,7 @@ BLOCK = Block("00" * 8, Section.SYSTEM, 0, 0, "text", "", 400, 100)
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    made = Ledger(tmp_path / "db", clock_ns=lambda: 1)
+    made = Ledger(fresh.file(tmp_path / "db"), clock_ns=lambda: 1)
     yield made
     made.close()
 

@@ -14,6 +14,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from tests.agent.ledger import fresh
 
 from bursar.agent.bookkeeper import Bookkeeper
 from bursar.agent.ledger import Ledger
@@ -50,7 +51,7 @@ HOLDER = Holder("h", 42, "host", NOON)
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path / "db", clock_ns=lambda: NOON)
+    opened = Ledger(fresh.file(tmp_path / "db"), clock_ns=lambda: NOON)
     yield opened
     opened.close()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.test_printbook import settled
 
 from bursar.agent.advice.caching.automatic import REST_NS, Automatic
@@ -40,7 +41,7 @@ class House:
         self.now_ns = NOON
         self.asked: list[str] = []
         self.policy = POLICY
-        self.ledger = Ledger(folder / "db", clock_ns=lambda: self.now_ns)
+        self.ledger = Ledger(fresh.file(folder / "db"), clock_ns=lambda: self.now_ns)
         self.settings = Settings(folder, folder / "db")
         self.begin()
 
