@@ -1,4 +1,4 @@
-"""One demo and one browser for all tests here."""
+"""One browser for all tests here, and one window of somebody who is in for each."""
 
 from __future__ import annotations
 
@@ -7,14 +7,7 @@ from collections.abc import Generator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 from tests.browser.chromium import Complaints, launched
-from tests.browser.kept import Kept, kept_demo
-
-
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Generator[Kept]:
-    """`bursar demo --keep`, with its refusals, downgrades and batches."""
-    with kept_demo(tmp_path_factory.mktemp("demo")) as kept:
-        yield kept
+from tests.browser.kept import Kept
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
-"""`bursar demo --keep`, as anybody would start it, and what it prints at its end."""
+"""`bursar demo --keep --json`, as anybody would start it, and what it prints at its end."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _PATIENCE_SECONDS = 110.0
 _LINK = re.compile(r"http://\S+/enter\?ticket=\S+")
@@ -28,27 +30,30 @@ class Kept:
     token: str
     environ: dict[str, str]
     """What it says to export in another terminal."""
+    report: dict[str, Any]
+    """How it went."""
 
 
 @contextmanager
 def kept_demo(folder: Path) -> Generator[Kept]:
-    """Play it to its end, and leave it running while the block lasts."""
-    out = folder / "demo.out"
-    with out.open("wb") as said:
+    """Play it to its end, and leave it running while the block lasts; it must end well."""
+    out, report = folder / "demo.out", folder / "demo.json"
+    with out.open("wb") as said, report.open("wb") as reported:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bursar.agent", "demo", "--keep"],
-            stdout=said,
-            stderr=subprocess.STDOUT,
+            [sys.executable, "-m", "bursar.agent", "demo", "--keep", "--json"],
+            stdout=reported,
+            stderr=said,
             env={**os.environ, "COLUMNS": "100"},
         )
     try:
-        yield _read(out, process)
+        yield _read(out, report, process)
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(_PATIENCE_SECONDS)
+        code = process.wait(_PATIENCE_SECONDS)
+    assert code == 0
 
 
-def _read(out: Path, process: subprocess.Popen[bytes]) -> Kept:
+def _read(out: Path, report: Path, process: subprocess.Popen[bytes]) -> Kept:
     end = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < end and process.poll() is None:
         text = out.read_text()
@@ -56,6 +61,6 @@ def _read(out: Path, process: subprocess.Popen[bytes]) -> Kept:
         link = _LINK.search(text)
         if link is not None and "BURSAR_TOKEN_FILE" in environ and text.endswith("\n"):
             token = Path(environ["BURSAR_TOKEN_FILE"]).read_text().strip()
-            return Kept(link.group(), environ["BURSAR_AGENT"], token, environ)
+            return Kept(link.group(), environ["BURSAR_AGENT"], token, environ, json.loads(report.read_text()))
         time.sleep(0.1)
     raise AssertionError(f"the demo did not come to its end:\n{out.read_text()[-2_000:]}")

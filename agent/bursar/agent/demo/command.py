@@ -14,6 +14,7 @@ import httpx
 from rich.console import Console
 
 from bursar.agent.demo.play import DemoError, play
+from bursar.agent.demo.summary import Summary
 
 _FAILED, _CANNOT = 1, 3
 
@@ -35,17 +36,23 @@ def demo_command(prices: Path | None, keep: bool, picture: Path | None, as_json:
     where the ledger and the sandbox's bill differ, more than the limit was spent, or the application failed."""
     console = Console(stderr=as_json, highlight=False, record=picture is not None, width=100 if picture else None)
     try:
-        summary = play(os.environ, console, prices=prices, keep=keep)
+        summary = play(os.environ, console, prices=prices, keep=keep, report=_print if as_json else _nothing)
     except DemoError as error:
         _end(error, _FAILED)
     except httpx.HTTPError as error:
         _end(f"the sandbox's bill cannot be read ({error}): run the demo again", _CANNOT)
     if picture is not None:
         picture.write_text(_FONTS.sub("", console.export_svg(title="bursar demo")))
-    if as_json:
-        click.echo(json.dumps(summary.to_json(), indent=2))
     sound = summary.ledger_nano_usd == summary.sandbox_nano_usd and not summary.overspend_nano_usd
     sys.exit(0 if sound else _FAILED)
+
+
+def _print(summary: Summary) -> None:
+    click.echo(json.dumps(summary.to_json(), indent=2))
+
+
+def _nothing(_: Summary) -> None:
+    """Who looks at the screen has seen it."""
 
 
 def _end(said: object, code: int) -> NoReturn:

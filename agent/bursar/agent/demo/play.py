@@ -47,9 +47,18 @@ class Play:
     began_ns: int
 
 
-def play(environ: Mapping[str, str], console: Console, *, prices: Path | None = None, keep: bool = False) -> Summary:
+def play(
+    environ: Mapping[str, str],
+    console: Console,
+    *,
+    prices: Path | None = None,
+    keep: bool = False,
+    report: Callable[[Summary], None] = lambda _: None,
+) -> Summary:
     """
     Play it, showing the spend on `console` as it goes; with `keep`, leave it running until Ctrl-C.
+
+    `report` is told how it went once that is known, also of a demo that is kept.
 
     Raises `DemoError`, `PrivateAgentError`, `PriceBookError` and `httpx.HTTPError`.
     """
@@ -80,6 +89,7 @@ def play(environ: Mapping[str, str], console: Console, *, prices: Path | None = 
         with console.status("answering 25 questions twice: as they are, and as `bursar advise` says"):
             summary = replace(summary, lever=_pulled(on_stage, folder, environ, prices))
         console.print(_look(on_stage), screen.closing(summary, width=console.width))
+        report(summary)
         if keep:
             _keep(on_stage, console)
     return summary
