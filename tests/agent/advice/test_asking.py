@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.agent.advice.test_command import charge
+from tests.agent.ledger import fresh
 
 from bursar.agent.advice.asking import NICENESS, AdviceCommand
 from bursar.agent.ledger import Ledger, verdictbook
@@ -25,7 +26,7 @@ def test_all_that_is_advised_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
         slowed.append((which, by))
 
     monkeypatch.setattr(os, "setpriority", slow)
-    ledger = Ledger(tmp_path / "db", clock_ns=time.time_ns)
+    ledger = Ledger(fresh.file(tmp_path / "db"), clock_ns=time.time_ns)
     records = [charge(route, n, time.time_ns() - 60 * 10**9) for route in ("support.triage", "docs") for n in range(10)]
     ledger.book(records, holder="p", policy=None).result()
     first = AdviceCommand(Settings(tmp_path, tmp_path / "db"))(2 * HOUR_NS)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.agent.ledger import fresh
 from tests.agent.ledger.test_printbook import settled
 
 from bursar.agent.advice.keeping import LOOK_BACK_NS, Keeping, rest_ns
@@ -27,7 +28,7 @@ class House:
         self.takes_ns = 2 * SECOND
         self.asked: list[int] = []
         self.answer: Sequence[Mapping[str, Any]] | None = [{"id": "a1"}]
-        self.ledger = Ledger(folder / "db", clock_ns=lambda: self.now_ns)
+        self.ledger = Ledger(fresh.file(folder / "db"), clock_ns=lambda: self.now_ns)
         self.begin()
 
     def begin(self) -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import used
 
 from bursar.agent.dashboard import pages
@@ -43,7 +44,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "db"
-        self.ledger = Ledger(self.path, clock_ns=lambda: NOON_NS)
+        self.ledger = Ledger(fresh.file(self.path), clock_ns=lambda: NOON_NS)
         rules = Rules(parse_policy(POLICY, file="f"), shipped_book(), Snapshot("s", POLICY))
         in_force = RulesInForce(Settings(state_dir=folder, db=self.path), read=lambda _: rules)
         for number in range(3):

@@ -6,15 +6,14 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from sqlite_utils import Database
 from tests.agent.advice.caching.made import MINUTE, UNTIL
 from tests.agent.dashboard.shared import samples
+from tests.agent.ledger import fresh
 from tests.agent.ledger.test_printbook import block, settled
 
 from bursar.agent.dashboard import prefixes as module
 from bursar.agent.dashboard.prefixes import Stretch, prefixes, sampled
 from bursar.agent.ledger import printbook
-from bursar.agent.ledger.schema import upgrade
 from bursar.policies.fingerprint import Fingerprint, Section
 from bursar.policies.usage import Usage
 
@@ -94,8 +93,7 @@ def test_without_prompts_nothing_is_in_common() -> None:
 
 def test_the_last_prompts_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """In order of time, so many blocks and no more: prompts before them are left out."""
-    db = Database(memory=True)
-    upgrade(db)
+    db = fresh.ledger()
     for number in range(5):
         settled(db, f"a{number}", 1_000 + number)
         question = replace(block(number + 2), section=Section.MESSAGES, role="user")
@@ -111,8 +109,7 @@ def test_the_last_prompts_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_prompt_whose_blocks_are_forgotten_is_left_out() -> None:
     """Between two readings of a page what is old may go."""
-    db = Database(memory=True)
-    upgrade(db)
+    db = fresh.ledger()
     for number in (1, 2):
         settled(db, f"a{number}", number)
         printbook.keep(db, [Fingerprint(f"a{number}", (block(number),))], 2_000)

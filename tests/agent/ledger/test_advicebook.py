@@ -6,19 +6,17 @@ from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.test_printbook import settled
 
 from bursar.agent.ledger.advicebook import MOST_KEPT, Kept, asked_since, keep, latest
-from bursar.agent.ledger.schema import upgrade
 
 ONE = Kept(9, 1, 7, [{"id": "a1", "saving_nano_usd_per_day": {"from": 2**60 + 1}, "text": "Schön"}])
 
 
 @pytest.fixture
 def db() -> Database:
-    made = Database(memory=True)
-    upgrade(made)
-    return made
+    return fresh.ledger()
 
 
 def test_the_latest_is_told_as_it_was_kept(db: Database) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from sqlite_utils import Database
+from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import put, used
 
 from bursar.agent.ledger.routebook import known, last_calls
-from bursar.agent.ledger.schema import upgrade
 from bursar.policies.usage import Usage
 
 NOON = 1_795_262_400
@@ -16,9 +16,7 @@ SECOND = 10**9
 
 @pytest.fixture
 def db() -> Database:
-    made = Database(memory=True)
-    upgrade(made)
-    return made
+    return fresh.ledger()
 
 
 def test_the_newest_calls_come_first(db: Database) -> None:

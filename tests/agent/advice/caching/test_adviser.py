@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.agent.ledger import fresh
 
 from bursar.agent.advice.caching.adviser import STALE_NS, KeptAdviser, advised
 from bursar.agent.ledger import Ledger, advicebook
@@ -49,7 +50,7 @@ def test_what_does_not_or_is_for_something_else_is_not(changes: dict[str, Any]) 
 
 def test_what_was_kept_is_handed_over_while_it_is_new(tmp_path: Path) -> None:
     """Before anything was kept, and of calls a day ago and more, nothing is."""
-    ledger = Ledger(tmp_path / "db", clock_ns=lambda: 1)
+    ledger = Ledger(fresh.file(tmp_path / "db"), clock_ns=lambda: 1)
     adviser = KeptAdviser(ledger)
     assert adviser("chat", 7) == []
     ledger.submit(lambda db: advicebook.keep(db, Kept(5, 0, 3, [ONE]))).result()
