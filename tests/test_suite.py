@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 pytestmark = pytest.mark.xdist_group("together")
@@ -9,4 +11,5 @@ pytestmark = pytest.mark.xdist_group("together")
 
 def test_groups_are_kept_together(request: pytest.FixtureRequest) -> None:
     """xdist sends them by what it puts behind a test's id; under a pytest that it does not know it silently cannot."""
-    assert request.node.nodeid.endswith("@together") == request.config.getoption("loadgroup", False)
+    test, _, _ = os.environ["PYTEST_CURRENT_TEST"].partition(" ")
+    assert test.endswith("@together") == request.config.getoption("loadgroup", False)
