@@ -44,6 +44,7 @@ def kept_demo(folder: Path) -> Generator[Kept]:
             stdout=reported,
             stderr=said,
             env={**os.environ, "COLUMNS": "100"},
+            preexec_fn=_interruptible,
         )
     try:
         yield _read(out, report, process)
@@ -51,6 +52,11 @@ def kept_demo(folder: Path) -> Generator[Kept]:
         process.send_signal(signal.SIGINT)
         code = process.wait(_PATIENCE_SECONDS)
     assert code == 0
+
+
+def _interruptible() -> None:
+    """Tests that run in the background inherit that Ctrl-C is ignored; the demo must end by it all the same."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _read(out: Path, report: Path, process: subprocess.Popen[bytes]) -> Kept:
