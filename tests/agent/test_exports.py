@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from string import Template
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import anthropic
 import httpx2
@@ -31,11 +31,13 @@ from bursar.agent.serving.listening import answering, listening
 from bursar.agent.settings import Settings, Tcp
 from bursar.agent.spans import receiver
 from bursar.agent.spans.seenspan import SeenSpan
+from bursar.instrumentation import instrument, uninstrument
 from bursar.policies.policyfile import parse_policy
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "exports.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+HEADERS = "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
 TOKENS = {"gen_ai.usage.input_tokens": 2600, "gen_ai.usage.output_tokens": 42}
 MESSAGE = {
     "id": "msg_1",
@@ -51,6 +53,8 @@ MESSAGE = {
         "output_tokens": 42,
     },
 }
+COST = (100 * 2 + 2000 * 0.1 + 500 * 2.5 + 42 * 10) / 10**6
+"""Of `MESSAGE`, in dollars: uncached, read, written for 5 minutes, out, at the book's dollars a million tokens."""
 
 
 def block(name: str) -> str:
@@ -162,8 +166,49 @@ def test_a_direct_recipe_brings_spans_where_it_says(name: str, monkeypatch: pyte
     assert urlsplit(variables[ENDPOINT]).netloc == host
     with serving(receiver.app.routes) as netloc:
         export_a_call(variables, netloc, monkeypatch)
-    (span,) = receiver.spans
+    (span,), (came,) = receiver.spans, receiver.headers
+    assert headers_of(variables).items() <= came.items()
     assert (span.name, tokens_of(span)) == ("anthropic.messages.create", TOKENS)
+
+
+def headers_of(variables: Mapping[str, str]) -> dict[str, str]:
+    """The headers that a recipe names, as they go over the wire."""
+    pairs = (pair.partition("=") for pair in variables.get(HEADERS, "").split(",") if pair)
+    return {name.lower(): unquote(value) for name, _, value in pairs}
+
+
+@contextmanager
+def bursar(folder: Path, dialects: str) -> Generator[None]:
+    """Bursar in this process, without an agent: what it writes on spans, it writes alone."""
+    assert instrument(environ={"BURSAR_STATE_DIR": str(folder), "BURSAR_DIALECTS": dialects})
+    try:
+        yield
+    finally:
+        uninstrument()
+
+
+def test_langfuse_gets_every_class_in_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its direct recipe, with Bursar in the process; of the SDK's span alone it takes cache writes for plain input."""
+    variables, receiver = recipe("langfuse", **SECRETS), Langfuse("pk", "sk")
+    with serving(receiver.app.routes) as netloc:
+        export_a_call(variables, netloc, monkeypatch)
+        with bursar(tmp_path, variables["BURSAR_DIALECTS"]):
+            export_a_call(variables, netloc, monkeypatch)
+    bare, stamped = receiver.observations().values()
+    assert (bare["usageDetails"]["input"], bare["costDetails"]) == (600, {})
+    names = ("input", "input_cache_read", "input_cache_creation_5m", "output", "total")
+    tokens, dollars = (stamped[which] for which in ("usageDetails", "costDetails"))
+    assert [tokens[name] for name in names] == [100, 2000, 500, 42, 2642]
+    assert [dollars[name] for name in names] == [0.0002, 0.0002, 0.00125, 0.00042, COST]
+
+
+def test_helicones_names_of_2024_come_by_a_dialect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the page says of its direct recipe: tokens in and out with `BURSAR_DIALECTS=traceloop`, none cached."""
+    receiver = HeliconeTraces("sk-helicone-1")
+    with serving(receiver.app.routes) as netloc, bursar(tmp_path, "traceloop"):
+        export_a_call(recipe("helicone", **SECRETS), netloc, monkeypatch)
+    (shown,) = receiver.requests()
+    assert (shown["provider"], shown["prompt_tokens"], shown["completion_tokens"]) == ("ANTHROPIC", 2600, 42)
 
 
 def test_helicone_finds_none_of_the_names_that_it_reads_on_the_sdks_own_span() -> None:
@@ -175,8 +220,6 @@ def test_helicone_finds_none_of_the_names_that_it_reads_on_the_sdks_own_span() -
     assert (shown["prompt_tokens"], shown["completion_tokens"], shown["provider"]) == (None, None, "")
 
 
-COST = (100 * 2 + 2000 * 0.1 + 500 * 2.5 + 42 * 10) / 10**6
-"""Of `MESSAGE`, in dollars: uncached, read, written for 5 minutes, out, at the book's dollars a million tokens."""
 HEAD = 'version = 1\nmode = "observe"\n'
 
 
@@ -216,9 +259,11 @@ def test_the_agents_recipes_bring_spans_where_they_say(tmp_path: Path, monkeypat
     tags = {tag["key"]: tag["value"] for tag in found["spans"][0]["tags"]}
     assert (tags["bursar.cost.nano_usd"], tags["bursar.cost.basis"]) == (round(COST * 10**9), "span")
     for name, (_, backend) in backends.items():
-        (span,) = backend.spans
+        (span,), (came,) = backend.spans, backend.headers
         told = attributes_of(span.attributes)
         assert (tokens_of(span), told["gen_ai.usage.cost"]) == (TOKENS, COST), name
+        pairs = environment.get(f"{name.upper()}_HEADERS")
+        assert headers_of({HEADERS: pairs or ""}).items() <= came.items(), name
     langfuse, (logged,) = backends["langfuse"][1], log.requests.values()
     assert isinstance(langfuse, Langfuse)
     (observation,) = langfuse.observations().values()

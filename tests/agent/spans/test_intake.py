@@ -265,6 +265,16 @@ def test_a_layer_around_a_call_counts_nothing(db: Database, turned: bool) -> Non
     assert counts(db) == {f"span-{TRACE}-{'0c' * 8}": (SPAN_NANO, "span")}
 
 
+def test_a_layer_around_a_call_of_a_journals_counts_nothing(db: Database) -> None:
+    """Also where the call's own span, which Bursar stamped, tells of no tokens: its attempts are the journal's."""
+    empty = {"gen_ai__usage__input_tokens": None, "gen_ai__usage__output_tokens": None, "gen_ai__response__id": None}
+    inner = stamped(9_000_000, tries=2, span_id="0c" * 8, parent="0b" * 8, **empty)
+    outer = span(gen_ai__response__id=None, anthropic__request__id=None, gen_ai__usage__output_tokens=40)
+    tell(db, sent("a1"), EARLIER, sent(), settled(nano=3_000_000, basis=Basis.ESTIMATE, response=None))
+    assert take(db, inner, outer) == Counted(0, 1, 1, frozenset())
+    assert counts(db) == {"a1": (6_000_000, "estimate"), "a2": (3_000_000, "estimate")}
+
+
 @pytest.mark.parametrize(
     "outer",
     [
