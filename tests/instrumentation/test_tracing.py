@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from tests.certificates import authority
 
+from bursar.agent.serving.certificate import Certificate
+from bursar.agent.serving.listening import answering, listening
+from bursar.agent.settings import Tcp
+
 pytestmark = pytest.mark.xdist_group("tracing")
+
 SCRIPT = """
 import json, logging, sys
 from opentelemetry import trace
@@ -24,7 +35,8 @@ exported, lines = [], []
 
 class Exporter(trace_exporter.OTLPSpanExporter):
     def __init__(self, *arguments, **options):
-        exported.append([arguments, options])
+        session = options.get("session")
+        exported.append([arguments, {**options, "session": session and {"trust_env": session.trust_env}}])
         super().__init__(*arguments, **options)
 
 class Keep(logging.Handler):
@@ -120,9 +132,8 @@ def test_without_an_endpoint_no_provider_is_made(seen: dict[str, Any]) -> None:
 def test_an_agent_is_sent_the_traces(seen: dict[str, Any]) -> None:
     """Once, however often it is asked for; an agent that is away keeps no process from ending."""
     result = seen["agent"]
-    assert result["exported"] == [
-        [["http://127.0.0.1:4319/v1/traces"], {"certificate_file": None, "headers": {}, "timeout": 1}]
-    ]
+    options = {"certificate_file": None, "headers": {}, "timeout": 1, "session": None}
+    assert result["exported"] == [[["http://127.0.0.1:4319/v1/traces"], options]]
     assert (result["provider"], result["processors"]) == ("TracerProvider", 1)
     assert said(result) == ["bursar: traces go to http://127.0.0.1:4319", OWN]
 
@@ -131,6 +142,40 @@ def test_over_tls_the_exporter_trusts_whom_the_journal_trusts(seen: dict[str, An
     """The agent's own port, since the address has none; one file for both."""
     (((url,), options),) = seen["tls"]["exported"]
     assert (url, options["certificate_file"]) == ("https://agent:4319/v1/traces", "ca.pem")
+    assert options["session"] == {"trust_env": False}
+
+
+SENDING = """
+import os, sys
+from opentelemetry import trace
+from bursar.instrumentation.config import read_config
+from bursar.instrumentation.tracing import set_up
+
+set_up(read_config(os.environ))
+trace.get_tracer("here").start_span("call").end()
+sys.exit(not trace.get_tracer_provider().force_flush())
+"""
+
+
+def test_spans_go_over_tls_whatever_requests_is_told_to_trust(tmp_path: Path) -> None:
+    """An authority of one's own, in an environment that names others for everything else: the agent has the span."""
+    ours, others = authority(tmp_path / "ours"), authority(tmp_path / "others", "somebody else")
+    taken: list[str] = []
+
+    async def take(request: Request) -> Response:
+        taken.append(request.url.path)
+        return Response()
+
+    app = Starlette(routes=[Route("/v1/traces", take, methods=["POST"])])
+    with (
+        listening(Tcp(port=0), Certificate(ours.issue("agent"))) as listener,
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(answering(app, listener)),
+    ):
+        environ = {"HOME": str(tmp_path), "BURSAR_AGENT": listener.url, "BURSAR_CA_FILE": str(ours.file)}
+        environ |= {"REQUESTS_CA_BUNDLE": str(others.file), "CURL_CA_BUNDLE": str(others.file)}
+        done = subprocess.run([sys.executable, "-c", SENDING], env=environ, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, taken) == (0, ["/v1/traces"]), done.stderr
 
 
 def test_a_unix_socket_is_no_endpoint(seen: dict[str, Any]) -> None:
@@ -147,7 +192,7 @@ def test_a_unix_socket_is_no_endpoint(seen: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", ["collector", "both", "socket and collector"])
 def test_opentelemetry_s_own_variables_go_first(seen: dict[str, Any], case: str) -> None:
     """Its exporter reads them; the agent then hears of money by the journal alone."""
-    assert seen[case]["exported"] == [[[], {}]]
+    assert seen[case]["exported"] == [[[], {"session": None}]]
     assert said(seen[case])[0] == "bursar: traces go to the endpoint of OpenTelemetry's variables"
 
 

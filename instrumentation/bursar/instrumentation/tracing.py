@@ -39,6 +39,7 @@ def _set_up(config: Config) -> str:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from requests import Session
     except ImportError:
         return 'no traces: an endpoint is known, but no exporter is installed; pip install "bursar[otel]"'
     if config.exports:
@@ -46,7 +47,11 @@ def _set_up(config: Config) -> str:
     else:
         ca_file = None if config.ca_file is None else str(config.ca_file)
         exporter = OTLPSpanExporter(
-            f"{config.agent}/v1/traces", certificate_file=ca_file, headers=_token(config), timeout=EXPORT_SECONDS
+            f"{config.agent}/v1/traces",
+            certificate_file=ca_file,
+            headers=_token(config),
+            timeout=EXPORT_SECONDS,
+            session=None if ca_file is None else _unswayed(Session()),
         )
         if config.agent is not None and config.agent.scheme == "https":
             _keep_from_forks(exporter)
@@ -56,6 +61,12 @@ def _set_up(config: Config) -> str:
     return (
         "traces go to the endpoint of OpenTelemetry's variables" if config.exports else f"traces go to {config.agent}"
     )
+
+
+def _unswayed(session: Any) -> Any:
+    """One of requests' that asks no environment: there REQUESTS_CA_BUNDLE would stand above BURSAR_CA_FILE."""
+    session.trust_env = False
+    return session
 
 
 def _keep_from_forks(exporter: Any) -> None:
