@@ -15,6 +15,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from tests.soak.badinput import MOST_MEGABYTES
 
 from bursar.agent.cli import cli
 from bursar.agent.serving.doorman import OPEN_PATHS
@@ -188,6 +189,13 @@ def test_probes_ask_what_needs_no_token() -> None:
     assert load(KUBERNETES / "service.yaml")["spec"]["selector"].items() <= labels.items()
     assert spec["template"]["metadata"]["annotations"]["prometheus.io/port"] == str(port["containerPort"])
     assert any("http://127.0.0.1:4319/readyz" in part for part in service("agent")["healthcheck"]["test"])
+
+
+@pytest.mark.parametrize("file", ["agent.yaml", "sidecar/application.yaml"])
+def test_bad_input_ends_no_pod(file: str) -> None:
+    """An agent may have what the soak on bad input allows it, before the cluster kills it."""
+    (megabytes,) = re.findall(r"limits:\n +memory: (\d+)Mi", (KUBERNETES / file).read_text(encoding="utf-8"))
+    assert int(megabytes) > MOST_MEGABYTES
 
 
 def test_the_token_is_the_one_that_is_made() -> None:

@@ -132,7 +132,7 @@ def test_without_an_endpoint_no_provider_is_made(seen: dict[str, Any]) -> None:
 def test_an_agent_is_sent_the_traces(seen: dict[str, Any]) -> None:
     """Once, however often it is asked for; an agent that is away keeps no process from ending."""
     result = seen["agent"]
-    options = {"certificate_file": None, "headers": {}, "timeout": 1, "session": None}
+    options: dict[str, Any] = {"certificate_file": None, "headers": {}, "timeout": 1, "session": None}
     assert result["exported"] == [[["http://127.0.0.1:4319/v1/traces"], options]]
     assert (result["provider"], result["processors"]) == ("TracerProvider", 1)
     assert said(result) == ["bursar: traces go to http://127.0.0.1:4319", OWN]

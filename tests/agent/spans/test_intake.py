@@ -267,7 +267,11 @@ def test_a_layer_around_a_call_counts_nothing(db: Database, turned: bool) -> Non
 
 def test_a_layer_around_a_call_of_a_journals_counts_nothing(db: Database) -> None:
     """Also where the call's own span, which Bursar stamped, tells of no tokens: its attempts are the journal's."""
-    empty = {"gen_ai__usage__input_tokens": None, "gen_ai__usage__output_tokens": None, "gen_ai__response__id": None}
+    empty: dict[str, Any] = {
+        "gen_ai__usage__input_tokens": None,
+        "gen_ai__usage__output_tokens": None,
+        "gen_ai__response__id": None,
+    }
     inner = stamped(9_000_000, tries=2, span_id="0c" * 8, parent="0b" * 8, **empty)
     outer = span(gen_ai__response__id=None, anthropic__request__id=None, gen_ai__usage__output_tokens=40)
     tell(db, sent("a1"), EARLIER, sent(), settled(nano=3_000_000, basis=Basis.ESTIMATE, response=None))
