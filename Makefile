@@ -33,7 +33,7 @@ test-sdk-suite: $(STAMP) ## Run the SDK's own tests with Bursar active: they mus
 test-frameworks: $(STAMP) ## Run the frameworks that stand on the SDK, each in an environment of its own
 	$(BIN)/python -m tests.frameworks $(NAMES)
 
-test-receivers: $(STAMP) ## Ask Phoenix itself (in an environment of its own, 700 MB) and Prometheus (apt-get install prometheus) what they have
+test-receivers: $(STAMP) ## Ask Phoenix itself (in an environment of its own, 850 MB) and Prometheus (apt-get install prometheus) what they have
 	$(BIN)/python -m tests.receivers $(NAMES)
 
 check: $(STAMP) ## Format, lint, import contracts, types, and the built wheel

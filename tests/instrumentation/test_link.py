@@ -250,7 +250,7 @@ def test_an_agent_that_stays_away_is_unreachable(connect: Connect) -> None:
 @pytest.mark.parametrize(
     ("status", "answer", "said"),
     [
-        (500, b"oh no", "the agent answered 500: oh no"),
+        (500, b"oh no\n", r"the agent answered 500: oh no\Z"),
         (401, b"", "the agent answered 401: "),
         (204, b"", "the agent answered 204"),
         (400, b"\xff" * 300, "the agent answered 400: "),

@@ -132,7 +132,7 @@ def test_without_an_endpoint_no_provider_is_made(seen: dict[str, Any]) -> None:
 def test_an_agent_is_sent_the_traces(seen: dict[str, Any]) -> None:
     """Once, however often it is asked for; an agent that is away keeps no process from ending."""
     result = seen["agent"]
-    options: dict[str, Any] = {"certificate_file": None, "headers": {}, "timeout": 1, "session": None}
+    options: dict[str, Any] = {"certificate_file": None, "headers": {}, "timeout": 1, "session": {"trust_env": False}}
     assert result["exported"] == [[["http://127.0.0.1:4319/v1/traces"], options]]
     assert (result["provider"], result["processors"]) == ("TracerProvider", 1)
     assert said(result) == ["bursar: traces go to http://127.0.0.1:4319", OWN]
@@ -157,8 +157,9 @@ sys.exit(not trace.get_tracer_provider().force_flush())
 """
 
 
-def test_spans_go_over_tls_whatever_requests_is_told_to_trust(tmp_path: Path) -> None:
-    """An authority of one's own, in an environment that names others for everything else: the agent has the span."""
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_spans_reach_the_agent_whatever_requests_is_told(tmp_path: Path, over_tls: bool) -> None:
+    """In an environment with a proxy, and authorities, for everybody else: the agent itself has the span."""
     ours, others = authority(tmp_path / "ours"), authority(tmp_path / "others", "somebody else")
     taken: list[str] = []
 
@@ -168,12 +169,13 @@ def test_spans_go_over_tls_whatever_requests_is_told_to_trust(tmp_path: Path) ->
 
     app = Starlette(routes=[Route("/v1/traces", take, methods=["POST"])])
     with (
-        listening(Tcp(port=0), Certificate(ours.issue("agent"))) as listener,
+        listening(Tcp(port=0), Certificate(ours.issue("agent")) if over_tls else None) as listener,
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(answering(app, listener)),
     ):
         environ = {"HOME": str(tmp_path), "BURSAR_AGENT": listener.url, "BURSAR_CA_FILE": str(ours.file)}
-        environ |= {"REQUESTS_CA_BUNDLE": str(others.file), "CURL_CA_BUNDLE": str(others.file)}
+        environ |= dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"), str(others.file))
+        environ |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
         done = subprocess.run([sys.executable, "-c", SENDING], env=environ, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, taken) == (0, ["/v1/traces"]), done.stderr
 

@@ -55,7 +55,7 @@ class Phoenix:
 
 
 def made() -> Path:
-    """The interpreter of its environment; made first if there is none, which takes some minutes and 700 MB."""
+    """The interpreter of its environment; made first if there is none, which takes some minutes and 850 MB."""
     python = FOLDER / "bin" / "python"
     stamp = FOLDER / ".made"
     if not stamp.exists():

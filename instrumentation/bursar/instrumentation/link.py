@@ -137,7 +137,7 @@ class AgentLink:
         data = response.read()
         if response.status != 200:
             kind = _BadRequestError if response.status == 400 else ValueError
-            raise kind(f"the agent answered {response.status}: {data[:200].decode(errors='replace')}")
+            raise kind(f"the agent answered {response.status}: {data[:200].decode(errors='replace').strip()}")
         return json.loads(data)
 
 

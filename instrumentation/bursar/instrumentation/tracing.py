@@ -46,14 +46,15 @@ def _set_up(config: Config) -> str:
         exporter = OTLPSpanExporter()
     else:
         ca_file = None if config.ca_file is None else str(config.ca_file)
+        over_tls = config.agent is not None and config.agent.scheme == "https"
         exporter = OTLPSpanExporter(
             f"{config.agent}/v1/traces",
             certificate_file=ca_file,
             headers=_token(config),
             timeout=EXPORT_SECONDS,
-            session=None if ca_file is None else _unswayed(Session()),
+            session=None if over_tls and ca_file is None else _unswayed(Session()),
         )
-        if config.agent is not None and config.agent.scheme == "https":
+        if over_tls:
             _keep_from_forks(exporter)
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -64,7 +65,7 @@ def _set_up(config: Config) -> str:
 
 
 def _unswayed(session: Any) -> Any:
-    """One of requests' that asks no environment: there REQUESTS_CA_BUNDLE would stand above BURSAR_CA_FILE."""
+    """A session that asks no environment: its proxies are for others, its REQUESTS_CA_BUNDLE precedes our file."""
     session.trust_env = False
     return session
 
