@@ -60,7 +60,7 @@ demo: $(STAMP) ## A day's budget spent in a minute, against a sandbox: no key, n
 bench: $(STAMP) ## Figures, as ratios in one run
 	$(BIN)/python tests/benchmarks/overhead.py
 
-soak: $(STAMP) ## Prove that budgets hold, from where it stopped; NAMES="storm windows" names some, MINUTES=20 ends each
+soak: $(STAMP) ## Prove that budgets hold, from where it stopped; NAMES="storm windows" names some, MINUTES=20 ends each that is measured in parts
 	$(BIN)/python -m tests.soak $(NAMES) --keep .soak $(if $(MINUTES),--minutes $(MINUTES))
 
 mutants: $(STAMP) ## Break each rule of docs/failures.md, and see its tests fail; ROWS="1 21" names some
