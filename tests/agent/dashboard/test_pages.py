@@ -36,7 +36,19 @@ name = "day"
 limit = "10 USD"
 every = "day"
 """
-NAMES = ("day", "nowhere", "<script>alert(1)</script>", "a/b", '"onmouseover="x', "x" * 200, "ü", "../x", "%2e%2e", "new\nline", "😀")
+NAMES = (
+    "day",
+    "nowhere",
+    "<script>alert(1)</script>",
+    "a/b",
+    '"onmouseover="x',
+    "x" * 200,
+    "ü",
+    "../x",
+    "%2e%2e",
+    "new\nline",
+    "😀",
+)
 
 
 class House:

@@ -6,8 +6,10 @@
   const AGES_MS = 60000; // and at least so often: "the last hour" goes on by itself
   const AGAIN_MS = 10000; // after which a line is tried again that was turned away
   let last = Date.now(), timer = 0, wanted = false, asking = false, missed = false, failed = false, line = null, retry = 0;
+  let said = "";
   const state = (name) => {
     const shown = document.getElementById("live");
+    said = name;
     if (shown && shown.dataset.state !== name) { shown.dataset.state = name; shown.textContent = name; }
   };
   const choosing = () => document.activeElement?.closest("form.filters");
@@ -49,6 +51,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     if (!document.querySelector("#page[data-live]")) { state("not live"); return; }
     if (document.hidden) rest(); else { listen(); later(); }
+    document.addEventListener("htmx:after:swap", () => state(said)); // a step back brings another header with it
     document.addEventListener("htmx:response:error", () => { failed = true; });
     document.addEventListener("visibilitychange", () => { if (document.hidden) rest(); else wake(); });
     document.addEventListener("focusout", () => { if (wanted) setTimeout(later, 0); });
