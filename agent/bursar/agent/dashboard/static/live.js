@@ -35,6 +35,7 @@
   const listen = () => {
     line?.close();
     clearTimeout(retry);
+    if (!said) state("connecting");
     line = new EventSource("/live");
     line.onopen = () => { state("live"); if (missed) { missed = false; soon(); } };
     line.onerror = () => {
