@@ -26,9 +26,9 @@ pytestmark = [
 ]
 
 ROUTE = "support.answer"
-ABOUT = {"/routes/{name:path}": f"/routes/{ROUTE}", "/budgets/{name:path}": "/budgets/support-day"}
+ABOUT = {"/routes/{name:any}": f"/routes/{ROUTE}", "/budgets/{name:any}": "/budgets/support-day"}
 """A page about one thing, of the demo's."""
-SOME = {"/calls/{name:path}": "#calls", "/batches/{name:path}": "#batches"}
+SOME = {"/calls/{name:any}": "#calls", "/batches/{name:any}": "#batches"}
 """A page about one thing whose name is another each time, and the table of the page above it that leads there."""
 PATHS = [ABOUT.get(place.path, place.path) for place in PLACES]
 PHONE = {"width": 390, "height": 844}
