@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 from tests.browser.chromium import MISSING, find
 from tests.browser.kept import Kept
 from tests.browser.test_pages import one_more_call
@@ -76,6 +77,46 @@ def test_a_page_that_nobody_sees_does_nothing(page: Page, demo: Kept) -> None:
     page.evaluate(HIDE, False)
     expect(page.locator("#live")).to_have_text("live")
     expect(calls(page)).not_to_have_text(before)
+
+
+def test_a_step_back_is_live_too(page: Page) -> None:
+    """It says so at once, its chart is drawn, and its button for light and dark works."""
+    page.goto("/routes")
+    expect(page.locator("#live")).to_have_text("live")
+    page.locator("#routes th a", has_text="Calls").click()
+    page.wait_for_url("**sort=**")
+    page.go_back()
+    expect(page).not_to_have_url(re.compile("sort="))
+    expect(page.locator("th[aria-sort]")).to_have_text("Cost")
+    expect(page.locator("#live")).to_have_text("live")
+    expect(page.locator(".plot canvas").first).to_be_visible()
+    page.locator("#theme").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_session_that_ends_under_a_page_leads_to_the_door(context: BrowserContext) -> None:
+    """The browser goes there as a whole, and the form knows the way back; it never stands inside the page."""
+    page = context.new_page()
+    page.goto("/budgets?span=7d")
+    expect(page.locator("#live")).to_have_text("live")
+    context.clear_cookies()
+    page.evaluate(REFRESH.replace("location.pathname", "location.pathname + location.search"))
+    page.wait_for_url("**/enter?next=%2Fbudgets%3Fspan%3D7d")
+    expect(page.get_by_label("The agent's token")).to_be_focused()
+
+
+def test_a_page_that_cannot_be_read_anew_stays_and_says_so(context: BrowserContext) -> None:
+    """A refusal of the agent is not put in its place; once it answers again the page is live."""
+    page = context.new_page()
+    page.goto("/budgets")
+    expect(page.locator("#live")).to_have_text("live")
+    page.route("**/budgets", lambda route: route.fulfill(status=503, body='<main id="page">no</main>'))
+    page.evaluate(HIDE, True)
+    page.evaluate(HIDE, False)
+    expect(page.locator("#live")).to_have_text("behind")
+    expect(page.locator("h1")).to_have_text("Budgets")
+    page.unroute("**/budgets")
+    expect(page.locator("#live")).to_have_text("live")
 
 
 def test_a_page_left_open_does_not_grow(page: Page) -> None:

@@ -104,7 +104,7 @@ def _asked() -> Iterator[Good]:
         yield Good(path, method="GET")
     yield Good("/static/style.css", method="GET", route="/static/{name:path}")
     for place in pages.PLACES:
-        yield Good(place.path.replace("{name:path}", "a"), method="GET", route=place.path)
+        yield Good(place.path.replace("{name:any}", "a"), method="GET", route=place.path)
 
 
 def _messages(salt: str, mark: str, now_ns: int) -> Iterator[tuple[str, Any]]:

@@ -112,11 +112,11 @@ def test_what_a_sender_says_itself_stands_beside_the_price() -> None:
 
 
 def test_labels_are_shown_without_their_prefix() -> None:
-    """A label that a call lacks is an empty cell, and nothing in a name is markup."""
-    rows = [{**OPUS, "label:tenant": "[red]acme[/red]"}, {**HAIKU, "label:tenant": None}]
+    """A label that a call lacks is an empty cell, and nothing in a name is markup, or an order to the terminal."""
+    rows = [{**OPUS, "label:tenant": "[red]acme[/red]\x1b"}, {**HAIKU, "label:tenant": None}]
     lines = shown(tables.spend({**REPORT, "rows": rows}, ["label:tenant"], width=USUAL))
     assert "tenant calls cached USD" in lines
-    assert "[red]acme[/red] 1,200 60% 1.23456789" in lines
+    assert "[red]acme[/red]\ufffd 1,200 60% 1.23456789" in lines
     assert "3 0% 0.0000005" in lines
 
 

@@ -75,7 +75,7 @@ def cells(found: Page, table: str, *columns: str) -> list[tuple[object, ...]]:
 def _place(path: str) -> tuple[Place, str]:
     """Who makes the page at a path, and what it is about."""
     for place in PLACES:
-        before = place.path.removesuffix("{name:path}")
+        before = place.path.removesuffix("{name:any}")
         if place.path == path:
             return place, ""
         if before != place.path and path.startswith(before):

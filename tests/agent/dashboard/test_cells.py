@@ -36,6 +36,11 @@ BEYOND_FLOATS = 2**53 * 10**3 + 1
             '<time datetime="2026-11-21T15:20:00Z" title="2026-11-21 15:20:00">in 3 h 20 min</time>',
         ),
         ("a & b", Kind.TEXT, "usd", "a &amp; b"),
+        ("&" * cells.LONGEST, Kind.TEXT, "usd", "&amp;" * cells.LONGEST),
+        (
+            *("x" * cells.LONGEST + '"', Kind.TEXT, "usd"),
+            f'<span title="{"x" * cells.LONGEST}&#34;">{"x" * cells.LONGEST}…</span>',
+        ),
     ],
 )
 def test_a_value_as_html(value: Value, kind: Kind, unit: Unit, html: str) -> None:

@@ -77,6 +77,18 @@ def test_a_page_leads_to_the_form_and_the_form_back() -> None:
     visit(steps)
 
 
+def test_a_page_that_asks_for_itself_again_is_led_to_the_form_and_not_given_it() -> None:
+    """Its session is over: the browser goes there as a whole, since a redirect's end would become part of the page."""
+
+    async def steps(client: httpx.AsyncClient) -> None:
+        turned = await client.get("/budgets?span=7d", headers={"hx-request": "true"})
+        assert (turned.status_code, turned.text) == (401, "")
+        assert turned.headers["hx-redirect"] == "/enter?next=%2Fbudgets%3Fspan%3D7d"
+        assert "location" not in turned.headers
+
+    visit(steps)
+
+
 def test_over_tls_the_cookie_stays_there() -> None:
     """It is never sent in the clear."""
 

@@ -73,3 +73,19 @@ def test_listeners_are_bounded_and_leave_their_place(monkeypatch: pytest.MonkeyP
         return [refused.status_code, int(refused.headers["retry-after"]), again.status_code]
 
     assert asyncio.run(come_and_go()) == [503, 30, 200]
+
+
+def test_who_comes_at_the_same_moment_finds_no_place_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two were let in before either listened: the later is told when to come again, and its line ends."""
+    monkeypatch.setattr(live, "MOST_LISTENERS", 1)
+    line = Live(lambda: 1)
+
+    async def both() -> list[str]:
+        first, second = await stream(line), await stream(line)
+        heard = aiter(first)
+        await anext(heard)
+        said = [one async for one in second]
+        await heard.aclose()  # type: ignore[attr-defined]
+        return said
+
+    assert asyncio.run(both()) == ["retry: 30000\n\n"]

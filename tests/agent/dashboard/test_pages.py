@@ -36,7 +36,19 @@ name = "day"
 limit = "10 USD"
 every = "day"
 """
-NAMES = ("day", "nowhere", "<script>alert(1)</script>", "a/b", '"onmouseover="x', "x" * 200, "ü", "../x", "%2e%2e")
+NAMES = (
+    "day",
+    "nowhere",
+    "<script>alert(1)</script>",
+    "a/b",
+    '"onmouseover="x',
+    "x" * 200,
+    "ü",
+    "../x",
+    "%2e%2e",
+    "new\nline",
+    "😀",
+)
 
 
 class House:
@@ -80,7 +92,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def addresses() -> list[str]:
     """Every page, those about one thing with names good and bad."""
     return [
-        place.path.replace("{name:path}", quote(name, safe="").replace("..", "%2e%2e"))
+        place.path.replace("{name:any}", quote(name, safe="").replace("..", "%2e%2e"))
         for place in PLACES
         for name in (NAMES if "{" in place.path else ("",))
     ]
@@ -97,6 +109,12 @@ def test_every_page_answers_with_the_same_guards(house: House) -> None:
         assert answer.headers["cache-control"] == "no-store"
         assert "<script>alert" not in answer.text
         assert not re.search(r"""<[^>]+\s(style|on\w+)=""", answer.text)
+
+
+def test_a_name_may_hold_whatever_somebody_wrote(house: House) -> None:
+    """A line break in it, or at its end, leads to the page that is about it, which says that there is none such."""
+    for answer in house.get("/budgets/new%0Aline", "/budgets/line%0A", "/calls/%0A"):
+        assert (answer.status_code, "There is no such thing" in answer.text) == (404, True), answer.url
 
 
 def test_a_page_says_how_long_it_took(house: House) -> None:

@@ -55,3 +55,11 @@ def test_columns_are_left_out_by_rank_and_never_a_figure_is_cut(width: int, line
 def test_names_of_applications_are_no_markup_and_no_second_line() -> None:
     """Whatever they are."""
     assert drawn(80, "[bold]a\nb")[1].startswith("[bold]a b")
+
+
+def test_a_name_steers_no_terminal() -> None:
+    """An escape sequence in it is shown as a mark and its letters, as wide as it looks."""
+    assert drawn(80, "\x1b[31mred", "a")[1:] == [
+        "\ufffd[31mred  1,234.50    45%  opus-5-5, haiku-5-5",
+        "a         1,234.50    45%  opus-5-5, haiku-5-5",
+    ]

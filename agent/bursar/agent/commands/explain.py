@@ -19,6 +19,7 @@ from bursar.agent.ledger import balances, cases, open_for_reading
 from bursar.agent.ledger.cases import Case
 from bursar.agent.ledger.life import Attempt
 from bursar.agent.settings import read_settings
+from bursar.agent.visible import visible
 from bursar.policies.amounts import usd
 
 _SECOND = 10**9
@@ -56,7 +57,8 @@ def _told(case: Case, explained: list[Explained]) -> Iterator[Text]:
 def _decision(one: Explained) -> Iterator[Text]:
     decision = one.decision
     labels = ", ".join(f"{name}={value}" for name, value in decision.labels.items())
-    yield Text(f"{balances.iso(decision.at_ns)}  {decision.route}{f' ({labels})' if labels else ''}", style="bold")
+    named = f"{decision.route}{f' ({labels})' if labels else ''}"
+    yield Text(f"{balances.iso(decision.at_ns)}  {visible(named)}", style="bold")
     to = f" to {decision.planned}" if decision.planned != decision.model else ""
     yield Text(f"  asked for {decision.model}: {decision.action}{to}, because of {decision.reason or 'nothing'}")
     budget, step = decision.figures.get("budget"), decision.figures.get("step")
@@ -68,7 +70,7 @@ def _decision(one: Explained) -> Iterator[Text]:
         yield Text(f"  {one.why_not}")
         return
     for sentence in one.hindsight.reasoning:
-        yield Text(f"  {sentence}")
+        yield Text(f"  {visible(sentence)}")
     agrees = (
         "The same figures lead to the same decision." if one.hindsight.agrees else "Made again it comes out otherwise."
     )

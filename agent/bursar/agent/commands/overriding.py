@@ -16,6 +16,7 @@ import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bursar.agent.commands import agenturl, candidates
 from bursar.agent.commands.span_of_time import SpanError
@@ -23,6 +24,7 @@ from bursar.agent.ledger import balances, open_for_reading, overridebook
 from bursar.agent.ledger.overridebook import Entry
 from bursar.agent.serving import desk
 from bursar.agent.settings import read_settings
+from bursar.agent.visible import visible
 from bursar.policies.amounts import parse_duration, parse_limit
 from bursar.policies.overrides import EVERY_BUDGET, from_json
 
@@ -116,7 +118,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
         table.add_column(title)
     for row in rows:
         state = "" if row["stands"] else f"taken back by {row['ended_by']}" if row["ended"] else "over"
-        table.add_row(row["what"], row["until"], row["by"], row["reason"], state)
+        table.add_row(*(Text(visible(text)) for text in (row["what"], row["until"], row["by"], row["reason"], state)))
     return table
 
 

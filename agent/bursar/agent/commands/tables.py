@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bursar.agent.ledger.prospect import Prospect
+from bursar.agent.visible import visible
 from bursar.policies.amounts import usd
 from bursar.policies.policyfile.mistakes import Mistake
 
@@ -150,7 +151,9 @@ def findings(rows: Sequence[Row]) -> Table:
     for row in rows:
         remedy = f"\n-> {row['remedy']}" if row["remedy"] else ""
         state = Text(str(row["state"]), _STATES[str(row["state"])])
-        table.add_row(state, Text(str(row["what"])), Text.assemble(str(row["said"]), (remedy, "bold")))
+        table.add_row(
+            state, Text(visible(str(row["what"]))), Text.assemble(visible(str(row["said"])), (remedy, "bold"))
+        )
     return table
 
 
@@ -239,4 +242,4 @@ def _footer(column: _Column, total: Row, *, first: bool) -> Text:
 
 def _plain(cell: str | Text) -> Text:
     """Names come from applications: nothing in them is markup."""
-    return cell if isinstance(cell, Text) else Text(cell)
+    return cell if isinstance(cell, Text) else Text(visible(cell))

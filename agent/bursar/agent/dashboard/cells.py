@@ -13,6 +13,8 @@ from bursar.policies.amounts import Unit
 
 _NEARLY = 0.8
 """From this share on a bar is drawn as one to look at."""
+LONGEST = 300
+"""Characters of a text in a cell: names may have thousands, and one of them would push all figures out of sight."""
 
 
 def rows(table: Table, now: Now) -> Markup:
@@ -63,7 +65,14 @@ def written(value: Value, kind: Kind | str, now: Now, unit: Unit = "usd") -> Mar
             when, far = words.at(value, now.tz), words.until(value, now.ns)
             return Markup(f'<time datetime="{words.iso(value)}" title="{when}">{far}</time>')
         case _:
-            return escape(value)
+            return _text(str(value))
+
+
+def _text(text: str) -> Markup:
+    """As it is; of what is too long the beginning, and all of it where it is pointed at."""
+    if len(text) <= LONGEST:
+        return escape(text)
+    return Markup('<span title="{}">{}…</span>').format(text, text[:LONGEST])
 
 
 def meter(share: float, *, limit: bool = True) -> Markup:

@@ -15,6 +15,8 @@ LOOK_SECONDS = 1.0
 BEAT_SECONDS = 15.0
 """How long a line may be silent, so that neither side takes the other for gone."""
 MOST_LISTENERS = 64
+AGAIN_SECONDS = 30
+"""After which one may come again that found no place."""
 
 
 class Live:
@@ -30,7 +32,7 @@ class Live:
         """A stream that lasts until the page or the agent goes; 503 where too many listen already."""
         if self._listeners >= MOST_LISTENERS:
             text = f"{MOST_LISTENERS} pages are listening already: close some, or reload to see the newest figures\n"
-            return PlainTextResponse(text, 503, {"retry-after": "30"})
+            return PlainTextResponse(text, 503, {"retry-after": str(AGAIN_SECONDS)})
         return StreamingResponse(self._events(), headers={**HEADERS, "content-type": "text/event-stream"})
 
     def close(self) -> None:
@@ -38,6 +40,9 @@ class Live:
         self._over.set()
 
     async def _events(self) -> AsyncGenerator[str]:
+        if self._listeners >= MOST_LISTENERS:  # many came at the same moment, and all were let in
+            yield f"retry: {AGAIN_SECONDS * 1_000}\n\n"
+            return
         self._listeners += 1
         try:
             seen, silent = self._moved_ns(), 0.0

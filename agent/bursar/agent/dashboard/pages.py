@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Final
 from urllib.parse import quote
 
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -40,12 +41,21 @@ MOST_MEMORIES = 200
 """Scopes whose past is kept between pages: some hundred kilobytes each."""
 
 
+class _AnyName(PathConvertor):
+    """Whatever somebody named a thing: with slashes, as a path may have, and with line breaks too."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("any", _AnyName())
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a page is, and who makes it."""
 
     path: str
-    """With `{name:path}` where it is about one thing."""
+    """With `{name:any}` where it is about one thing."""
     where: str
     """The entry of the menu that it belongs to."""
     make: Maker
@@ -54,13 +64,13 @@ class Place:
 PLACES: Final = (
     Place("/", "/", now_page),
     Place("/routes", "/routes", routes_page),
-    Place("/routes/{name:path}", "/routes", route_page),
+    Place("/routes/{name:any}", "/routes", route_page),
     Place("/budgets", "/budgets", budgets_page),
-    Place("/budgets/{name:path}", "/budgets", budget_page),
+    Place("/budgets/{name:any}", "/budgets", budget_page),
     Place("/calls", "/calls", calls_page),
-    Place("/calls/{name:path}", "/calls", call_page),
+    Place("/calls/{name:any}", "/calls", call_page),
     Place("/batches", "/batches", batches_page),
-    Place("/batches/{name:path}", "/batches", batch_page),
+    Place("/batches/{name:any}", "/batches", batch_page),
 )
 
 

@@ -30,13 +30,20 @@ class Browsers:
         return scope["method"] in ("GET", "HEAD") and (path.startswith(_ASSETS) or path == _LIVE or _is_page(path))
 
     def refusal(self, scope: Scope) -> Response | None:
-        """Who has no session is led to the door; what is listened to just ends."""
+        """
+        Who has no session is led to the door; what is listened to just ends.
+
+        A page that asks for itself again is told to go there: followed, a redirect would put the door into the page.
+        """
         path = scope["path"]
         if path == entrance.PATH or path.startswith(_ASSETS) or self._passes.good(_session(scope)):
             return None
         if path == _LIVE:
             return Response(status_code=401)
-        return RedirectResponse(entrance.inside(path, scope["query_string"].decode("latin-1")), 303, HEADERS)
+        door = entrance.inside(path, scope["query_string"].decode("latin-1"))
+        if "hx-request" in Headers(scope=scope):
+            return Response(status_code=401, headers={**HEADERS, "hx-redirect": door})
+        return RedirectResponse(door, 303, HEADERS)
 
 
 def _is_page(path: str) -> bool:

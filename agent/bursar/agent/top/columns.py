@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 from rich.table import Table
 from rich.text import Text
 
+from bursar.agent.visible import visible
+
 Row = TypeVar("Row")
 _GAP = 2
 
@@ -77,4 +79,4 @@ def _sum(widths: Iterable[int]) -> int:
 
 def _text(cell: str | Text) -> Text:
     """Names come from applications: nothing in them is markup, and no line is broken."""
-    return cell if isinstance(cell, Text) else Text(" ".join(cell.split("\n")))
+    return cell if isinstance(cell, Text) else Text(visible(" ".join(cell.split("\n"))))

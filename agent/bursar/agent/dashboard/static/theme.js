@@ -7,11 +7,11 @@
   const dark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const theme = chosen();
   if (theme === "dark" || theme === "light") root.dataset.theme = theme;
-  document.addEventListener("DOMContentLoaded", () => {
-    document.getElementById("theme")?.addEventListener("click", () => {
-      root.dataset.theme = dark() ? "light" : "dark";
-      try { localStorage.setItem(KEY, root.dataset.theme); } catch { /* kept for this page only */ }
-      document.dispatchEvent(new CustomEvent("bursar:theme"));
-    });
+  // Heard here and not at the button: a step back brings another one.
+  document.addEventListener("click", ({ target }) => {
+    if (!target.closest?.("#theme")) return;
+    root.dataset.theme = dark() ? "light" : "dark";
+    try { localStorage.setItem(KEY, root.dataset.theme); } catch { /* kept for this page only */ }
+    document.dispatchEvent(new CustomEvent("bursar:theme"));
   });
 })();
