@@ -205,8 +205,12 @@ def test_a_browser_gets_in_with_the_token(browser: Browser, demo: Kept) -> None:
         assert [one for one in complaints.said if "403" not in one] == []
 
 
-def test_a_link_is_good_once(browser: Browser, demo: Kept, session: dict[str, object]) -> None:
-    """The demo's was used: whoever finds it later in a log gets nowhere."""
+def test_a_link_is_good_once(browser: Browser, demo: Kept) -> None:
+    """The one that the demo ends with leads to the first page; whoever finds it later in a log gets nowhere."""
+    with browser.new_context(base_url=demo.url) as context:
+        page = context.new_page()
+        page.goto(demo.link)
+        page.wait_for_url(f"{demo.url}/")
     with browser.new_context(base_url=demo.url) as context:
         page = context.new_page()
         page.goto(demo.link)
