@@ -101,3 +101,28 @@ def test_whoever_is_inside_may_fork(ca: Authority) -> None:
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
     trusting(ca.file)
+
+
+def test_a_fork_does_not_wait_for_ever(ca: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that never lets go is left behind: the child has locks of its own, and the parent those that it had."""
+    monkeypatch.setattr(tls, "FORK_SECONDS", 0.05)
+    inside, leave = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with tls.exporting:
+            inside.set()
+            leave.wait()
+
+    staying = threading.Thread(target=stay)
+    staying.start()
+    assert inside.wait(10)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        with tls.exporting:
+            trusting(ca.file)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    leave.set()
+    staying.join()
+    trusting(ca.file)

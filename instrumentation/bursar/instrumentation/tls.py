@@ -28,17 +28,33 @@ exporting = threading.RLock()
 """Held while our exporter sends spans over TLS, for as long as it is given at most."""
 
 
+FORK_SECONDS = 2.0
+"""How long a fork waits for each of them at most: longer than it is ever held, and never for ever."""
+_taken: dict[int, list[Any]] = {}
+"""By thread that forks, what it holds meanwhile."""
+
+
 def _before_fork() -> None:
-    exporting.acquire()
-    _in_openssl.acquire()
+    _taken[threading.get_ident()] = [lock for lock in (exporting, _in_openssl) if lock.acquire(timeout=FORK_SECONDS)]
 
 
-def _after_fork() -> None:
-    _in_openssl.release()
-    exporting.release()
+def _after_fork() -> bool:
+    """Let go of them; whether all were held."""
+    held = _taken.pop(threading.get_ident(), [])
+    for lock in reversed(held):
+        lock.release()
+    return len(held) == 2
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+def _after_fork_in_child() -> None:
+    """A lock that was not to be had is held by a thread that is not here: others take its place."""
+    global exporting, _in_openssl
+    if not _after_fork():
+        exporting, _in_openssl = threading.RLock(), threading.RLock()
+    _taken.clear()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
 
 
 class TlsError(OSError):

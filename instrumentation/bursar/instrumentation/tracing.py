@@ -8,8 +8,8 @@ from typing import Any
 
 from opentelemetry import trace
 
+from bursar.instrumentation import tls
 from bursar.instrumentation.config import Config
-from bursar.instrumentation.tls import exporting
 
 log = logging.getLogger("bursar")
 
@@ -75,7 +75,7 @@ def _keep_from_forks(exporter: Any) -> None:
     export: Callable[[Any], Any] = exporter.export
 
     def alone(spans: Any) -> Any:
-        with exporting:
+        with tls.exporting:
             return export(spans)
 
     exporter.export = alone
