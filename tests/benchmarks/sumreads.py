@@ -25,7 +25,7 @@ from rich.table import Table
 from sqlite_utils import Database
 from tests.benchmarks.pastmillion import DAY_SECONDS, SECOND, make
 
-from bursar.agent.ledger import open_for_reading, sumbook
+from bursar.agent.ledger import open_for_reading, spreadbook, sumbook
 from bursar.agent.top.reading import Reader
 
 CALLS = 1_000_000
@@ -61,9 +61,9 @@ def readings(until_ns: int) -> Mapping[str, Reading]:
         "by day and route": lambda db: sumbook.series(db, "route", *month, step_seconds=DAY_SECONDS, tz=_BERLIN),
         "by hour and model": lambda db: sumbook.series(db, "model", *month, step_seconds=3_600),
         "by minute and route, a day": lambda db: sumbook.series(db, "route", *day, step_seconds=60),
-        "output": lambda db: sumbook.spread(db, "output", *month).quantile(0.95),
-        "output of a route": lambda db: sumbook.spread(db, "output", *month, route=route).quantile(0.95),
-        "output by route": lambda db: sumbook.spreads_by_route(db, "output", *month),
+        "output": lambda db: spreadbook.spread(db, "output", *month).quantile(0.95),
+        "output of a route": lambda db: spreadbook.spread(db, "output", *month, route=route).quantile(0.95),
+        "output by route": lambda db: spreadbook.spreads_by_route(db, "output", *month),
         "groups": lambda db: sumbook.groups(db, *month),
         "groups of a route": lambda db: sumbook.groups(db, *month, route=route),
         "labels": lambda db: sumbook.labels(db, *month),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bursar.agent.dashboard.distribution import MOST_BARS, distribution, said
 from bursar.agent.ledger.octaves import step_of
-from bursar.agent.ledger.sumbook import Spread
+from bursar.agent.ledger.spreadbook import Spread
 
 
 def spread(*values: int) -> Spread:

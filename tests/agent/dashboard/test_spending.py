@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bursar.agent.dashboard.spending import Tile, added, milliseconds, of_times, over_time, tiles
 from bursar.agent.ledger.octaves import step_of
-from bursar.agent.ledger.sumbook import Line, Spend, Spread
+from bursar.agent.ledger.spreadbook import Spread
+from bursar.agent.ledger.sumbook import Line, Spend
 
 
 def told(spend: Spend) -> dict[str, Tile]:

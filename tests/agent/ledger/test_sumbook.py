@@ -12,17 +12,14 @@ from hypothesis import strategies as st
 from sqlite_utils import Database
 from tests.agent.ledger import fresh
 from tests.agent.ledger.booked import OPUS, SECOND, SONNET, put, used
+from tests.agent.ledger.summed import ALL, MIDNIGHT, charge, told
 
 from bursar.agent.ledger import reports, sumbook, usagebook
-from bursar.agent.ledger.booking import book
-from bursar.agent.ledger.sumbook import OTHER, Bucket, Line, Row, Series, Spend, Spread, SumError
-from bursar.policies.records import Decided, Record, Released, Sent, Settled
+from bursar.agent.ledger.sumbook import OTHER, Line, Row, Series, Spend, SumError
+from bursar.policies.records import Decided, Released, Sent
 from bursar.policies.usage import Usage
 
-MIDNIGHT = 1_790_208_000
-"""2026-09-24T00:00Z, in seconds since the epoch."""
 HOUR, DAY = 3_600, 86_400
-ALL = (0, 2**62)
 
 
 @pytest.fixture
@@ -44,19 +41,6 @@ def week() -> Iterator[Database]:
             )  # fmt: skip
             put(memory, call)
         yield memory
-
-
-def charge(
-    name: str, nano: int, *, at: int = MIDNIGHT, duration_ms: float | None = None, labels: dict[str, str] | None = None
-) -> Settled:
-    (_, settled) = used(name, Usage(input=10, output=1), at=at)
-    assert isinstance(settled, Settled)
-    duration = None if duration_ms is None else int(duration_ms * 10**6)
-    return Settled(replace(settled.charge, cost_nano_usd=nano, duration_ns=duration, labels=labels or {}))
-
-
-def told(db: Database, *records: Record) -> None:
-    book(db, records, holder="h", policy=None, now_ns=MIDNIGHT * SECOND)
 
 
 @settings(max_examples=60, deadline=None)
@@ -154,23 +138,6 @@ def test_series_that_there_are_none_of(db: Database) -> None:
     with pytest.raises(SumError, match="more than 20,000 slots: ask for a longer step, or less time"):
         sumbook.series(db, None, *ALL, step_seconds=DAY)
     assert sumbook.series(db, None, 0, 0, step_seconds=60) == Series((), ())
-
-
-def test_quantiles(db: Database) -> None:
-    """
-    Of 0.5, 1, 2 and 1000 ms: 1000 lies from 2^(39/4) to 2^10, whose middle is 2^(39.5/4), 939.
-
-    A correction takes what it corrects out.
-    """
-    told(db, *(charge(f"{ms}", 1, duration_ms=ms) for ms in (0.5, 1, 2, 1000)))
-    found = sumbook.spread(db, "duration", *ALL)
-    assert [found.quantile(q) for q in (0, 0.25, 0.26, 0.5, 0.75, 0.76, 1)] == [0, 0, 1, 1, 2, 939, 939]
-    assert found.buckets[1] == Bucket(1.0, 2**0.25, 1)
-    assert (found.buckets[0].low, found.buckets[0].high) == (0, 1)
-    assert Spread().quantile(0.5) is None
-    assert sumbook.spread(db, "duration", *ALL, route="desk") == found
-    assert sumbook.spreads_by_route(db, "duration", *ALL) == {"desk": found}
-    assert sumbook.spread(db, "first_token", *ALL) == Spread()
 
 
 def test_labels(db: Database) -> None:

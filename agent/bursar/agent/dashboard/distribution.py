@@ -5,7 +5,7 @@ from __future__ import annotations
 from bursar.agent.dashboard import words
 from bursar.agent.dashboard.chart import Chart, Line, Measure, Shape
 from bursar.agent.ledger.octaves import BELOW_ONE, low_of
-from bursar.agent.ledger.sumbook import Spread, What
+from bursar.agent.ledger.spreadbook import Spread, What
 
 MOST_BARS = 24
 _MS = 1_000_000

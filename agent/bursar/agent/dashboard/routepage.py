@@ -23,8 +23,9 @@ from bursar.agent.dashboard.routetables import (
 from bursar.agent.dashboard.slots import step_seconds
 from bursar.agent.dashboard.spending import Tile
 from bursar.agent.dashboard.words import count, share
-from bursar.agent.ledger import advicebook, markingbook, routebook, sumbook, verdictbook
-from bursar.agent.ledger.sumbook import Row, Spread, What
+from bursar.agent.ledger import advicebook, markingbook, routebook, spreadbook, sumbook, verdictbook
+from bursar.agent.ledger.spreadbook import Spread, What
+from bursar.agent.ledger.sumbook import Row
 from bursar.policies.cachemarks import TAIL
 from bursar.policies.policy import Policy
 from bursar.policies.route import Route
@@ -45,7 +46,9 @@ def route_page(db: Database, asked: Asked, now: Now) -> Page:
     marks = tuple(routeadvice.advised_places(kept, dismissed, name))
     told = _prompts(db, name, until_ns, marks)
     advice = None if kept is None else routeadvice.of_route(kept, dismissed, name)
-    spreads: dict[What, Spread] = {what: sumbook.spread(db, what, since_ns, until_ns, route=name) for what in _SPREADS}
+    spreads: dict[What, Spread] = {
+        what: spreadbook.spread(db, what, since_ns, until_ns, route=name) for what in _SPREADS
+    }
     data = {
         "name": routewords.shown(name),
         "labels": sumbook.labels(db, since_ns, until_ns),

@@ -13,8 +13,9 @@ from bursar.agent.dashboard.page import Now, Page
 from bursar.agent.dashboard.routeadvice import Piece, best_of, of_route
 from bursar.agent.dashboard.slots import step_seconds
 from bursar.agent.dashboard.table import Column, Kind, Row, Table, Value
-from bursar.agent.ledger import advicebook, sumbook, verdictbook
-from bursar.agent.ledger.sumbook import Series, Spend, Spread
+from bursar.agent.ledger import advicebook, spreadbook, sumbook, verdictbook
+from bursar.agent.ledger.spreadbook import Spread
+from bursar.agent.ledger.sumbook import Series, Spend
 
 MOST_ROWS = 300
 """Routes on one page; a search tells which others there are."""
@@ -98,8 +99,8 @@ def _read(db: Database, asked: Asked, now: Now) -> _Read:
         models,
         routewords.colours(sorted(everywhere, key=lambda model: (-everywhere[model], model))),
         sumbook.series(db, "route", since_ns, until_ns, step_seconds=step, label=label, tz=now.tz, most=MOST_ROWS),
-        sumbook.spreads_by_route(db, "duration", since_ns, until_ns),
-        sumbook.spreads_by_route(db, "first_token", since_ns, until_ns),
+        spreadbook.spreads_by_route(db, "duration", since_ns, until_ns),
+        spreadbook.spreads_by_route(db, "first_token", since_ns, until_ns),
         best_of(kept, dismissed),
         () if kept is None else of_route(kept, dismissed, "").pieces,
     )

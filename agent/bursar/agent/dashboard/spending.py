@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from bursar.agent.dashboard import words
 from bursar.agent.dashboard.chart import Chart, Line, Measure, Shape
 from bursar.agent.ledger import sumbook
-from bursar.agent.ledger.sumbook import Spend, Spread
+from bursar.agent.ledger.spreadbook import Spread
+from bursar.agent.ledger.sumbook import Spend
 
 _MS = 1_000_000
 

@@ -1,26 +1,22 @@
-"""What was spent, on what, for whom, and how long did it take: out of the sums by hour, however much there was?"""
+"""What was spent, on what and for whom: out of the sums by hour, however much there was?"""
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Literal
 
 from sqlite_utils import Database
 
-from bursar.agent.ledger.octaves import low_of, middle_of
-from bursar.agent.ledger.rollups import HOUR_NS
+from bursar.agent.ledger import usagebook
 from bursar.agent.ledger.sumtables import DAY, FIGURES, HOUR, MINUTE
 from bursar.agent.ledger.usagebook import Group
+from bursar.agent.ledger.wholedays import PARTS, parts
 from bursar.policies.usage import Usage
 
 KEYS = ("route", "requested_model", "model", "action", "batch")
 """What sums can be grouped by; `batch` is the text `batch` for what went in one, and empty for the rest."""
-What = Literal["duration", "first_token", "output"]
-"""Milliseconds from sending to the answer's end, or to its first chunk; tokens."""
 OTHER = "other"
 """What is not among the dearest of a series, together."""
 MOST_LINES = 7
@@ -117,42 +113,6 @@ class Series:
     lines: tuple[Line, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """So many values from `low` up to, and without, `high`: milliseconds or tokens."""
-
-    low: float
-    high: float
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How values lie, on a scale of quarter octaves."""
-
-    steps: tuple[tuple[int, int], ...] = ()
-    """Steps (see `octaves`) and how many values lie on each, from the smallest."""
-
-    @property
-    def count(self) -> int:
-        """Of all values."""
-        return sum(count for _, count in self.steps)
-
-    @property
-    def buckets(self) -> tuple[Bucket, ...]:
-        """Those that are not empty, from the smallest."""
-        return tuple(Bucket(low_of(step), low_of(step + 1), count) for step, count in self.steps)
-
-    def quantile(self, q: float) -> int | None:
-        """The value that the share `q` (0 to 1) of all does not exceed, less than a tenth off; None without values."""
-        left = q * self.count
-        for step, count in self.steps:
-            left -= count
-            if left <= 0:
-                return middle_of(step)
-        return None
-
-
 def total(db: Database, since_ns: int, until_ns: int, *, label: str = "", route: str | None = None) -> Spend:
     """
     All that was spent from one instant up to (without) another: of an hour, all where its beginning is in it.
@@ -172,7 +132,7 @@ def by(
     Refused calls have a `requested_model`, and an empty `model`. Raises `SumError` for a key there is none of.
     """
     columns = [_column(key) for key in keys]
-    values = {"label": label, "route": route, **_parts(since_ns, until_ns)}
+    values = {"label": label, "route": route, **parts(since_ns, until_ns)}
     groups = f"GROUP BY {', '.join(str(place + 1) for place in range(len(keys)))}" if keys else ""
     sums = [f"coalesce(sum({name}), 0)" for name in FIGURES]
     sql = f"SELECT {', '.join((*columns, *sums))} {_FROM} {groups}"
@@ -247,28 +207,6 @@ def series(
     return Series(slots, dearest(list(found.values()), most))
 
 
-def spread(db: Database, what: What, since_ns: int, until_ns: int, *, route: str | None = None) -> Spread:
-    """How times (milliseconds) or output (tokens) lie, of the attempts that counted and say so."""
-    rows = db.conn.execute(
-        f"SELECT bucket, sum(count) {_FROM_SPREADS} GROUP BY bucket HAVING sum(count) > 0 ORDER BY bucket",
-        {"what": what, "route": route, **_parts(since_ns, until_ns)},
-    ).fetchall()
-    return Spread(tuple(rows))
-
-
-def spreads_by_route(db: Database, what: What, since_ns: int, until_ns: int) -> dict[str, Spread]:
-    """The same for each route: ask each `Spread` for its quantiles."""
-    rows = db.conn.execute(
-        f"SELECT route, bucket, sum(count) {_FROM_SPREADS} GROUP BY route, bucket HAVING sum(count) > 0 "
-        "ORDER BY route, bucket",
-        {"what": what, "route": None, **_parts(since_ns, until_ns)},
-    ).fetchall()
-    found: dict[str, list[tuple[int, int]]] = {}
-    for route, step, count in rows:
-        found.setdefault(route, []).append((step, count))
-    return {route: Spread(tuple(steps)) for route, steps in found.items()}
-
-
 def groups(db: Database, since_ns: int, until_ns: int, *, route: str | None = None, label: str = "") -> list[Group]:
     """
     What `usagebook.groups_of` tells of attempts, out of the sums, for `savings_of`.
@@ -281,9 +219,9 @@ def groups(db: Database, since_ns: int, until_ns: int, *, route: str | None = No
         f"SELECT model, requested_model, action, {day}, price_id, modifiers, sum(charges - unknown), sum(nano), "
         f"{', '.join(f'sum({name})' for name in _USAGE)} {_FROM} "
         f"GROUP BY model, requested_model, action, {day}, price_id, modifiers HAVING sum(charges - unknown) > 0",
-        {"label": label, "route": route, **_parts(since_ns, until_ns)},
+        {"label": label, "route": route, **parts(since_ns, until_ns)},
     ).fetchall()
-    return [_group(*row) for row in rows]
+    return [usagebook.group(*row) for row in rows]
 
 
 def labels(db: Database, since_ns: int, until_ns: int) -> dict[str, list[str]]:
@@ -314,38 +252,10 @@ _ROUTE = "(:route IS NULL OR route = :route)"
 _FROM_SLOTS = f"""
     FROM sums WHERE label = :label AND seconds = :seconds AND slot >= :since AND slot < :until AND {_ROUTE}
 """
-_PARTS = f"""
-    (
-        SELECT {HOUR} AS part, :since AS since, :head AS until
-        UNION ALL SELECT {DAY}, :first_day, :last_day
-        UNION ALL SELECT {HOUR}, :tail, :until
-    )
-"""
-"""What a stretch is made of: whole days (UTC), and hours before and after them."""
 _FROM = f"""
-    FROM {_PARTS} CROSS JOIN sums
+    FROM {PARTS} CROSS JOIN sums
     ON label = :label AND seconds = part AND slot >= since AND slot < until AND {_ROUTE}
 """
-_FROM_SPREADS = f"""
-    FROM {_PARTS} CROSS JOIN spreads
-    ON what = :what AND seconds = part AND slot >= since AND slot < until AND {_ROUTE}
-"""
-
-
-def _parts(since_ns: int, until_ns: int) -> Mapping[str, int]:
-    """The hours that begin in a stretch, since the epoch, and the whole days among them."""
-    since, until = -(-since_ns // HOUR_NS), -(-until_ns // HOUR_NS)
-    first, last = -(-since // 24), until // 24
-    if first >= last:
-        return {"since": since, "head": until, "first_day": 0, "last_day": 0, "tail": until, "until": until}
-    return {
-        "since": since,
-        "head": first * 24,
-        "first_day": first,
-        "last_day": last,
-        "tail": last * 24,
-        "until": until,
-    }
 
 
 def _column(key: str) -> str:
@@ -366,18 +276,3 @@ def dearest(lines: Sequence[Line], most: int = MOST_LINES) -> tuple[Line, ...]:
 
 def _columns(lines: Sequence[Line]) -> tuple[list[list[int]], list[list[int]]]:
     return [line.nano for line in lines], [line.calls for line in lines]
-
-
-def _group(
-    model: str,
-    requested: str,
-    action: str,
-    day: int,
-    price_id: str,
-    modifiers: str,
-    charges: int,
-    cost: int,
-    *counts: Any,
-) -> Group:
-    usage = Usage(*counts)
-    return Group(model, requested, action, day, price_id, tuple(json.loads(modifiers)), charges, cost, usage)

@@ -33,7 +33,7 @@ class Group:
         return self.usage.prompt // self.charges
 
 
-_CLASSES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "web_searches")
+_CLASSES = tuple(Usage.__dataclass_fields__)
 _GROUP = f"""
     SELECT model, requested_model, action, attempts.at_ns / 86400000000000 AS day, coalesce(price_id, '') AS price_id,
         coalesce(modifiers, '[]') AS modifiers, count(*), sum(cost_nano),
@@ -63,10 +63,10 @@ def downgraded_of(db: Database, key: str) -> list[Group]:
 
 
 def _groups(db: Database, sql: str, values: Sequence[Any]) -> list[Group]:
-    return [_group(*row) for row in db.conn.execute(sql, values).fetchall()]
+    return [group(*row) for row in db.conn.execute(sql, values).fetchall()]
 
 
-def _group(
+def group(
     model: str,
     requested: str,
     action: str,
@@ -77,5 +77,6 @@ def _group(
     cost: int,
     *counts: int,
 ) -> Group:
-    usage = Usage(**dict(zip(_CLASSES, counts, strict=True)))
+    """One, from a row that ends with its usage, class by class."""
+    usage = Usage(*counts)
     return Group(model, requested, action, day, price_id, tuple(json.loads(modifiers)), charges, cost, usage)
