@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from sqlite_utils import Database
 
+from bursar.agent.ledger import usagebook
 from bursar.agent.ledger.rollups import MINUTE_NS
 from bursar.agent.ledger.sumbook import Spend
 from bursar.agent.ledger.sumtables import FIGURES, HOUR, MINUTE
@@ -59,10 +59,4 @@ def _groups(db: Database, piece: Piece) -> list[Group]:
         f"GROUP BY model, requested_model, action, {day}, price_id, modifiers HAVING sum(charges - unknown) > 0",
         piece,
     ).fetchall()
-    return [_group(*row) for row in rows]
-
-
-def _group(
-    model: str, asked: str, action: str, day: int, price_id: str, modifiers: str, charges: int, cost: int, *counts: int
-) -> Group:
-    return Group(model, asked, action, day, price_id, tuple(json.loads(modifiers)), charges, cost, Usage(*counts))
+    return [usagebook.group(*row) for row in rows]
