@@ -83,7 +83,11 @@ runpy.run_path(sys.argv.pop(1), run_name="__main__")
 
 
 def test_what_rolls_out_may_be_spent_again(tmp_path: Path) -> None:
-    """Three calls within two hours; two hours and two minutes later there are three more."""
+    """
+    Three calls within two hours; two hours and two minutes later there are three more.
+
+    Spending is kept by the minute, and minutes turn while this runs: so two ahead of the two hours, and two behind.
+    """
     late = [0]
     with house(tmp_path) as home:
         ruled(home, "3 calls", "rolling 2h")
@@ -91,7 +95,7 @@ def test_what_rolls_out_may_be_spent_again(tmp_path: Path) -> None:
             tmp_path / "agent", tmp_path / "agent" / "db.sqlite", policy=tmp_path / "bursar.toml", listen=(Tcp(port=0),)
         )
         with serving_agent(there, clock_ns=lambda: time.time_ns() + late[0]) as running:
-            for hours, answered in ((0, 3), (1, 0), (2, 0), (2 + 2 / 60, 3)):
+            for hours, answered in ((0, 3), (1, 0), (2 - 2 / 60, 0), (2 + 2 / 60, 3)):
                 late[0] = int(hours * 3_600 * 10**9)
                 later = program(tmp_path, LATER), str(late[0]), str(SPENDER)
                 found = went(home.run(*later, "1", "9", BURSAR_AGENT=running.url))
